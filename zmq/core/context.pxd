@@ -1,0 +1,14 @@
+cdef class Context:
+    cdef object __weakref__
+    cdef dict __dict__
+    cdef void *handle
+    cdef int born           # `generation` when it was made
+    cdef bint is_shadow
+    cdef readonly object _sockets
+    cdef readonly dict sockopts
+    cdef object ending      # set once the context is being terminated in the background
+
+    cdef int usable(self) except -1
+
+
+cpdef bint is_attribute(type cls, str name) except -1

@@ -1,0 +1,436 @@
+"""`Context`: the container of sockets and of libzmq's I/O threads.
+
+Lives here: making, configuring and ending contexts. What must not: what sockets do. Called by users and by
+`zmq.core.socket`.
+"""
+
+import _thread
+import atexit
+import os
+import warnings
+import weakref
+from types import GenericAlias
+
+from cpython.exc cimport PyErr_CheckSignals
+from libc.errno cimport EINTR
+
+from zmq.core cimport wait
+from zmq.core.check cimport check, raise_errno
+from zmq.core.libzmq cimport (
+    zmq_ctx_get,
+    zmq_ctx_new,
+    zmq_ctx_set,
+    zmq_ctx_shutdown,
+    zmq_ctx_term,
+    zmq_errno,
+)
+from zmq.core.options cimport option_named
+from zmq.core.trampoline cimport wait_readable
+
+from zmq.core.constants import ContextOption, Errno, SocketOption, SocketType
+from zmq.core.error import ZMQError
+
+cdef extern from "ending.h" nogil:
+    int begin_ending "greenzmq_begin_ending"(void *context, int fd)
+    void await_endings "greenzmq_await_endings"(double seconds)
+
+#: Seconds for which the end of the interpreter waits for contexts that were dropped without `term`.
+EXIT_LINGER = 5.0
+
+cdef dict instances = {}
+cdef object instances_lock = _thread.allocate_lock()
+cdef bint exiting = False
+
+
+def _await_endings():
+    global exiting
+    cdef double seconds = EXIT_LINGER
+    exiting = True
+    with nogil:
+        await_endings(seconds)
+
+
+atexit.register(_await_endings)
+
+
+class Ending:
+    """A context that is being terminated in a native thread."""
+
+    def __init__(self, size_t address):
+        cdef int err
+        self.fd, writer = os.pipe()
+        err = begin_ending(<void *> address, writer)
+        if err:
+            os.close(writer)
+            os.close(self.fd)
+            self.fd = -1
+            raise_errno(err)
+
+    def __del__(self):
+        if self.fd >= 0:
+            os.close(self.fd)
+
+
+cdef class Context:
+    """A container of sockets, with its I/O threads.
+
+    Parameters
+    ----------
+    io_threads : int or Context
+        How many I/O threads libzmq uses for the sockets; or a context to make a shadow of.
+    shadow : Context or int, optional
+        A context, or its address, that somebody else made and will terminate.
+
+    Raises
+    ------
+    ZMQError
+        EINVAL: `io_threads` is negative.
+
+    Notes
+    -----
+    Attributes named like a `zmq.ContextOption` get and set that option; those named like a `zmq.SocketOption`
+    are defaults for the sockets that are made from then on. A context that is garbage collected is terminated in
+    the background; the end of the interpreter waits up to 5 seconds for it. `term` honours LINGER fully.
+    Source: zmq_ctx_new(3).
+
+    Examples
+    --------
+    >>> with zmq.Context() as ctx, ctx.socket(zmq.PUSH) as push:
+    ...     push.connect("tcp://127.0.0.1:5555")
+    """
+
+    #: Returns the hub to park in; None blocks the thread.
+    _get_hub = None
+
+    def __cinit__(self):
+        self.handle = NULL
+
+    def __init__(self, io_threads=1, shadow=None):
+        cdef size_t address
+        if self.handle != NULL:
+            raise RuntimeError("a Context is made once")
+        self.born = wait.generation
+        self._sockets = weakref.WeakSet()
+        self.sockopts = {}
+        if isinstance(io_threads, Context):
+            shadow = io_threads
+        if shadow is not None:
+            address = shadow.underlying if hasattr(shadow, "underlying") else shadow
+            if address == 0:
+                raise ZMQError(Errno.EFAULT, "0 is not the address of a context")
+            self.handle = <void *> address
+            self.is_shadow = True
+            # Keeps the original alive.
+            self._shadow_of = shadow if hasattr(shadow, "underlying") else None
+            return
+        self.handle = zmq_ctx_new()
+        if self.handle == NULL:
+            raise_errno(zmq_errno())
+        try:
+            check(zmq_ctx_set(self.handle, ContextOption.IO_THREADS, io_threads))
+        except BaseException:
+            zmq_ctx_term(self.handle)
+            self.handle = NULL
+            raise
+
+    __class_getitem__ = classmethod(GenericAlias)
+
+    def __del__(self):
+        """Terminate in the background: a garbage collector must not wait."""
+        cdef void *handle = self.handle
+        if handle == NULL or self.is_shadow or self.born != wait.generation:
+            return
+        if not exiting and warnings is not None:
+            warnings.warn(f"Unclosed context {self!r}", ResourceWarning, stacklevel=2, source=self)
+        self.handle = NULL
+        begin_ending(handle, -1)
+
+    def __repr__(self):
+        count = len(self._sockets) if self._sockets is not None else 0
+        sockets = f"{count} socket{'' if count == 1 else 's'}" if count else ""
+        return f"<{self.__class__.__module__}.{self.__class__.__qualname__}({sockets}) at {hex(id(self))}{' closed' if self.closed else ''}>"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self.destroy()
+
+    def __copy__(self):
+        """Return a shadow of this context."""
+        return type(self).shadow(self.underlying)
+
+    def __deepcopy__(self, memo):
+        return self.__copy__()
+
+    cdef int usable(self) except -1:
+        if self.handle == NULL:
+            raise ZMQError(Errno.ENOTSUP if self._sockets is None else Errno.EFAULT, "the context is terminated")
+        if self.born != wait.generation:
+            raise ZMQError(Errno.EFAULT, "this context was made before a fork: make a new one in the child")
+        return 0
+
+    @property
+    def underlying(self):
+        """int : the address of libzmq's context."""
+        return <size_t> self.handle
+
+    @property
+    def closed(self):
+        """bool : whether the context was terminated, or began to be."""
+        return self.handle == NULL
+
+    @property
+    def _shadow(self):
+        return self.is_shadow
+
+    @classmethod
+    def shadow(cls, address):
+        """Return a context for one that somebody else made.
+
+        Parameters
+        ----------
+        address : int or Context
+            Its address, or the context itself.
+
+        Returns
+        -------
+        Context
+            It does not terminate the original when it is collected.
+        """
+        return cls(shadow=address)
+
+    @classmethod
+    def shadow_pyczmq(cls, ctx):
+        """Return a context for a `zctx` of pyczmq."""
+        from pyczmq import zctx
+        return cls(shadow=int(zctx.underlying(ctx)))
+
+    @classmethod
+    def instance(cls, io_threads=1):
+        """Return the one context of this class that the whole program shares.
+
+        Parameters
+        ----------
+        io_threads : int
+            For the context that is made when there is none, or when it was terminated.
+
+        Returns
+        -------
+        Context
+        """
+        cdef Context context
+        with instances_lock:
+            context = instances.get(cls)
+            if context is None or context.handle == NULL or context.born != wait.generation:
+                context = instances[cls] = cls(io_threads=io_threads)
+            return context
+
+    # Options.
+
+    def get(self, option):
+        """Return the value of a context option.
+
+        Parameters
+        ----------
+        option : int
+            A `zmq.ContextOption`.
+
+        Returns
+        -------
+        int
+
+        Raises
+        ------
+        ZMQError
+            EINVAL: there is no such option. EFAULT: the context is terminated.
+        """
+        self.usable()
+        return check(zmq_ctx_get(self.handle, option))
+
+    def set(self, option, optval):
+        """Set a context option.
+
+        Parameters
+        ----------
+        option : int
+            A `zmq.ContextOption`.
+        optval : int
+
+        Raises
+        ------
+        ZMQError
+            EINVAL: no such option or value. EFAULT: the context is terminated.
+        """
+        self.usable()
+        check(zmq_ctx_set(self.handle, option, optval))
+
+    def getsockopt(self, opt):
+        """Return the default of a socket option for new sockets; see `sockopts`.
+
+        Parameters
+        ----------
+        opt : int
+            A `zmq.SocketOption`.
+
+        Returns
+        -------
+        int or bytes
+        """
+        return self.sockopts[SocketOption(opt)]
+
+    def setsockopt(self, opt, value):
+        """Set the default of a socket option for the sockets that are made from now on.
+
+        Parameters
+        ----------
+        opt : int
+            A `zmq.SocketOption`. Sockets for which it means nothing ignore it.
+        value : int or bytes
+        """
+        self.sockopts[SocketOption(opt)] = value
+
+    def __getattr__(self, name):
+        cdef int option = option_named(name, True)
+        if option >= 0:
+            return self.get(ContextOption(option))
+        option = option_named(name, False)
+        if option >= 0 and SocketOption(option) in self.sockopts:
+            return self.sockopts[SocketOption(option)]
+        raise AttributeError(f"{type(self).__name__} has no such option: {name.upper()}")
+
+    def __setattr__(self, name, value):
+        cdef int option
+        if name.startswith("_") or is_attribute(type(self), name):
+            object.__setattr__(self, name, value)
+            return
+        option = option_named(name, True)
+        if option >= 0:
+            self.set(ContextOption(option), value)
+            return
+        option = option_named(name, False)
+        if option < 0:
+            raise AttributeError(f"{type(self).__name__} has no such option: {name.upper()}")
+        self.setsockopt(SocketOption(option), value)
+
+    def __delattr__(self, name):
+        cdef int option = option_named(name, False)
+        if option >= 0 and SocketOption(option) in self.sockopts:
+            del self.sockopts[SocketOption(option)]
+        else:
+            object.__delattr__(self, name)
+
+    # Sockets.
+
+    @property
+    def _socket_class(self):
+        from zmq.core.socket import Socket
+        return Socket
+
+    def socket(self, socket_type, socket_class=None, **kwargs):
+        """Make a socket.
+
+        Parameters
+        ----------
+        socket_type : int
+            A `zmq.SocketType`.
+        socket_class : type, optional
+            The class to make; that of the context when left out.
+        **kwargs
+            Passed on to the class.
+
+        Returns
+        -------
+        Socket
+            With the defaults of the context applied.
+
+        Raises
+        ------
+        ZMQError
+            EINVAL: there is no such type. EMFILE: too many sockets. EFAULT: the context is terminated.
+        """
+        if self.handle == NULL:
+            raise ZMQError(Errno.ENOTSUP, "the context is terminated")
+        self.usable()
+        if socket_class is None:
+            socket_class = self._socket_class
+        socket = socket_class(self, socket_type, **kwargs)
+        for option, value in self.sockopts.items():
+            if option in (SocketOption.SUBSCRIBE, SocketOption.UNSUBSCRIBE) and socket_type != SocketType.SUB:
+                continue
+            try:
+                socket.set(option, value)
+            except ZMQError:
+                # It means nothing for this type of socket.
+                pass
+        self._sockets.add(socket)
+        return socket
+
+    # The end.
+
+    def term(self):
+        """Terminate the context.
+
+        Waits until all its sockets are closed and have sent, or given up under LINGER, what they still hold.
+        Calls that wait on a socket of the context raise `ContextTerminated`. Only the caller waits; a green
+        context's caller parks, and when something is thrown into it the termination goes on without it.
+
+        Notes
+        -----
+        Source: zmq_ctx_term(3).
+        """
+        cdef void *handle = self.handle
+        cdef int rc
+        get_hub = self._get_hub
+        if self.born != wait.generation:
+            self.handle = NULL
+            return
+        if self.is_shadow:
+            self.handle = NULL
+            return
+        if get_hub is None:
+            while handle != NULL:
+                with nogil:
+                    rc = zmq_ctx_term(handle)
+                if rc == 0:
+                    self.handle = NULL
+                    return
+                if zmq_errno() != EINTR:
+                    raise_errno(zmq_errno())
+                PyErr_CheckSignals()
+            return
+        if handle != NULL:
+            self.ending = Ending(<size_t> handle)
+            self.handle = NULL
+        if self.ending is not None:
+            wait_readable(get_hub(), self.ending.fd, -1)
+
+    def destroy(self, linger=None):
+        """Close all sockets of the context, then terminate it.
+
+        Parameters
+        ----------
+        linger : int, optional
+            Milliseconds; set as LINGER of every socket before it is closed.
+
+        Notes
+        -----
+        Sockets that another thread uses must not be closed this way.
+        """
+        if self.closed:
+            self.term()
+            return
+        if self.born == wait.generation:
+            for socket in list(self._sockets):
+                if not socket.closed:
+                    socket.close(linger)
+            self._sockets.clear()
+        self.term()
+
+
+cpdef bint is_attribute(type cls, str name) except -1:
+    """Tell whether a class, or one of its bases, defines or annotates a name."""
+    for base in cls.__mro__:
+        if name in base.__dict__ or name in base.__dict__.get("__annotations__", ()):
+            return True
+    return False

@@ -1,0 +1,18 @@
+from zmq.core.libzmq cimport zmq_msg_t
+
+
+cdef class Frame:
+    cdef object __weakref__
+    cdef zmq_msg_t msg
+    cdef bint made          # whether `msg` was initialised
+    cdef bint received
+    cdef bint readonly
+    cdef object _data
+    cdef object _bytes
+    cdef object _buffer
+    cdef public bint more
+    cdef public object tracker
+    cdef public object tracker_event
+
+
+cdef Frame frame_of(zmq_msg_t *msg, type cls)

@@ -1,0 +1,285 @@
+"""`Frame`: one part of a message, in memory that it shares with libzmq.
+
+Lives here: frames and their properties. What must not: sending, receiving, waiting. Called by `zmq.core.socket`
+and by users who send or receive with ``copy=False``.
+"""
+
+import weakref
+
+from cpython.buffer cimport (
+    PyBUF_SIMPLE,
+    Py_buffer,
+    PyBuffer_FillInfo,
+    PyBuffer_Release,
+    PyObject_CheckBuffer,
+    PyObject_GetBuffer,
+)
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.stdint cimport uint32_t
+from libc.string cimport memcpy
+
+from zmq.core.check cimport check, raise_errno
+from zmq.core.libzmq cimport (
+    GREENZMQ_DRAFT,
+    ZMQ_SHARED,
+    zmq_errno,
+    zmq_msg_close,
+    zmq_msg_copy,
+    zmq_msg_data,
+    zmq_msg_get,
+    zmq_msg_gets,
+    zmq_msg_group,
+    zmq_msg_init,
+    zmq_msg_init_size,
+    zmq_msg_move,
+    zmq_msg_routing_id,
+    zmq_msg_set,
+    zmq_msg_set_group,
+    zmq_msg_set_routing_id,
+    zmq_msg_size,
+)
+from zmq.core.zerocopy cimport Release, is_lent, lend
+
+from zmq.core.error import ZMQError, ZMQVersionError
+from zmq.core.constants import Errno
+from zmq.core.tracker import _FINISHED_TRACKER, MessageTracker
+
+#: Bytes from which on a send with ``copy=False`` really does not copy, unless the socket says otherwise.
+COPY_THRESHOLD = 65536
+
+
+cdef class Frame:
+    """One part of a message.
+
+    Parameters
+    ----------
+    data : bytes-like, optional
+        The contents; left out for an empty frame.
+    track : bool
+        Whether `tracker` shall tell when libzmq is done with the contents.
+    copy : bool, optional
+        Whether to copy the contents. Left out, what is smaller than `copy_threshold` is copied.
+    copy_threshold : int, optional
+        Bytes; `zmq.COPY_THRESHOLD` when left out.
+
+    Raises
+    ------
+    TypeError
+        `data` is a str, or has no contiguous buffer.
+
+    Notes
+    -----
+    Memory is shared with libzmq and, over inproc, with the peer. A frame that was received can be written to only
+    where nobody else holds the memory.
+    """
+
+    #: Returns the hub in which `tracker` waits; None blocks the thread.
+    _get_hub = None
+
+    def __cinit__(self):
+        self.made = False
+
+    def __init__(self, data=None, bint track=False, copy=None, copy_threshold=None):
+        cdef Py_buffer view
+        cdef Release release
+        if self.made:
+            raise RuntimeError("a Frame is made once")
+        if data is None:
+            zmq_msg_init(&self.msg)
+            self.made = True
+            self.tracker = _FINISHED_TRACKER if track else None
+            return
+        if isinstance(data, str):
+            raise TypeError("a Frame holds bytes, not str: encode it first")
+        if not PyObject_CheckBuffer(data):
+            raise TypeError(f"a Frame needs an object with the buffer interface, not {type(data).__name__}")
+        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        try:
+            if copy is None:
+                threshold = COPY_THRESHOLD if copy_threshold is None else copy_threshold
+                copy = view.len < threshold
+            self.readonly = True
+            if copy:
+                if zmq_msg_init_size(&self.msg, <size_t> view.len) != 0:
+                    raise_errno(zmq_errno())
+                if view.len:
+                    memcpy(zmq_msg_data(&self.msg), view.buf, <size_t> view.len)
+                self.made = True
+                self.tracker = _FINISHED_TRACKER if track else None
+            else:
+                if track:
+                    release = Release()
+                    self.tracker_event = release
+                    self.tracker = tracker_for(release, self._get_hub)
+                lend(&self.msg, data, release)
+                self.made = True
+                self.readonly = view.readonly
+                self._data = data
+        finally:
+            PyBuffer_Release(&view)
+
+    def __dealloc__(self):
+        if self.made:
+            zmq_msg_close(&self.msg)
+
+    def __getbuffer__(self, Py_buffer *view, int flags):
+        cdef void *data = zmq_msg_data(&self.msg)
+        cdef bint readonly = self.readonly
+        if self.received:
+            readonly = zmq_msg_get(&self.msg, ZMQ_SHARED) == 1 or is_lent(data)
+        PyBuffer_FillInfo(view, self, data, <Py_ssize_t> zmq_msg_size(&self.msg), readonly, flags)
+
+    def __len__(self):
+        return zmq_msg_size(&self.msg)
+
+    def __copy__(self):
+        """Return a frame that shares this one's memory."""
+        cdef Frame other = type(self).__new__(type(self))
+        zmq_msg_init(&other.msg)
+        other.made = True
+        check(zmq_msg_copy(&other.msg, &self.msg))
+        other.received = self.received
+        other.readonly = self.readonly
+        other._data = self._data
+        other._bytes = self._bytes
+        other.more = self.more
+        other.tracker = self.tracker
+        other.tracker_event = self.tracker_event
+        return other
+
+    def __repr__(self):
+        cdef bytes start
+        cdef Py_ssize_t size = len(self)
+        start = PyBytes_FromStringAndSize(<const char *> zmq_msg_data(&self.msg), min(size, 12))
+        return f"<zmq.{type(self).__name__}({start!r}{f'...{size}B' if size > 12 else ''})>"
+
+    @property
+    def buffer(self):
+        """memoryview : the contents, not copied."""
+        # Kept weakly: else the view and the frame would keep each other alive, and with them what was lent.
+        view = self._buffer() if self._buffer is not None else None
+        if view is None:
+            view = memoryview(self)
+            self._buffer = weakref.ref(view)
+        return view
+
+    @property
+    def bytes(self):
+        """bytes : the contents, copied once."""
+        if self._bytes is None:
+            self._bytes = PyBytes_FromStringAndSize(
+                <const char *> zmq_msg_data(&self.msg), <Py_ssize_t> zmq_msg_size(&self.msg)
+            )
+        return self._bytes
+
+    def get(self, option):
+        """Return a property of the message.
+
+        Parameters
+        ----------
+        option : int or str
+            A `zmq.MessageOption`; or the name of a metadata property such as ``"Socket-Type"`` or
+            ``"User-Id"``; or ``"routing_id"`` or ``"group"`` (draft).
+
+        Returns
+        -------
+        int or str
+
+        Raises
+        ------
+        ZMQError
+            EINVAL: there is no such property.
+
+        Notes
+        -----
+        Source: zmq_msg_get(3), zmq_msg_gets(3).
+        """
+        cdef const char *value
+        if isinstance(option, int):
+            return check(zmq_msg_get(&self.msg, option))
+        if option == "routing_id":
+            return self.routing_id
+        if option == "group":
+            return self.group
+        name = option.encode("utf-8") if isinstance(option, str) else option
+        value = zmq_msg_gets(&self.msg, name)
+        if value == NULL:
+            raise_errno(zmq_errno())
+        return value.decode("utf-8")
+
+    def set(self, option, value):
+        """Set a property of the message.
+
+        Parameters
+        ----------
+        option : int or str
+            A `zmq.MessageOption`, or ``"routing_id"`` or ``"group"`` (draft).
+        value : int or str
+
+        Raises
+        ------
+        ZMQError
+            libzmq refuses it.
+        ZMQVersionError
+            It needs libzmq's draft API.
+        """
+        if option == "routing_id":
+            self.routing_id = value
+        elif option == "group":
+            self.group = value
+        elif isinstance(option, int):
+            check(zmq_msg_set(&self.msg, option, value))
+        else:
+            raise ZMQError(Errno.EINVAL, f"no property {option!r} of a message can be set")
+
+    def __getitem__(self, key):
+        return self.get(key)
+
+    @property
+    def routing_id(self):
+        """int : the peer of a SERVER or PEER socket (draft)."""
+        need_draft("routing_id")
+        return zmq_msg_routing_id(&self.msg)
+
+    @routing_id.setter
+    def routing_id(self, uint32_t value):
+        need_draft("routing_id")
+        check(zmq_msg_set_routing_id(&self.msg, value))
+
+    @property
+    def group(self):
+        """str : the group of a RADIO or DISH message (draft)."""
+        need_draft("group")
+        return zmq_msg_group(&self.msg).decode("utf-8")
+
+    @group.setter
+    def group(self, value):
+        need_draft("group")
+        name = value.encode("utf-8") if isinstance(value, str) else value
+        check(zmq_msg_set_group(&self.msg, name))
+
+
+#: The name of `Frame` in old versions.
+Message = Frame
+
+
+cdef need_draft(str what):
+    if not GREENZMQ_DRAFT:
+        raise ZMQVersionError("4.2 with its draft API", what)
+
+
+cdef tracker_for(Release release, get_hub):
+    tracker = MessageTracker(release)
+    if get_hub is not None:
+        tracker._get_hub = get_hub
+    return tracker
+
+
+cdef Frame frame_of(zmq_msg_t *msg, type cls):
+    """Make a frame of a message that was received, and take the message over."""
+    cdef Frame frame = cls.__new__(cls)
+    zmq_msg_init(&frame.msg)
+    frame.made = True
+    zmq_msg_move(&frame.msg, msg)
+    frame.received = True
+    return frame

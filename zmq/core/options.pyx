@@ -1,0 +1,111 @@
+"""Socket options: what C type each has, and how its value becomes a Python object and back.
+
+Lives here: getting and setting by handle, and options by their names. What must not: attributes, contexts, waiting.
+Called by `zmq.core.socket` and `zmq.core.context`.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.errno cimport EINTR, EINVAL
+from libc.stdint cimport int64_t
+
+from zmq.core.check cimport raise_errno
+from zmq.core.libzmq cimport zmq_errno, zmq_getsockopt, zmq_setsockopt
+
+from zmq.core.constants import ContextOption, SocketOption, _OptType
+
+cdef dict kinds = {
+    int(option): {_OptType.int: INT, _OptType.int64: INT64, _OptType.bytes: BYTES, _OptType.fd: FD}[option._opt_type]
+    for option in SocketOption
+}
+cdef dict socket_options = {name: int(option) for name, option in SocketOption.__members__.items()}
+cdef dict context_options = {name: int(option) for name, option in ContextOption.__members__.items()}
+
+# The longest value that libzmq hands out is an endpoint or a key; options it may yet learn are given room.
+cdef enum:
+    LONGEST = 4096
+    ROUTING_ID = 5
+
+
+cdef int kind_of(option) except -1:
+    return kinds.get(option, INT)
+
+
+cdef int option_named(str name, bint of_context) except -2:
+    """Return the option with this name, in any case; -1 where there is none."""
+    if of_context:
+        return context_options.get(name.upper(), -1)
+    return socket_options.get(name.upper(), -1)
+
+
+cdef object get_option(void *handle, option):
+    """Return the value of a socket option."""
+    cdef int number = option
+    cdef int kind = kind_of(option)
+    cdef int as_int = 0
+    cdef int64_t as_int64 = 0
+    cdef char as_bytes[LONGEST]
+    cdef void *value
+    cdef size_t size
+    if kind == BYTES:
+        value = as_bytes
+        size = LONGEST
+    elif kind == INT64:
+        value = &as_int64
+        size = sizeof(int64_t)
+    else:
+        value = &as_int
+        size = sizeof(int)
+    while zmq_getsockopt(handle, number, value, &size) != 0:
+        if zmq_errno() != EINTR:
+            raise_errno(zmq_errno())
+    if kind == INT64:
+        return as_int64
+    if kind != BYTES:
+        return as_int
+    if number != ROUTING_ID and size > 0 and as_bytes[size - 1] == 0:
+        size -= 1
+    return PyBytes_FromStringAndSize(as_bytes, <Py_ssize_t> size)
+
+
+cdef int set_option(void *handle, option, value) except -1:
+    """Set a socket option."""
+    cdef int number = option
+    cdef int kind = kind_of(option)
+    cdef int as_int
+    cdef int64_t as_int64
+    cdef const void *data
+    cdef size_t size
+    if kind == BYTES:
+        if isinstance(value, str):
+            raise TypeError(f"option {name_of(option)} takes bytes: use set_string to set a str")
+        if not isinstance(value, bytes):
+            raise TypeError(f"expected bytes, got: {value!r}")
+        data = PyBytes_AS_STRING(value)
+        size = <size_t> PyBytes_GET_SIZE(value)
+    else:
+        if not isinstance(value, int):
+            raise TypeError(f"expected int, got: {value!r}")
+        if kind == INT64:
+            as_int64 = value
+            data = &as_int64
+            size = sizeof(int64_t)
+        else:
+            as_int = value
+            data = &as_int
+            size = sizeof(int)
+    while zmq_setsockopt(handle, number, data, size) != 0:
+        if zmq_errno() == EINTR:
+            continue
+        if zmq_errno() == EINVAL:
+            from zmq.core.error import error_for
+            raise error_for(EINVAL, f"Invalid argument: option {name_of(option)} does not take {value!r} here")
+        raise_errno(zmq_errno())
+    return 0
+
+
+def name_of(option):
+    """Return the name of a socket option, or its number."""
+    try:
+        return SocketOption(option).name
+    except ValueError:
+        return str(int(option))

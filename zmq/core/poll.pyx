@@ -1,0 +1,584 @@
+"""`Poller`, `select` and `zmq_poll`: waiting for several sockets and descriptors at once.
+
+Lives here: the plain ways, which block the thread in zmq_poll, and `PollSet`, which waits in a hub. What must not:
+what makes a socket ready. Called by users and by `zmq.green`.
+
+Why a poll in a hub does not look at every socket
+-------------------------------------------------
+A socket's EVENTS can change in two ways only: its bell rings (see `zmq.core.trampoline`), or somebody operates on
+it. The second is reported by the socket itself to those who subscribed. For the first, the bells of all registered
+sockets are kept in one epoll set, edge-triggered, which is asked which of them rang since the last call, and which
+the hub watches as a single descriptor while somebody polls. Sockets of which nothing was heard since EVENTS last
+said "nothing" are not looked at. Where there is no epoll, or for a handful of sockets, each bell is watched by
+itself, and each socket looked at.
+"""
+
+import os
+import select as _select
+
+from cpython.pythread cimport PyThread_get_thread_ident
+from libc.stdlib cimport free, malloc
+
+from zmq.core cimport wait
+from zmq.core.check cimport raise_errno
+from zmq.core.libzmq cimport (
+    ZMQ_POLLERR,
+    ZMQ_POLLIN,
+    ZMQ_POLLOUT,
+    zmq_errno,
+    zmq_poll as c_zmq_poll,
+    zmq_pollitem_t,
+)
+from zmq.core.socket cimport Socket, poll_in_thread, seconds_of
+from zmq.core.trampoline cimport Subscription, Trampoline, monotonic
+
+from zmq.core.constants import Errno, PollEvent
+from zmq.core.error import ZMQError
+
+#: Sockets up to which each bell is watched by itself.
+FEW_SOCKETS = 4
+
+cdef object EPOLLIN = getattr(_select, "EPOLLIN", 0)
+cdef object EPOLLET = getattr(_select, "EPOLLET", 0)
+cdef bint has_epoll = hasattr(_select, "epoll")
+
+
+cdef int descriptor_of(item) except -1:
+    """Return the descriptor of something that is no 0MQ socket."""
+    if isinstance(item, int) and not isinstance(item, bool):
+        number = item
+    else:
+        fileno = getattr(item, "fileno", None)
+        if fileno is None:
+            raise TypeError(
+                f"can't poll {item!r}: it is neither a zmq.Socket, nor a descriptor, nor has it a fileno() method"
+            )
+        number = fileno()
+        if not isinstance(number, int):
+            raise TypeError(f"fileno() of {item!r} returned {number!r}, not a descriptor")
+    if number < 0:
+        raise ValueError(f"can't poll {item!r}: {number} is not a descriptor")
+    return number
+
+
+def zmq_poll(sockets, timeout=-1):
+    """Poll sockets and descriptors once, blocking the thread.
+
+    Parameters
+    ----------
+    sockets : iterable of (Socket or int or object with fileno, int)
+        What to wait for, and for which `zmq.PollEvent`.
+    timeout : float, optional
+        Milliseconds; None or -1 to wait for ever.
+
+    Returns
+    -------
+    list of (Socket or int, int)
+        Those that are ready, and for what; descriptors for what is no 0MQ socket.
+
+    Raises
+    ------
+    TypeError
+        An element can't be polled.
+    ValueError
+        `timeout` is negative and not -1.
+    ZMQError
+        ENOTSOCK: one of the sockets is closed. ETERM: a context is terminated.
+
+    Notes
+    -----
+    Source: zmq_poll(3).
+    """
+    cdef list wanted = list(sockets)
+    cdef int count = len(wanted)
+    cdef int i
+    cdef zmq_pollitem_t *items
+    cdef Socket socket
+    cdef double seconds = seconds_of(timeout)
+    items = <zmq_pollitem_t *> malloc((count or 1) * sizeof(zmq_pollitem_t))
+    if items == NULL:
+        raise MemoryError()
+    try:
+        for i in range(count):
+            item, events = wanted[i]
+            items[i].socket = NULL
+            items[i].fd = -1
+            items[i].events = events
+            items[i].revents = 0
+            if isinstance(item, Socket):
+                socket = item
+                socket.usable()
+                items[i].socket = socket.handle
+            else:
+                items[i].fd = descriptor_of(item)
+        poll_in_thread(items, count, seconds)
+        for item, _ in wanted:
+            if isinstance(item, Socket):
+                socket = item
+                socket.operated()
+        return [
+            (wanted[i][0] if items[i].socket != NULL else items[i].fd, items[i].revents)
+            for i in range(count)
+            if items[i].revents
+        ]
+    finally:
+        free(items)
+
+
+class Poller:
+    """Wait for several sockets and descriptors at once.
+
+    Examples
+    --------
+    >>> poller = zmq.Poller()
+    >>> poller.register(socket, zmq.POLLIN)
+    >>> for ready, events in poller.poll(1000):
+    ...     ready.recv()
+    """
+
+    #: Returns the hub to park in; None blocks the thread.
+    _get_hub = None
+
+    def __init__(self):
+        self._registered = {}
+        self._set = None
+
+    def __del__(self):
+        if self._set is not None:
+            (<PollSet> self._set).close()
+
+    @property
+    def sockets(self):
+        """list of (object, int) : what is registered, and for which events."""
+        return list(self._registered.items())
+
+    def __contains__(self, socket):
+        return socket in self._registered
+
+    def register(self, socket, flags=PollEvent.POLLIN | PollEvent.POLLOUT):
+        """Register a socket or a descriptor, or change for what it is registered.
+
+        Parameters
+        ----------
+        socket : Socket or int or object with fileno
+            What to wait for.
+        flags : int
+            `POLLIN`, `POLLOUT`, `POLLERR`, `POLLPRI` or a combination; 0 unregisters.
+
+        Raises
+        ------
+        TypeError
+            `socket` is none of these.
+        """
+        if not isinstance(flags, int):
+            raise TypeError(f"flags is a combination of zmq.POLLIN and zmq.POLLOUT, not {flags!r}")
+        if not isinstance(socket, Socket):
+            descriptor_of(socket)
+        if not flags:
+            if socket in self._registered:
+                self.unregister(socket)
+            return
+        if self._set is not None:
+            (<PollSet> self._set).remove(socket)
+            (<PollSet> self._set).add(socket, flags)
+        self._registered[socket] = flags
+
+    def modify(self, socket, flags=PollEvent.POLLIN | PollEvent.POLLOUT):
+        """Change for what a socket is registered; see `register`."""
+        self.register(socket, flags)
+
+    def unregister(self, socket):
+        """Forget a socket or a descriptor.
+
+        Parameters
+        ----------
+        socket : Socket or int or object with fileno
+
+        Raises
+        ------
+        KeyError
+            It is not registered.
+        """
+        del self._registered[socket]
+        if self._set is not None:
+            (<PollSet> self._set).remove(socket)
+
+    def poll(self, timeout=None):
+        """Wait until something is ready.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Milliseconds; None or -1 to wait for ever.
+
+        Returns
+        -------
+        list of (Socket or int, int)
+            Those that are ready, and for what; descriptors for what is no 0MQ socket. Empty when the time ran out.
+
+        Raises
+        ------
+        ValueError
+            `timeout` is negative and not -1.
+        ZMQError
+            ENOTSOCK: a registered socket is closed. ETERM: its context is terminated.
+
+        Notes
+        -----
+        Source: zmq_poll(3).
+        """
+        cdef double seconds = seconds_of(timeout)
+        get_hub = self._get_hub
+        if get_hub is None:
+            return zmq_poll(self._registered.items(), timeout)
+        if self._set is None:
+            self._set = PollSet()
+            for socket, flags in self._registered.items():
+                (<PollSet> self._set).add(socket, flags)
+        return (<PollSet> self._set).poll(get_hub, seconds)
+
+
+def select(rlist, wlist, xlist, timeout=None, *, poller_class=Poller):
+    """Wait as `select.select` does, for sockets and descriptors.
+
+    Parameters
+    ----------
+    rlist, wlist, xlist : iterable of Socket or int or object with fileno
+        What to wait for: to receive, to send, for errors.
+    timeout : float, optional
+        Seconds; None or -1 to wait for ever.
+
+    Returns
+    -------
+    tuple of list
+        Those of each list that are ready; descriptors for what is no 0MQ socket.
+
+    Raises
+    ------
+    ValueError
+        `timeout` is negative and not -1.
+    """
+    wanted = {}
+    for items, flag in ((rlist, ZMQ_POLLIN), (wlist, ZMQ_POLLOUT), (xlist, ZMQ_POLLERR)):
+        for item in items:
+            wanted[item] = wanted.get(item, 0) | flag
+    if timeout is not None and timeout != -1:
+        if not timeout >= 0:
+            raise ValueError(f"a time-out is 0 or more seconds, or -1 or None for none; got {timeout!r}")
+        timeout = 1000.0 * timeout
+    poller = poller_class()
+    for item, flags in wanted.items():
+        poller.register(item, flags)
+    ready = poller.poll(timeout)
+    return tuple(
+        [item for item, events in ready if events & flag] for flag in (ZMQ_POLLIN, ZMQ_POLLOUT, ZMQ_POLLERR)
+    )
+
+
+cdef class Registered(Subscription):
+    """One socket in a poll set."""
+
+    cdef PollSet members
+    cdef Socket socket
+    cdef long order         # position in which it was registered
+    cdef int mask
+    cdef int fd
+    cdef bint doubtful      # EVENTS may have changed since it was read
+    cdef bint in_epoll
+
+    cdef void touched(self) noexcept:
+        self.members.doubt(self)
+        if self.members.waiting:
+            self.members.look(self)
+
+    cdef void ready(self, int events) noexcept:
+        if events & self.mask or events < 0:
+            self.members.wake()
+
+    cdef void gone(self) noexcept:
+        self.members.lost(self)
+
+
+cdef class Wait:
+    """One greenlet in `PollSet.poll`."""
+
+    cdef object hub, greenlet
+    cdef bint inside, woken, expired
+
+    def resume(self):
+        if self.inside and self.woken:
+            self.greenlet.switch()
+
+    def expire(self):
+        self.expired = True
+        self.woken = True
+        self.resume()
+
+
+cdef class PollSet:
+    """The sockets and descriptors of one poller, waited for in a hub."""
+
+    cdef dict sockets           # Registered by socket
+    cdef dict descriptors       # (item, fd, flags) by item
+    cdef list doubtful
+    cdef list waiting
+    cdef unsigned long thread
+    cdef long counter
+    cdef object epoll
+    cdef dict by_fd
+    cdef int born
+    cdef bint broken            # a registered socket was closed
+
+    def __cinit__(self):
+        self.sockets = {}
+        self.descriptors = {}
+        self.doubtful = []
+        self.waiting = []
+        self.by_fd = {}
+        self.born = wait.generation
+
+    cdef int add(self, item, int flags) except -1:
+        cdef Registered registered
+        cdef Trampoline trampoline
+        if not isinstance(item, Socket):
+            self.descriptors[item] = (item, descriptor_of(item), flags)
+            return 0
+        registered = Registered.__new__(Registered)
+        registered.members = self
+        registered.socket = item
+        registered.mask = flags
+        registered.fd = -1
+        self.counter += 1
+        registered.order = self.counter
+        if registered.socket.born == wait.generation:
+            trampoline = registered.socket.waited()
+            trampoline.subscribe(registered)
+        self.sockets[item] = registered
+        self.doubt(registered)
+        return 0
+
+    cdef void remove(self, item) noexcept:
+        cdef Registered registered = self.sockets.pop(item, None)
+        if registered is None:
+            self.descriptors.pop(item, None)
+            return
+        if registered.owner is not None:
+            registered.owner.unsubscribe(registered)
+        self.leave_epoll(registered)
+        if registered.doubtful:
+            self.doubtful.remove(registered)
+
+    cdef void leave_epoll(self, Registered registered) noexcept:
+        if registered.in_epoll:
+            registered.in_epoll = False
+            self.by_fd.pop(registered.fd, None)
+            try:
+                if self.born == wait.generation:
+                    self.epoll.unregister(registered.fd)
+            except OSError:
+                pass
+
+    cdef void close(self) noexcept:
+        for item in list(self.sockets):
+            self.remove(item)
+        if self.epoll is not None:
+            self.epoll.close()
+            self.epoll = None
+
+    # News of the sockets.
+
+    cdef void doubt(self, Registered registered) noexcept:
+        if not registered.doubtful:
+            registered.doubtful = True
+            self.doubtful.append(registered)
+
+    cdef int look(self, Registered registered) noexcept:
+        """Read EVENTS, tell those who wait for the same socket, and wake whoever polls."""
+        cdef int events = registered.owner.read_events()
+        registered.owner.changed(events, True)
+        if events < 0:
+            self.wake()
+            return events
+        if events & registered.mask:
+            self.wake()
+        return events & registered.mask
+
+    cdef void lost(self, Registered registered) noexcept:
+        self.leave_epoll(registered)
+        self.doubt(registered)
+        self.wake()
+
+    cdef void wake(self) noexcept:
+        """Wake the greenlets that poll, soon."""
+        cdef Wait waiter
+        for waiter in self.waiting:
+            if not waiter.woken:
+                waiter.woken = True
+                waiter.hub.call_soon(waiter.resume)
+
+    def on_bell(self):
+        """A bell of the epoll set rang."""
+        cdef Registered registered
+        if self.born != wait.generation:
+            return
+        for fd, _ in self.epoll.poll(0):
+            registered = self.by_fd.get(fd)
+            if registered is not None and registered.owner is not None:
+                self.doubt(registered)
+                self.look(registered)
+
+    # Polling.
+
+    cdef list collect(self):
+        """Return what is ready, looking only where there is doubt."""
+        cdef Registered registered
+        cdef list still = []
+        cdef list found = []
+        cdef int events
+        if self.epoll is not None:
+            for fd, _ in self.epoll.poll(0):
+                registered = self.by_fd.get(fd)
+                if registered is not None:
+                    self.doubt(registered)
+        doubtful, self.doubtful = self.doubtful, still
+        try:
+            for registered in doubtful:
+                registered.doubtful = False
+            for registered in doubtful:
+                self.doubt(registered)
+                registered.socket.usable()
+                events = registered.owner.read_events()
+                if events < 0:
+                    raise_errno(zmq_errno())
+                registered.owner.changed(events, True)
+                events &= registered.mask
+                if events:
+                    found.append((registered.order, registered.socket, events))
+                elif registered.in_epoll:
+                    registered.doubtful = False
+                    still.pop()
+        except BaseException:
+            for registered in doubtful:
+                self.doubt(registered)
+            raise
+        if len(found) > 1:
+            found.sort(key=first)
+        ready = [(socket, events) for _, socket, events in found]
+        if self.descriptors:
+            ready += self.collect_descriptors()
+        return ready
+
+    cdef list collect_descriptors(self):
+        return zmq_poll([(fd, flags) for _, fd, flags in self.descriptors.values()], 0)
+
+    cdef list poll(self, get_hub, double timeout):
+        """Wait until something is ready or `timeout` seconds, negative for none, are over."""
+        cdef Wait waiter
+        cdef double deadline = -1
+        self.own()
+        ready = self.collect()
+        if ready or timeout == 0:
+            return ready
+        if timeout > 0:
+            deadline = monotonic() + timeout
+        waiter = Wait()
+        waiter.hub = get_hub()
+        waiter.greenlet = waiter.hub.current()
+        while True:
+            self.park(waiter, get_hub, deadline)
+            self.own()
+            ready = self.collect()
+            if ready or waiter.expired:
+                return ready
+            waiter.woken = False
+
+    cdef int own(self) except -1:
+        """Refuse a second thread, and leave the epoll set of the parent of a fork alone."""
+        cdef Registered registered
+        cdef unsigned long thread = <unsigned long> PyThread_get_thread_ident()
+        if self.waiting and self.thread != thread:
+            raise RuntimeError(
+                "This poller is in use by a greenlet of another thread. Give each thread a poller of its own."
+            )
+        self.thread = thread
+        if self.born != wait.generation:
+            self.born = wait.generation
+            if self.epoll is not None:
+                self.epoll.close()
+                self.epoll = None
+            self.by_fd.clear()
+            self.waiting = []
+            for registered in self.sockets.values():
+                registered.in_epoll = False
+                self.doubt(registered)
+        return 0
+
+    cdef int park(self, Wait waiter, get_hub, double deadline) except -1:
+        """Watch everything until somebody wakes the greenlet."""
+        cdef Registered registered
+        cdef list armed = []
+        cdef list watchers = []
+        timer = None
+        hub = waiter.hub
+        self.waiting.append(waiter)
+        try:
+            if has_epoll and len(self.sockets) > FEW_SOCKETS:
+                self.fill_epoll()
+                watcher = hub.watcher(self.epoll.fileno(), ZMQ_POLLIN)
+                watchers.append(watcher)
+                watcher.start(self.on_bell)
+            else:
+                for registered in list(self.sockets.values()):
+                    if registered.owner is not None:
+                        registered.owner.arm_for(registered, get_hub)
+                        armed.append(registered)
+            for _, fd, flags in self.descriptors.values():
+                watcher = hub.watcher(fd, flags & (ZMQ_POLLIN | ZMQ_POLLOUT) or ZMQ_POLLIN)
+                watchers.append(watcher)
+                watcher.start(self._wake)
+            if deadline >= 0:
+                timer = hub.call_at(deadline, waiter.expire)
+            while not waiter.woken:
+                waiter.inside = True
+                try:
+                    hub.park()
+                finally:
+                    waiter.inside = False
+        finally:
+            self.waiting.remove(waiter)
+            if timer is not None:
+                timer.cancel()
+            for watcher in watchers:
+                watcher.stop()
+                watcher.close()
+            for registered in armed:
+                if registered.owner is not None and not self.waiting:
+                    registered.owner.disarm_for(registered)
+        return 0
+
+    def _wake(self):
+        self.wake()
+
+    cdef int fill_epoll(self) except -1:
+        """Put the bells of all sockets into the epoll set.
+
+        EVENTS was read before, with no switch between: whoever has nothing to say and whose bell does not ring
+        right now is out of doubt.
+        """
+        cdef Registered registered
+        cdef list still = []
+        if self.epoll is None:
+            self.epoll = _select.epoll()
+        for registered in self.doubtful:
+            if not registered.in_epoll and registered.owner is not None:
+                registered.fd = registered.owner.descriptor()
+                self.epoll.register(registered.fd, EPOLLIN | EPOLLET)
+                self.by_fd[registered.fd] = registered
+                registered.in_epoll = True
+            registered.doubtful = False
+        self.doubtful = still
+        return 0
+
+
+def first(found):
+    return found[0]

@@ -1,0 +1,41 @@
+from zmq.core.context cimport Context
+from zmq.core.libzmq cimport zmq_msg_t, zmq_pollitem_t
+from zmq.core.message cimport Frame
+from zmq.core.transfer cimport Outgoing, Part, attempt_t
+from zmq.core.wait cimport Waiter
+
+
+cdef class Socket:
+    cdef object __weakref__
+    cdef dict __dict__
+    cdef void *handle       # libzmq's socket; NULL once it is closed
+    cdef int born           # `generation` when it was made; -1 once it is closed
+    cdef bint is_shadow
+    cdef Waiter waiter      # None while nobody waits for, or hears of, this socket in a hub
+    cdef object get_hub     # where blocking calls park; None blocks the thread
+    cdef int overrides      # which methods a subclass replaced
+    cdef int message        # whether a message was begun with SNDMORE and not ended
+    cdef bint drops
+    cdef public object context
+    cdef readonly object socket_type
+    cdef public object copy_threshold
+
+    cdef int usable(self) except -1
+    cdef int operate(self, attempt_t attempt, void *transfer, int flags, int events, int cost) except -1
+    cdef int operate_parked(self, attempt_t attempt, void *transfer, int flags, int events, bint tried) except -1
+    cdef int operate_blocked(self, attempt_t attempt, void *transfer, int flags, int events) except -1
+    cdef int give_up(self, Outgoing *out) noexcept
+    cdef int attempt_again(self, attempt_t attempt, void *transfer, int events, bint tried) noexcept
+    cdef int operated(self) except -1
+    cdef int check_endpoint(self, int rc, addr) except -1
+    cdef last_endpoint(self, addr)
+    cdef int sent(self, int more) noexcept
+    cdef Frame to_part(self, data, Part *part, copy, bint track, routing_id, group)
+    cdef send_each(self, list parts, int flags, copy, track, dict kwargs)
+    cdef bytes as_bytes(self, zmq_msg_t *msg)
+    cdef Frame as_frame(self, zmq_msg_t *msg, bint track)
+    cdef Waiter waited(self)
+
+
+cdef double seconds_of(timeout) except? -2
+cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout) except -1

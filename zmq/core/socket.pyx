@@ -1,0 +1,1542 @@
+"""`Socket`: one 0MQ socket.
+
+Lives here: the operation, once for all forms of send and receive; the socket's options and life. What must not: how
+to wait (`zmq.core.wait`), how a message is transferred (`zmq.core.transfer`). Green sockets are subclasses that say
+which hub to wait in.
+"""
+
+import pickle
+import random
+import warnings
+import weakref
+from types import GenericAlias
+
+cimport cython
+from cpython.buffer cimport (
+    PyBUF_CONTIG,
+    PyBUF_SIMPLE,
+    PyBUF_WRITABLE,
+    PyBuffer_Release,
+    PyObject_CheckBuffer,
+    PyObject_GetBuffer,
+    Py_buffer,
+)
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_CheckSignals
+from libc.errno cimport EAGAIN, EINTR, EINVAL
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+from zmq.core cimport wait
+from zmq.core.check cimport check, raise_errno
+from zmq.core.context cimport Context, is_attribute
+from zmq.core.libzmq cimport (
+    GREENZMQ_DRAFT,
+    ZMQ_DEALER,
+    ZMQ_DONTWAIT,
+    ZMQ_EVENTS,
+    ZMQ_LINGER,
+    ZMQ_POLLIN,
+    ZMQ_POLLOUT,
+    ZMQ_PUSH,
+    ZMQ_RCVTIMEO,
+    ZMQ_REQ,
+    ZMQ_SNDMORE,
+    ZMQ_SNDTIMEO,
+    ZMQ_TYPE,
+    zmq_bind,
+    zmq_close,
+    zmq_connect,
+    zmq_disconnect,
+    zmq_errno,
+    zmq_getsockopt,
+    zmq_join,
+    zmq_leave,
+    zmq_msg_close,
+    zmq_msg_data,
+    zmq_msg_init,
+    zmq_msg_more,
+    zmq_msg_set_group,
+    zmq_msg_set_routing_id,
+    zmq_msg_size,
+    zmq_msg_t,
+    zmq_poll,
+    zmq_pollitem_t,
+    zmq_send,
+    zmq_setsockopt,
+    zmq_socket,
+    zmq_socket_monitor,
+    zmq_unbind,
+    zmq_version,
+)
+from zmq.core.message cimport Frame, frame_of
+from zmq.core.options cimport get_option, option_named, set_option
+from zmq.core.trampoline cimport Trampoline, monotonic, trampoline_of
+from zmq.core.transfer cimport (
+    Incoming,
+    Outgoing,
+    Part,
+    attempt_t,
+    discard,
+    expect,
+    prepare_all,
+    release,
+    try_recv,
+    try_send,
+)
+from zmq.core.wait cimport Turn, Waiter
+
+from zmq.core.constants import Errno, Event, PollEvent, SocketOption, SocketType
+from zmq.core.error import Again, ZMQBindError, ZMQError, ZMQVersionError
+from zmq.core.message import COPY_THRESHOLD
+from zmq.core.tracker import _FINISHED_TRACKER, MessageTracker
+
+cdef enum:
+    # In Socket.overrides.
+    SEND = 1
+    RECV = 2
+    GETSOCKOPT = 4
+    SETSOCKOPT = 8
+
+    # In Socket.message.
+    WHOLE = 0
+    BEGUN = 1
+    DROPPED = 2         # the pipe died; what comes until the last frame is dropped
+
+    # Parts that need no allocation.
+    FEW = 4
+
+# Bytes from which on copying a message without the GIL pays. Taking it back can cost a whole switch interval
+# beside a busy thread, so the copy has to be long.
+cdef enum:
+    LARGE = 1 << 20
+
+cdef bint libzmq_drops = False
+
+
+def _ask_version():
+    global libzmq_drops
+    cdef int major, minor, patch
+    zmq_version(&major, &minor, &patch)
+    libzmq_drops = (major, minor, patch) >= (4, 3, 3)
+
+
+_ask_version()
+
+# What subclasses replace, by class; see DESIGN "Drop-in rules" in docs/design.md.
+cdef object overrides_of = weakref.WeakKeyDictionary()
+
+
+cdef int find_overrides(type cls) except -1:
+    found = overrides_of.get(cls)
+    if found is None:
+        found = 0
+        for bit, name in ((SEND, "send"), (RECV, "recv"), (GETSOCKOPT, "getsockopt"), (SETSOCKOPT, "setsockopt")):
+            if getattr(cls, name) is not getattr(Socket, name):
+                found |= bit
+        overrides_of[cls] = found
+    return found
+
+
+class _SocketContext:
+    """Undo a `bind` or `connect` at the end of a ``with`` block."""
+
+    def __init__(self, socket, kind, addr):
+        self.socket = socket
+        self.kind = kind
+        self.addr = addr
+
+    def __repr__(self):
+        return f"<{self.__class__.__name__}({self.kind}={self.addr!r})>"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        if self.socket.closed:
+            return
+        if self.kind == "bind":
+            self.socket.unbind(self.addr)
+        else:
+            self.socket.disconnect(self.addr)
+
+
+cdef class Socket:
+    """A 0MQ socket.
+
+    Made by `Context.socket`. Not for several threads at once; any number of greenlets of one thread may share a
+    green socket.
+
+    Parameters
+    ----------
+    ctx_or_socket : Context or Socket
+        The context to make the socket in; or a socket to make a shadow of.
+    socket_type : int
+        A `zmq.SocketType`.
+    shadow : int or Socket, optional
+        The address of a socket that somebody else made and will close.
+    copy_threshold : int, optional
+        Bytes from which on sending with ``copy=False`` does not copy; `zmq.COPY_THRESHOLD` when left out.
+
+    Raises
+    ------
+    ZMQError
+        EINVAL: there is no such type. ETERM: the context is terminated.
+
+    Notes
+    -----
+    Attributes named like a `zmq.SocketOption`, in any case, get and set that option.
+    """
+
+    #: Returns the hub to park in; None blocks the thread.
+    _get_hub = None
+
+    def __cinit__(self):
+        self.handle = NULL
+        self.born = -1
+
+    def __init__(self, ctx_or_socket=None, socket_type=-1, *, shadow=None, copy_threshold=None):
+        cdef int number = -1
+        cdef size_t size = sizeof(int)
+        cdef size_t address
+        cdef Context context
+        if self.handle != NULL:
+            raise RuntimeError("a Socket is made once")
+        self.copy_threshold = COPY_THRESHOLD if copy_threshold is None else copy_threshold
+        if isinstance(ctx_or_socket, Socket):
+            shadow = ctx_or_socket
+        if shadow is not None:
+            address = shadow.underlying if hasattr(shadow, "underlying") else shadow
+            if address == 0:
+                raise ZMQError(Errno.ENOTSOCK, "0 is not the address of a socket")
+            self.handle = <void *> address
+            self.is_shadow = True
+            self._shadow_of = shadow if isinstance(shadow, Socket) else None
+            self.context = getattr(shadow, "context", None)
+            if zmq_getsockopt(self.handle, ZMQ_TYPE, &number, &size) != 0:
+                self.handle = NULL
+                raise_errno(zmq_errno())
+        else:
+            if not isinstance(ctx_or_socket, Context):
+                raise TypeError(f"a Socket is made of a Context and a type, not of {ctx_or_socket!r}")
+            context = ctx_or_socket
+            if context.handle == NULL:
+                raise ZMQError(Errno.ETERM, "the context is terminated")
+            context.usable()
+            number = socket_type
+            self.handle = zmq_socket(context.handle, number)
+            if self.handle == NULL:
+                if zmq_errno() == EINVAL:
+                    raise ZMQError(Errno.EINVAL, f"Invalid argument: {socket_type!r} is not a socket type of this libzmq")
+                raise_errno(zmq_errno())
+            self.context = context
+        try:
+            self.socket_type = SocketType(number)
+        except ValueError:
+            self.socket_type = number
+        self.drops = libzmq_drops and number in (ZMQ_PUSH, ZMQ_DEALER, ZMQ_REQ)
+        self.overrides = 0 if type(self) is Socket else find_overrides(type(self))
+        self.get_hub = self._get_hub
+        if self.get_hub is not None:
+            self.waiter = trampoline_of(self.handle)
+        self.born = wait.generation
+
+    __class_getitem__ = classmethod(GenericAlias)
+
+    def __del__(self):
+        if self.handle == NULL or self.is_shadow or self.born != wait.generation:
+            return
+        if warnings is not None:
+            warnings.warn(f"Unclosed socket {self!r}", ResourceWarning, stacklevel=2, source=self)
+        self.close()
+
+    def __dealloc__(self):
+        if self.handle != NULL and not self.is_shadow and self.born == wait.generation:
+            zmq_close(self.handle)
+
+    def __repr__(self):
+        kind = self.socket_type.name if isinstance(self.socket_type, SocketType) else str(self.socket_type)
+        cls = type(self)
+        return f"<{cls.__module__}.{cls.__qualname__}(zmq.{kind}) at {hex(id(self))}{' closed' if self.closed else ''}>"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self.close()
+
+    def __copy__(self):
+        """Return a shadow of this socket."""
+        return type(self)(self)
+
+    def __deepcopy__(self, memo):
+        return self.__copy__()
+
+    # Life.
+
+    cdef int usable(self) except -1:
+        """Raise unless the socket can be used here."""
+        if self.born == wait.generation:
+            return 0
+        if self.handle != NULL and self.born >= 0:
+            raise ZMQError(
+                Errno.ENOTSOCK, "this socket was made before a fork: make a new Context and Socket in the child"
+            )
+        raise ZMQError(Errno.ENOTSOCK)
+
+    @property
+    def underlying(self):
+        """int : the address of libzmq's socket."""
+        return <size_t> self.handle
+
+    @property
+    def closed(self):
+        """bool : whether the socket was closed, or its context terminated."""
+        cdef int number
+        cdef size_t size = sizeof(int)
+        if self.handle == NULL:
+            return True
+        if self.born != wait.generation:
+            return False
+        if zmq_getsockopt(self.handle, ZMQ_TYPE, &number, &size) != 0 and zmq_errno() == Errno.ENOTSOCK:
+            return True
+        return False
+
+    @property
+    def _shadow(self):
+        return self.is_shadow
+
+    @classmethod
+    def shadow(cls, address):
+        """Return a socket for one that somebody else made.
+
+        Parameters
+        ----------
+        address : int or Socket
+            Its address, or the socket itself.
+
+        Returns
+        -------
+        Socket
+            It does not close the original when it is collected.
+        """
+        return cls(shadow=address)
+
+    def close(self, linger=None):
+        """Close the socket. Those who wait for it get ``ZMQError(ENOTSOCK)``.
+
+        Parameters
+        ----------
+        linger : int, optional
+            Milliseconds; set as LINGER first. For how long what was sent may wait to go out; -1 for ever.
+
+        Notes
+        -----
+        Source: zmq_close(3). A socket that was made before a fork is only forgotten in the child.
+        """
+        cdef int milliseconds
+        cdef void *handle = self.handle
+        if handle == NULL:
+            return
+        if self.born != wait.generation:
+            self.handle = NULL
+            self.born = -1
+            return
+        if linger is not None:
+            milliseconds = linger
+            if zmq_setsockopt(handle, ZMQ_LINGER, &milliseconds, sizeof(int)) != 0:
+                if zmq_errno() == EINVAL:
+                    raise ZMQError(EINVAL, f"Invalid argument: linger is -1 or more milliseconds, not {linger!r}")
+        if self.waiter is not None:
+            self.waiter.enter()
+            self.waiter.close()
+        self.handle = NULL
+        self.born = -1
+        if self.context is not None and getattr(self.context, "_sockets", None) is not None:
+            self.context._sockets.discard(self)
+        if zmq_close(handle) != 0 and zmq_errno() != Errno.ENOTSOCK:
+            raise_errno(zmq_errno())
+
+    # Endpoints.
+
+    def bind(self, addr):
+        """Accept connections at an address.
+
+        Parameters
+        ----------
+        addr : str or bytes
+            Such as ``"tcp://127.0.0.1:5555"``, ``"ipc:///tmp/name"`` or ``"inproc://name"``.
+
+        Returns
+        -------
+        context manager
+            Unbinds at the end of a ``with`` block; may be ignored.
+
+        Raises
+        ------
+        ZMQError
+            libzmq refuses the address, which the text names.
+
+        Notes
+        -----
+        Source: zmq_bind(3).
+        """
+        self.usable()
+        self.check_endpoint(zmq_bind(self.handle, encoded(addr, "addr")), addr)
+        return _SocketContext(self, "bind", self.last_endpoint(addr))
+
+    def connect(self, addr):
+        """Connect to an address.
+
+        Parameters
+        ----------
+        addr : str or bytes
+
+        Returns
+        -------
+        context manager
+            Disconnects at the end of a ``with`` block; may be ignored.
+
+        Raises
+        ------
+        ZMQError
+            libzmq refuses the address, which the text names.
+
+        Notes
+        -----
+        Source: zmq_connect(3).
+        """
+        self.usable()
+        self.check_endpoint(zmq_connect(self.handle, encoded(addr, "addr")), addr)
+        return _SocketContext(self, "connect", addr)
+
+    def unbind(self, addr):
+        """Stop accepting connections at an address.
+
+        Parameters
+        ----------
+        addr : str or bytes
+            As `LAST_ENDPOINT` gave it.
+
+        Raises
+        ------
+        ZMQError
+            ENOENT: the socket is not bound there.
+        """
+        self.usable()
+        self.check_endpoint(zmq_unbind(self.handle, encoded(addr, "addr")), addr)
+
+    def disconnect(self, addr):
+        """Close the connection to an address.
+
+        Parameters
+        ----------
+        addr : str or bytes
+
+        Raises
+        ------
+        ZMQError
+            ENOENT: the socket is not connected there.
+        """
+        self.usable()
+        self.check_endpoint(zmq_disconnect(self.handle, encoded(addr, "addr")), addr)
+
+    cdef int check_endpoint(self, int rc, addr) except -1:
+        cdef int errno = zmq_errno()
+        self.operated()
+        if rc == 0:
+            return 0
+        from zmq.core.error import error_for
+        from zmq.core.version import strerror
+        text = f"{strerror(errno)} (addr={addr!r})"
+        raise error_for(errno, text)
+
+    cdef last_endpoint(self, addr):
+        found = get_option(self.handle, SocketOption.LAST_ENDPOINT)
+        return found.decode("utf-8", "replace") if found else addr
+
+    def bind_to_random_port(self, addr, min_port=49152, max_port=65536, max_tries=100):
+        """Bind to a free port.
+
+        Parameters
+        ----------
+        addr : str
+            The address without the port, such as ``"tcp://127.0.0.1"``.
+        min_port, max_port : int
+            The range to choose from, without `max_port`. The default range leaves the choice to the system.
+        max_tries : int
+            How many ports to try.
+
+        Returns
+        -------
+        int
+            The port.
+
+        Raises
+        ------
+        ZMQBindError
+            None was free.
+        ZMQError
+            The address is refused for another reason.
+        """
+        if min_port == 49152 and max_port == 65536:
+            self.bind(f"{addr}:*")
+            found = self.get(SocketOption.LAST_ENDPOINT).decode("ascii", "replace")
+            return int(found.rsplit(":", 1)[-1])
+        for _ in range(max_tries):
+            port = random.randrange(min_port, max_port)
+            try:
+                self.bind(f"{addr}:{port}")
+            except ZMQError as error:
+                if error.errno not in (Errno.EADDRINUSE, 13):
+                    raise
+            else:
+                return port
+        raise ZMQBindError(f"Could not bind socket to random port: {max_tries} tries from {min_port} to {max_port - 1}")
+
+    # Options.
+
+    cdef int operated(self) except -1:
+        """After an operation that may have processed commands."""
+        if self.waiter is not None and self.waiter.interest:
+            self.waiter.notify()
+        return 0
+
+    def getsockopt(self, option):
+        """Return the value of a socket option; the same as `get`."""
+        self.usable()
+        value = get_option(self.handle, option)
+        if option == ZMQ_EVENTS:
+            self.operated()
+        return value
+
+    def get(self, option):
+        """Return the value of a socket option.
+
+        Parameters
+        ----------
+        option : int
+            A `zmq.SocketOption`.
+
+        Returns
+        -------
+        int or bytes
+
+        Raises
+        ------
+        ZMQError
+            EINVAL: there is no such option, or it can't be read. ENOTSOCK: the socket is closed.
+
+        Notes
+        -----
+        Source: zmq_getsockopt(3).
+        """
+        if self.overrides & GETSOCKOPT:
+            return self.getsockopt(option)
+        return Socket.getsockopt(self, option)
+
+    def setsockopt(self, option, optval):
+        """Set a socket option; the same as `set`."""
+        self.usable()
+        if option == 1:
+            self.set_hwm(optval)
+            return
+        set_option(self.handle, option, optval)
+        self.operated()
+
+    def set(self, option, optval):
+        """Set a socket option.
+
+        Parameters
+        ----------
+        option : int
+            A `zmq.SocketOption`.
+        optval : int or bytes
+
+        Raises
+        ------
+        TypeError
+            The value has the wrong type.
+        ZMQError
+            EINVAL: no such option or value. ENOTSOCK: the socket is closed.
+
+        Notes
+        -----
+        Source: zmq_setsockopt(3).
+        """
+        if self.overrides & SETSOCKOPT:
+            self.setsockopt(option, optval)
+        else:
+            Socket.setsockopt(self, option, optval)
+
+    def get_string(self, option, encoding="utf-8"):
+        """Return the value of a bytes option as a str.
+
+        Parameters
+        ----------
+        option : int
+            A `zmq.SocketOption` whose value is bytes.
+        encoding : str
+
+        Returns
+        -------
+        str
+
+        Raises
+        ------
+        TypeError
+            The option's value is no bytes.
+        """
+        value = self.get(option)
+        if not isinstance(value, bytes):
+            raise TypeError(f"option {option} will not return a string to be decoded")
+        return value.decode(encoding)
+
+    def set_string(self, option, optval, encoding="utf-8"):
+        """Set a bytes option from a str.
+
+        Parameters
+        ----------
+        option : int
+            A `zmq.SocketOption` whose value is bytes.
+        optval : str
+        encoding : str
+
+        Raises
+        ------
+        TypeError
+            `optval` is no str.
+        """
+        if not isinstance(optval, str):
+            raise TypeError(f"strings only, not {type(optval)}: {optval!r}")
+        self.set(option, optval.encode(encoding))
+
+    getsockopt_string = get_string
+    getsockopt_unicode = get_string
+    setsockopt_string = set_string
+    setsockopt_unicode = set_string
+
+    def get_hwm(self):
+        """Return the high-water mark for sending."""
+        return self.get(SocketOption.SNDHWM)
+
+    def set_hwm(self, value):
+        """Set the high-water marks for sending and for receiving.
+
+        Parameters
+        ----------
+        value : int
+            Messages; 0 for no limit. Applies to connections that are made later.
+        """
+        self.set(SocketOption.SNDHWM, value)
+        self.set(SocketOption.RCVHWM, value)
+
+    hwm = property(get_hwm, set_hwm, None, "int : the high-water marks; reading gives that for sending.")
+
+    def subscribe(self, topic):
+        """Subscribe to what begins with a topic (SUB).
+
+        Parameters
+        ----------
+        topic : str or bytes
+        """
+        self.set(SocketOption.SUBSCRIBE, topic.encode("utf-8") if isinstance(topic, str) else topic)
+
+    def unsubscribe(self, topic):
+        """Undo one `subscribe` (SUB).
+
+        Parameters
+        ----------
+        topic : str or bytes
+        """
+        self.set(SocketOption.UNSUBSCRIBE, topic.encode("utf-8") if isinstance(topic, str) else topic)
+
+    def __getattr__(self, name):
+        cdef int option = option_named(name, False)
+        if option < 0:
+            raise AttributeError(f"{type(self).__name__} has no such option: {name.upper()}")
+        if option == 1:
+            raise AttributeError(f"{name} attribute is write-only")
+        return self.get(SocketOption(option))
+
+    def __setattr__(self, name, value):
+        cdef int option
+        if name.startswith("_") or is_attribute(type(self), name):
+            object.__setattr__(self, name, value)
+            return
+        option = option_named(name, False)
+        if option < 0:
+            raise AttributeError(f"{type(self).__name__} has no such option: {name.upper()}")
+        self.set(SocketOption(option), value)
+
+    def fileno(self):
+        """Return the descriptor that rings when the socket may have news; edge-triggered, so best left alone.
+
+        Notes
+        -----
+        Source: zmq_getsockopt(3), ZMQ_FD.
+        """
+        return self.get(SocketOption.FD)
+
+    # The operation.
+
+    cdef int operate(self, attempt_t attempt, void *transfer, int flags, int events, int cost) except -1:
+        """Send or receive one message: attempt; when it would block, wait, and again."""
+        cdef Waiter waiter = self.waiter
+        cdef int err
+        if self.born != wait.generation:
+            self.usable()
+        if waiter is not None:
+            if self.get_hub is not None and not flags & ZMQ_DONTWAIT:
+                waiter.fuel -= cost
+                if waiter.fuel <= 0:
+                    waiter.refuel(self.get_hub)
+                    self.usable()
+            if waiter.interest:
+                return self.operate_parked(attempt, transfer, flags, events, False)
+        err = attempt(self.handle, transfer, flags | ZMQ_DONTWAIT)
+        if err == 0:
+            return 0
+        if err != EAGAIN or flags & ZMQ_DONTWAIT:
+            raise_errno(err)
+        if self.message == BEGUN and events == ZMQ_POLLOUT:
+            return self.give_up(<Outgoing *> transfer)
+        if self.get_hub is None:
+            return self.operate_blocked(attempt, transfer, flags, events)
+        return self.operate_parked(attempt, transfer, flags, events, True)
+
+    cdef int operate_blocked(self, attempt_t attempt, void *transfer, int flags, int events) except -1:
+        """The operation in a plain thread: libzmq waits, without the GIL."""
+        cdef int err, milliseconds = 0
+        cdef size_t size = sizeof(int)
+        cdef double begun = monotonic()
+        cdef zmq_pollitem_t item
+        cdef long left
+        cdef void *handle = self.handle
+        with nogil:
+            err = attempt(handle, transfer, flags)
+        while err == EINTR:
+            PyErr_CheckSignals()
+            self.usable()
+            # A call that is repeated must not begin its time-out anew.
+            zmq_getsockopt(
+                handle, ZMQ_RCVTIMEO if events == ZMQ_POLLIN else ZMQ_SNDTIMEO, &milliseconds, &size
+            )
+            left = -1
+            if milliseconds >= 0:
+                left = <long> (milliseconds - 1000 * (monotonic() - begun) + 0.999)
+                if left <= 0:
+                    err = attempt(handle, transfer, flags | ZMQ_DONTWAIT)
+                    break
+            item.socket = handle
+            item.events = <short> events
+            with nogil:
+                if zmq_poll(&item, 1, left) < 0:
+                    err = zmq_errno()
+                else:
+                    err = attempt(handle, transfer, flags | ZMQ_DONTWAIT)
+                    if err == EAGAIN:
+                        err = EINTR
+        if self.waiter is not None and self.waiter.interest:
+            self.waiter.notify()
+        if err:
+            raise_errno(err)
+        return 0
+
+    cdef int operate_parked(self, attempt_t attempt, void *transfer, int flags, int events, bint tried) except -1:
+        """The operation where somebody waits in a hub, or this caller will.
+
+        `tried` says that the first attempt was just made, with nobody waiting.
+        """
+        cdef Waiter waiter = self.waiter
+        cdef Turn turn
+        cdef int err, milliseconds
+        cdef size_t size = sizeof(int)
+        cdef double timeout
+        cdef const void *route = NULL
+        cdef size_t route_size = 0
+        cdef Outgoing *out
+        waiter.enter()
+        if events == ZMQ_POLLOUT:
+            out = <Outgoing *> transfer
+            route = zmq_msg_data(&out.parts[0].msg)
+            route_size = zmq_msg_size(&out.parts[0].msg)
+        if (
+            tried
+            or flags & ZMQ_DONTWAIT
+            or self.message == BEGUN
+            or not waiter.must_queue(events, route, route_size)
+        ):
+            err = self.attempt_again(attempt, transfer, events, tried)
+            if err != EAGAIN:
+                if err:
+                    raise_errno(err)
+                return 0
+            if flags & ZMQ_DONTWAIT:
+                raise Again()
+            if self.message == BEGUN and events == ZMQ_POLLOUT:
+                return self.give_up(<Outgoing *> transfer)
+        if self.get_hub is None:
+            return self.operate_blocked(attempt, transfer, flags, events)
+        milliseconds = -1
+        zmq_getsockopt(
+            self.handle, ZMQ_RCVTIMEO if events == ZMQ_POLLIN else ZMQ_SNDTIMEO, &milliseconds, &size
+        )
+        if milliseconds == 0:
+            raise Again()
+        timeout = milliseconds / 1000.0
+        turn = waiter.join(self.get_hub, events, route, route_size, timeout)
+        try:
+            while True:
+                turn.wait()
+                err = self.attempt_again(attempt, transfer, events, False)
+                if err != EAGAIN:
+                    break
+                turn.again()
+        finally:
+            turn.leave()
+        if err:
+            raise_errno(err)
+        return 0
+
+    cdef int attempt_again(self, attempt_t attempt, void *transfer, int events, bint tried) noexcept:
+        """Attempt without waiting, if that was not `tried`; a send looks at EVENTS then and tries once more.
+
+        A receive that fails has processed all commands. A send processes them only about once a millisecond
+        (socket_base_t::process_commands, throttled), so that its EAGAIN may be stale.
+        """
+        cdef Waiter waiter = self.waiter
+        cdef int found = 0
+        cdef size_t size = sizeof(int)
+        cdef int err = EAGAIN
+        if not tried:
+            err = attempt(self.handle, transfer, ZMQ_DONTWAIT)
+        if err == EAGAIN and events == ZMQ_POLLOUT:
+            if zmq_getsockopt(self.handle, ZMQ_EVENTS, &found, &size) != 0 or found & ZMQ_POLLOUT:
+                err = attempt(self.handle, transfer, ZMQ_DONTWAIT)
+        if waiter.interest:
+            waiter.notify()
+        return err
+
+    cdef int give_up(self, Outgoing *out) noexcept:
+        """A blocking send in the middle of a message whose pipe died: drop it, as libzmq itself does.
+
+        Waiting would send the rest of the message as a message of its own. See `zmq.core.transfer`.
+        """
+        if not self.drops:
+            self.message = DROPPED
+        elif out.count > 1 and not out.more:
+            zmq_send(self.handle, NULL, 0, ZMQ_DONTWAIT)
+        return 0
+
+    cdef Waiter waited(self):
+        """Return the waiter, for somebody who wants to hear of this socket."""
+        if self.waiter is None:
+            self.usable()
+            self.waiter = trampoline_of(self.handle)
+        return self.waiter
+
+    # Sending.
+
+    def send(self, data, int flags=0, copy=True, bint track=False, routing_id=None, group=None):
+        """Send one frame.
+
+        Parameters
+        ----------
+        data : bytes-like or Frame
+            What to send. For a str see `send_string`.
+        flags : int
+            `NOBLOCK`, `SNDMORE`.
+        copy : bool
+            False lends the object's memory to libzmq where it has `copy_threshold` bytes or more. It must not be
+            changed until libzmq is done with it.
+        track : bool
+            With ``copy=False``: return a tracker.
+        routing_id : int, optional
+            The peer, for a SERVER or PEER socket (draft).
+        group : str, optional
+            The group, for a RADIO socket (draft).
+
+        Returns
+        -------
+        MessageTracker or None
+
+        Raises
+        ------
+        TypeError
+            `data` is a str, or has no buffer.
+        Again
+            NOBLOCK, or SNDTIMEO ran out.
+        ContextTerminated
+            The context is being terminated.
+        ZMQError
+            ENOTSOCK: the socket is closed. EFSM: it is not its turn to send. Any other error of zmq_msg_send(3).
+        """
+        cdef Part part
+        cdef Outgoing out
+        cdef Frame frame = None
+        cdef int err
+        cdef int cost = 1
+        part.held = False
+        part.source = NULL
+        if type(data) is bytes and (copy or PyBytes_GET_SIZE(data) < self.copy_threshold) and routing_id is None and group is None:
+            part.data = PyBytes_AS_STRING(data)
+            part.size = <size_t> PyBytes_GET_SIZE(data)
+            cost += <int> (part.size >> 12)
+        else:
+            self.usable()
+            frame = self.to_part(data, &part, copy, track, routing_id, group)
+        out.parts = &part
+        out.count = out.ready = 1
+        out.more = flags & ZMQ_SNDMORE
+        out.drops = self.drops
+        try:
+            if part.size >= LARGE and part.source == NULL:
+                with nogil:
+                    err = prepare_all(&out, 1)
+            else:
+                err = prepare_all(&out, 1)
+            if err:
+                raise_errno(err)
+            if routing_id is not None:
+                need_draft("routing_id")
+                check(zmq_msg_set_routing_id(&part.msg, routing_id))
+            if group is not None:
+                need_draft("group")
+                check(zmq_msg_set_group(&part.msg, encoded(group, "group")))
+            if self.message != DROPPED:
+                self.operate(try_send, &out, flags & ~ZMQ_SNDMORE, ZMQ_POLLOUT, cost)
+            self.sent(out.more)
+        finally:
+            if out.ready < out.count:
+                discard(&out)
+            if part.held:
+                PyBuffer_Release(&part.view)
+        if track and not copy:
+            return frame.tracker if frame is not None and frame.tracker is not None else _FINISHED_TRACKER
+        return None
+
+    cdef int sent(self, int more) noexcept:
+        """One frame, or a message that ends with or without SNDMORE, is on its way."""
+        if not more:
+            self.message = WHOLE
+        elif self.message == WHOLE:
+            self.message = BEGUN
+        return 0
+
+    cdef Frame to_part(self, data, Part *part, copy, bint track, routing_id, group):
+        """Fill in a part. Returns the frame that has to live until it is sent, or None."""
+        cdef Frame frame
+        if isinstance(data, Frame):
+            frame = data
+            if track and not copy and not frame.tracker:
+                raise ValueError("Not a tracked message: make the Frame with track=True")
+            part.source = &frame.msg
+            part.size = zmq_msg_size(&frame.msg)
+            return frame
+        if isinstance(data, str):
+            raise TypeError("unicode not allowed, use send_string")
+        PyObject_GetBuffer(data, &part.view, PyBUF_SIMPLE)
+        part.held = True
+        if not copy and part.view.len >= self.copy_threshold:
+            PyBuffer_Release(&part.view)
+            part.held = False
+            frame = self._make_frame(data, track)
+            part.source = &frame.msg
+            part.size = zmq_msg_size(&frame.msg)
+            return frame
+        part.data = part.view.buf
+        part.size = <size_t> part.view.len
+        return None
+
+    def _make_frame(self, data, track):
+        from zmq.core.message import Frame as PublicFrame
+        frame = PublicFrame(data, track=track, copy=False)
+        if track and self.get_hub is not None:
+            frame.tracker._get_hub = self.get_hub
+        return frame
+
+    def send_multipart(self, msg_parts, int flags=0, copy=True, bint track=False, **kwargs):
+        """Send a message of several frames, all of them or none.
+
+        Parameters
+        ----------
+        msg_parts : iterable of bytes-like or Frame
+        flags : int
+            `NOBLOCK`; `SNDMORE` when more frames follow in another call.
+        copy, track : bool
+            As in `send`, for every frame.
+
+        Returns
+        -------
+        MessageTracker or None
+            For all the frames, with ``copy=False, track=True``.
+
+        Raises
+        ------
+        TypeError
+            An element can't be sent; nothing was.
+        Again, ContextTerminated, ZMQError
+            As in `send`.
+        """
+        cdef list parts = list(msg_parts)
+        cdef Py_ssize_t count = len(parts)
+        cdef Py_ssize_t i = 0
+        cdef Part few[FEW]
+        cdef Outgoing out
+        cdef Part *part
+        cdef list frames = None
+        cdef Frame frame
+        cdef size_t total = 0
+        cdef int err
+        if self.overrides & SEND or kwargs or count == 0:
+            return self.send_each(parts, flags, copy, track, kwargs)
+        if self.born != wait.generation:
+            self.usable()
+        out.parts = few
+        if count > FEW:
+            out.parts = <Part *> malloc(<size_t> count * sizeof(Part))
+            if out.parts == NULL:
+                raise MemoryError()
+        out.count = out.ready = <size_t> count
+        out.more = flags & ZMQ_SNDMORE
+        out.drops = self.drops
+        for i in range(count):
+            out.parts[i].held = False
+        try:
+            for i in range(count):
+                part = &out.parts[i]
+                part.source = NULL
+                data = parts[i]
+                if type(data) is bytes and copy:
+                    part.data = PyBytes_AS_STRING(data)
+                    part.size = <size_t> PyBytes_GET_SIZE(data)
+                else:
+                    if not isinstance(data, Frame) and not PyObject_CheckBuffer(data):
+                        shown = repr(data)
+                        raise TypeError(
+                            f"Frame {i} ({shown if len(shown) <= 40 else shown[:37] + '...'}) does not support the buffer interface."
+                        )
+                    frame = self.to_part(data, part, copy, track, None, None)
+                    if frame is not None:
+                        if frames is None:
+                            frames = []
+                        frames.append(frame)
+                total += part.size
+            if total >= LARGE:
+                with nogil:
+                    err = prepare_all(&out, out.count)
+            else:
+                err = prepare_all(&out, out.count)
+            if err:
+                raise_errno(err)
+            if self.message != DROPPED:
+                self.operate(
+                    try_send, &out, flags & ~ZMQ_SNDMORE, ZMQ_POLLOUT, 1 + <int> (count >> 3) + <int> (total >> 12)
+                )
+            self.sent(out.more)
+        finally:
+            discard(&out)
+            for i in range(count):
+                if out.parts[i].held:
+                    PyBuffer_Release(&out.parts[i].view)
+            if out.parts != few:
+                free(out.parts)
+        if track and not copy:
+            trackers = [frame.tracker for frame in frames or () if frame.tracker is not None]
+            if not trackers:
+                return _FINISHED_TRACKER
+            tracker = MessageTracker(*trackers)
+            if self.get_hub is not None:
+                tracker._get_hub = self.get_hub
+            return tracker
+        return None
+
+    cdef send_each(self, list parts, int flags, copy, track, dict kwargs):
+        """Send a message through the `send` of a subclass, frame by frame."""
+        for i, data in enumerate(parts):
+            if isinstance(data, (Frame, bytes)):
+                continue
+            if isinstance(data, str) or not PyObject_CheckBuffer(data):
+                shown = repr(data)
+                raise TypeError(
+                    f"Frame {i} ({shown if len(shown) <= 40 else shown[:37] + '...'}) does not support the buffer interface."
+                )
+        if not parts:
+            raise ValueError("a message has at least one frame")
+        for data in parts[:-1]:
+            self.send(data, ZMQ_SNDMORE | flags, copy=copy, track=track, **kwargs)
+        return self.send(parts[-1], flags, copy=copy, track=track, **kwargs)
+
+    def send_string(self, u, int flags=0, copy=True, encoding="utf-8", **kwargs):
+        """Send a str.
+
+        Parameters
+        ----------
+        u : str
+        flags, copy
+            As in `send`.
+        encoding : str
+        **kwargs
+            Passed on to `send`.
+
+        Raises
+        ------
+        TypeError
+            `u` is no str.
+        """
+        if not isinstance(u, str):
+            raise TypeError(f"str objects only, not {type(u).__name__}: use send for bytes")
+        return self.send(u.encode(encoding), flags, copy=copy, **kwargs)
+
+    send_unicode = send_string
+
+    def send_json(self, obj, int flags=0, **kwargs):
+        """Send an object as JSON.
+
+        Parameters
+        ----------
+        obj : object
+        flags : int
+            As in `send`.
+        **kwargs
+            ``routing_id`` and ``group`` are passed on to `send`, the rest to `json.dumps`.
+        """
+        from zmq.utils import jsonapi
+        send_kwargs = {key: kwargs.pop(key) for key in ("routing_id", "group") if key in kwargs}
+        return self.send(jsonapi.dumps(obj, **kwargs), flags, **send_kwargs)
+
+    def send_pyobj(self, obj, int flags=0, protocol=-1, **kwargs):
+        """Send an object, pickled. Never receive such a message from a peer you don't trust.
+
+        Parameters
+        ----------
+        obj : object
+        flags : int
+            As in `send`.
+        protocol : int
+            Of `pickle`; -1 for the highest.
+        **kwargs
+            Passed on to `send`.
+        """
+        return self.send(pickle.dumps(obj, protocol), flags, **kwargs)
+
+    def send_serialized(self, msg, serialize, int flags=0, copy=True, **kwargs):
+        """Send what a function makes of an object.
+
+        Parameters
+        ----------
+        msg : object
+        serialize : callable
+            Takes the object, returns an iterable of frames.
+        flags, copy, **kwargs
+            As in `send_multipart`.
+        """
+        return self.send_multipart(serialize(msg), flags=flags, copy=copy, **kwargs)
+
+    # Receiving.
+
+    def recv(self, int flags=0, copy=True, bint track=False):
+        """Receive one frame.
+
+        Parameters
+        ----------
+        flags : int
+            `NOBLOCK`.
+        copy : bool
+            False returns a `Frame`, in libzmq's memory.
+        track : bool
+            For the frame's `tracker`; what was received is always done.
+
+        Returns
+        -------
+        bytes or Frame
+
+        Raises
+        ------
+        Again
+            NOBLOCK, or RCVTIMEO ran out.
+        ContextTerminated
+            The context is being terminated.
+        ZMQError
+            ENOTSOCK: the socket is closed. EFSM: it is not its turn to receive. Any other error of zmq_msg_recv(3).
+        """
+        cdef Incoming incoming
+        expect(&incoming, False)
+        self.operate(try_recv, &incoming, flags, ZMQ_POLLIN, 1)
+        if copy:
+            return self.as_bytes(&incoming.few[0])
+        return self.as_frame(&incoming.few[0], track)
+
+    cdef bytes as_bytes(self, zmq_msg_t *msg):
+        """Turn a message into bytes and close it."""
+        cdef Py_ssize_t size = <Py_ssize_t> zmq_msg_size(msg)
+        cdef bytes data
+        cdef char *target
+        cdef void *source
+        try:
+            if size < LARGE:
+                if size >= 4096 and self.waiter is not None:
+                    self.waiter.fuel -= <int> (size >> 12)
+                return PyBytes_FromStringAndSize(<const char *> zmq_msg_data(msg), size)
+            data = PyBytes_FromStringAndSize(NULL, size)
+            target = PyBytes_AS_STRING(data)
+            source = zmq_msg_data(msg)
+            with nogil:
+                memcpy(target, source, <size_t> size)
+            if self.waiter is not None:
+                self.waiter.fuel -= <int> (size >> 12)
+            return data
+        finally:
+            zmq_msg_close(msg)
+
+    cdef Frame as_frame(self, zmq_msg_t *msg, bint track):
+        """Turn a message into a frame."""
+        cdef bint more = zmq_msg_more(msg)
+        cdef Frame frame
+        try:
+            frame = frame_of(msg, Frame)
+        except BaseException:
+            zmq_msg_close(msg)
+            raise
+        frame.more = more
+        if track:
+            frame.tracker = _FINISHED_TRACKER
+        return frame
+
+    def recv_multipart(self, int flags=0, copy=True, bint track=False):
+        """Receive a whole message.
+
+        Parameters
+        ----------
+        flags, copy, track
+            As in `recv`.
+
+        Returns
+        -------
+        list of bytes or Frame
+
+        Raises
+        ------
+        Again, ContextTerminated, ZMQError
+            As in `recv`.
+        """
+        cdef Incoming incoming
+        cdef size_t i
+        cdef list parts
+        if self.overrides & RECV:
+            parts = [self.recv(flags, copy=copy, track=track)]
+            while self.get(SocketOption.RCVMORE):
+                parts.append(self.recv(flags, copy=copy, track=track))
+            return parts
+        expect(&incoming, True)
+        self.operate(try_recv, &incoming, flags, ZMQ_POLLIN, 1)
+        try:
+            if self.waiter is not None:
+                self.waiter.fuel -= <int> (incoming.count >> 3)
+            parts = []
+            for i in range(incoming.count):
+                if copy:
+                    parts.append(self.as_bytes(&incoming.frames[i]))
+                else:
+                    parts.append(self.as_frame(&incoming.frames[i], track))
+                # Closed or moved: closing it again with the others does no harm.
+                zmq_msg_init(&incoming.frames[i])
+            return parts
+        finally:
+            release(&incoming)
+
+    def recv_into(self, buffer, /, *, Py_ssize_t nbytes=0, int flags=0):
+        """Receive one frame into a buffer.
+
+        Parameters
+        ----------
+        buffer : writable bytes-like
+            What does not fit is cut off.
+        nbytes : int
+            How many bytes to use at most; 0 for all of the buffer.
+        flags : int
+            As in `recv`.
+
+        Returns
+        -------
+        int
+            How many bytes were written into the buffer.
+
+        Raises
+        ------
+        BufferError
+            The buffer is read-only or not contiguous; nothing was received.
+        ValueError
+            `nbytes` is negative or larger than the buffer; nothing was received.
+        Again, ContextTerminated, ZMQError
+            As in `recv`.
+
+        Notes
+        -----
+        Source: zmq_recv(3).
+        """
+        cdef Incoming incoming
+        cdef Py_buffer view
+        cdef size_t size
+        PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        try:
+            if nbytes < 0:
+                raise ValueError(f"nbytes={nbytes}, must be at least 0")
+            if nbytes > view.len:
+                raise ValueError(f"nbytes={nbytes} too big for a buffer of {view.len} bytes")
+            expect(&incoming, False)
+            self.operate(try_recv, &incoming, flags, ZMQ_POLLIN, 1)
+            size = min(zmq_msg_size(&incoming.few[0]), <size_t> (nbytes or view.len))
+            memcpy(view.buf, zmq_msg_data(&incoming.few[0]), size)
+            zmq_msg_close(&incoming.few[0])
+            return size
+        finally:
+            PyBuffer_Release(&view)
+
+    def recv_string(self, int flags=0, encoding="utf-8"):
+        """Receive a str, as sent by `send_string`.
+
+        Parameters
+        ----------
+        flags : int
+            As in `recv`.
+        encoding : str
+
+        Returns
+        -------
+        str
+        """
+        return self.recv(flags).decode(encoding)
+
+    recv_unicode = recv_string
+
+    def recv_json(self, int flags=0, **kwargs):
+        """Receive an object as JSON.
+
+        Parameters
+        ----------
+        flags : int
+            As in `recv`.
+        **kwargs
+            Passed on to `json.loads`.
+
+        Returns
+        -------
+        object
+        """
+        from zmq.utils import jsonapi
+        return jsonapi.loads(self.recv(flags), **kwargs)
+
+    def recv_pyobj(self, int flags=0):
+        """Receive a pickled object. Only from peers you trust: a pickle can run any code.
+
+        Parameters
+        ----------
+        flags : int
+            As in `recv`.
+
+        Returns
+        -------
+        object
+        """
+        return pickle.loads(self.recv(flags))
+
+    def recv_serialized(self, deserialize, int flags=0, copy=True):
+        """Receive a message and return what a function makes of it.
+
+        Parameters
+        ----------
+        deserialize : callable
+            Takes the list of frames.
+        flags, copy
+            As in `recv_multipart`.
+
+        Returns
+        -------
+        object
+        """
+        return deserialize(self.recv_multipart(flags=flags, copy=copy))
+
+    # Polling.
+
+    def poll(self, timeout=None, flags=PollEvent.POLLIN):
+        """Wait until the socket can send or receive.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Milliseconds; None or -1 to wait for ever.
+        flags : int
+            `POLLIN`, `POLLOUT` or both.
+
+        Returns
+        -------
+        int
+            Those of `flags` that are true; 0 when the time ran out.
+
+        Raises
+        ------
+        ValueError
+            `timeout` is negative and not -1.
+        ContextTerminated, ZMQError
+            As in `recv`.
+        """
+        cdef double seconds = seconds_of(timeout)
+        cdef Trampoline trampoline
+        cdef zmq_pollitem_t item
+        if self.handle == NULL:
+            raise ZMQError(Errno.ENOTSUP, "the socket is closed")
+        self.usable()
+        if self.get_hub is not None:
+            trampoline = self.waiter
+            return trampoline.poll(self.get_hub, flags, seconds)
+        item.socket = self.handle
+        item.events = flags
+        poll_in_thread(&item, 1, seconds)
+        self.operated()
+        return item.revents
+
+    # Monitoring.
+
+    def monitor(self, addr, events=Event.ALL):
+        """Have the socket's events sent to an inproc address.
+
+        Parameters
+        ----------
+        addr : str or bytes or None
+            Where a PAIR socket can connect to receive them; None stops.
+        events : int
+            A combination of `zmq.Event`.
+
+        Raises
+        ------
+        ZMQError
+            EINVAL: no inproc address.
+
+        Notes
+        -----
+        Source: zmq_socket_monitor(3).
+        """
+        cdef const char *where = NULL
+        self.usable()
+        if addr is not None:
+            address = encoded(addr, "addr")
+            where = address
+        check(zmq_socket_monitor(self.handle, where, events))
+        self.operated()
+
+    def get_monitor_socket(self, events=None, addr=None):
+        """Return a PAIR socket that receives the socket's events.
+
+        Parameters
+        ----------
+        events : int, optional
+            A combination of `zmq.Event`; all of them when left out.
+        addr : str, optional
+            The inproc address to use.
+
+        Returns
+        -------
+        Socket
+            The same one until `disable_monitor`.
+        """
+        monitor = getattr(self, "_monitor_socket", None)
+        if monitor is not None and not monitor.closed:
+            return monitor
+        if addr is None:
+            addr = f"inproc://monitor.s-{self.get(SocketOption.FD)}"
+        self.monitor(addr, Event.ALL if events is None else events)
+        monitor = self.context.socket(SocketType.PAIR)
+        monitor.connect(addr)
+        self._monitor_socket = monitor
+        return monitor
+
+    def disable_monitor(self):
+        """Stop monitoring and close the monitor's socket."""
+        monitor = getattr(self, "_monitor_socket", None)
+        self._monitor_socket = None
+        self.monitor(None, 0)
+        if monitor is not None:
+            monitor.close()
+
+    # Groups (draft).
+
+    def join(self, group):
+        """Join a group (DISH, draft).
+
+        Parameters
+        ----------
+        group : str or bytes
+
+        Raises
+        ------
+        ZMQVersionError
+            This libzmq has no draft API.
+        """
+        need_draft("join")
+        self.usable()
+        check(zmq_join(self.handle, encoded(group, "group")))
+
+    def leave(self, group):
+        """Leave a group (DISH, draft).
+
+        Parameters
+        ----------
+        group : str or bytes
+
+        Raises
+        ------
+        ZMQVersionError
+            This libzmq has no draft API.
+        """
+        need_draft("leave")
+        self.usable()
+        check(zmq_leave(self.handle, encoded(group, "group")))
+
+
+cdef need_draft(str what):
+    if not GREENZMQ_DRAFT:
+        raise ZMQVersionError("4.2 with its draft API", what)
+
+
+cdef bytes encoded(text, str name):
+    """Return an address or a group as libzmq takes it."""
+    if isinstance(text, str):
+        text = text.encode("utf-8")
+    if not isinstance(text, bytes):
+        raise TypeError(f"Expected {name} to be str, got {name}={text!r}")
+    if b"\0" in text:
+        raise ValueError(f"{name} {text!r} contains a zero byte")
+    return text
+
+
+cdef double seconds_of(timeout) except? -2:
+    """Return a time-out of milliseconds in seconds; -1 for none."""
+    cdef double milliseconds
+    if timeout is None:
+        return -1
+    milliseconds = timeout
+    if milliseconds == -1:
+        return -1
+    if not milliseconds >= 0:
+        raise ValueError(f"a time-out is 0 or more milliseconds, or -1 or None for none; got {timeout!r}")
+    return milliseconds / 1000
+
+
+cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout) except -1:
+    """zmq_poll, without the GIL, until an absolute deadline, looking at signals."""
+    cdef double deadline = monotonic() + timeout
+    cdef long left
+    cdef int rc
+    while True:
+        left = -1
+        if timeout >= 0:
+            left = <long> (1000 * max(0, deadline - monotonic()) + 0.999)
+        with nogil:
+            rc = zmq_poll(items, count, left)
+        if rc >= 0:
+            return rc
+        if zmq_errno() != EINTR:
+            raise_errno(zmq_errno())
+        PyErr_CheckSignals()

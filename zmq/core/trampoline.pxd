@@ -1,0 +1,76 @@
+from zmq.core.wait cimport Turn, Waiter
+
+
+cdef class Parked(Turn):
+    cdef Trampoline owner
+    cdef object hub
+    cdef object greenlet
+    cdef object timer
+    cdef readonly bytes route
+    cdef readonly int events
+    cdef readonly double since
+    cdef int state
+    cdef bint inside
+    cdef Parked before
+    cdef Parked after
+
+    cpdef resume(self)
+    cpdef expire(self)
+    cdef void choose(self, int state) noexcept
+
+
+cdef class Queue:
+    cdef Parked head
+    cdef Parked tail
+    cdef void append(self, Parked turn) noexcept
+    cdef void remove(self, Parked turn) noexcept
+
+
+cdef class Subscription:
+    cdef Trampoline owner   # None once the socket is closed or the subscription ended
+    cdef bint armed         # wants the descriptor to be watched
+    cdef void touched(self) noexcept
+    cdef void ready(self, int events) noexcept
+    cdef void gone(self) noexcept
+
+
+cdef class Trampoline(Waiter):
+    cdef object __weakref__
+    cdef object hub         # where the parked wait; None while nobody does
+    cdef object watcher
+    cdef object watched_hub # the hub that `watcher` belongs to
+    cdef unsigned long thread
+    cdef int fd
+    cdef int born           # `generation` when the socket was made
+    cdef int parked         # turns and armed subscriptions
+    cdef bint armed
+    cdef bint routed        # POLLOUT says nothing about a certain message
+    cdef Queue receivers
+    cdef Queue senders
+    cdef Queue pollers
+    cdef list subscriptions
+    cdef object look_timer
+    cdef double look_delay
+
+    cdef int read_events(self) noexcept
+    cdef void changed(self, int events, bint look) noexcept
+    cdef Queue queue_of(self, int events)
+    cdef int descriptor(self) except -1
+    cdef int moor(self, get_hub) except -1
+    cdef void unmoor(self) noexcept
+    cdef void try_senders(self) noexcept
+    cdef void look_again(self) noexcept
+    cpdef on_readable(self)
+    cpdef on_look(self)
+    cdef int subscribe(self, Subscription subscription) except -1
+    cdef void unsubscribe(self, Subscription subscription) noexcept
+    cdef int arm_for(self, Subscription subscription, get_hub) except -1
+    cdef void disarm_for(self, Subscription subscription) noexcept
+    cdef int poll(self, get_hub, int events, double timeout) except -1
+    cdef bint sweep(self) noexcept
+
+
+cdef double monotonic() noexcept nogil
+cdef bint fd_readable(int fd) noexcept nogil
+cpdef bint wait_readable(hub, int fd, double timeout) except -1
+cdef Trampoline trampoline_of(void *handle)

@@ -1,0 +1,809 @@
+"""Greenlets that wait for 0MQ sockets: queues of parked greenlets, the baton, the sweep alarm.
+
+This is the only file that knows that ZMQ_FD is edge-triggered, and the only one that reads it to wait.
+Called by the sockets through the contract in `zmq.core.wait`, and by pollers and streams that subscribe.
+
+The facts
+---------
+ZMQ_FD is not a descriptor of messages. It is the doorbell of the socket's mailbox, into which the I/O threads
+and the peers in this process put commands (signaler_t, mailbox_t): a pipe was attached, a pipe has something to
+read, a pipe has room again. The bell rings only when a command finds the mailbox asleep, and
+socket_base_t::process_commands, which every operation may run, empties the mailbox and stills the bell, for
+whatever reason it was called. So whoever operates on a socket may hear the bell in the place of those who wait
+for it: a send may swallow the news that a message came. Waiting on the descriptor alone loses wake-ups.
+
+What follows
+------------
+Nobody waits on the descriptor alone. Whoever waits for a socket is known to the socket's one trampoline, and
+every operation on the socket, successful or not, ends here when anybody waits. EVENTS is then read, and whoever
+could go on is woken: that is the baton. These invariants hold, and the tests check them on a hub of their own:
+
+I1  While somebody is parked the descriptor is watched.
+I2  After any operation on a socket with somebody parked, either nobody parked could proceed, or a wake-up is
+    scheduled.
+I3  A greenlet is in at most one queue and leaves it exactly once, also when it is killed or timed out. If it had
+    been chosen already, it hands its turn on.
+I4  Nothing switches greenlets between a successful attempt and its return.
+I5  After close nobody is parked and nothing is armed; those who were got ZMQError(ENOTSOCK). After term
+    they got ContextTerminated.
+I6  First come, first served; one is woken per readiness.
+I7  Only the trampoline reads ZMQ_FD.
+I8  A socket belongs to no hub until somebody waits on it.
+I9  Nothing is armed when nobody waits, and no timer runs but for those who wait.
+
+When POLLOUT lies
+-----------------
+For most sockets EVENTS tells the whole truth. For a ROUTER it does not: POLLOUT is always set, and with
+ROUTER_MANDATORY a message to a peer whose pipe is full still meets EAGAIN (router_t::xsend); an XPUB with
+XPUB_NODROP is alike. Whether such a message can go is known only by trying, and a try may itself swallow the
+bell for another one. Looping on EVENTS would spin; waiting for the bell alone may wait for ever. So those
+senders are tried when the bell rings, a millisecond after any operation that may have swallowed it, and
+then at intervals that double up to the sweep's. Those for a peer that is not stalled never queue at all.
+
+The alarm
+---------
+While anybody is parked, one timer per hub looks every SWEEP_SECONDS for readiness that nobody was told of. It
+never should find any. If it does it wakes the greenlet, counts it in ``statistics()["missed"]`` and warns.
+"""
+
+import time
+import warnings
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.pythread cimport PyThread_get_thread_ident
+from libc.string cimport memcmp
+
+from zmq.core.error import Again, ZMQError
+from zmq.core.constants import Errno
+
+from zmq.core.libzmq cimport (
+    ZMQ_EVENTS,
+    ZMQ_FD,
+    ZMQ_POLLERR,
+    ZMQ_POLLIN,
+    ZMQ_POLLOUT,
+    ZMQ_PUB,
+    ZMQ_ROUTER,
+    ZMQ_STREAM,
+    ZMQ_TYPE,
+    ZMQ_XPUB,
+    zmq_errno,
+    zmq_getsockopt,
+)
+from zmq.core.check cimport raise_errno
+from zmq.core cimport wait
+from zmq.core.wait cimport Turn, Waiter
+
+cdef extern from * nogil:
+    """
+    #include <poll.h>
+    #include <time.h>
+
+    static double greenzmq_monotonic(void) {
+        struct timespec now;
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (double) now.tv_sec + 1e-9 * (double) now.tv_nsec;
+    }
+
+    static int greenzmq_readable(int fd) {
+        struct pollfd item = {fd, POLLIN, 0};
+        return poll(&item, 1, 0) > 0;
+    }
+
+    /* When the slice of time that the running thread may use before its hub must run began. */
+    static __thread double greenzmq_slice = 0;
+    """
+    double greenzmq_monotonic()
+    bint greenzmq_readable(int fd)
+    double greenzmq_slice
+
+
+cdef double monotonic() noexcept nogil:
+    return greenzmq_monotonic()
+
+
+cdef bint fd_readable(int fd) noexcept nogil:
+    return greenzmq_readable(fd)
+
+
+#: Seconds between two looks of the alarm.
+SWEEP_SECONDS = 3.0
+
+cdef enum:
+    FUEL = 64           # transfers between two looks at the clock
+
+cdef double FIRST_LOOK = 0.001
+cdef double budget = 0.005
+
+cdef long count_parked = 0, count_woken = 0, count_expired = 0, count_vain = 0, count_yields = 0, count_missed = 0
+
+# Trampolines by the address of the socket they wait for, so that a shadow finds that of the original.
+cdef dict trampolines = {}
+
+
+def statistics():
+    """Count what the waiting greenlets of this process did so far, and list those that wait now.
+
+    Returns
+    -------
+    dict
+        ``parked``, ``woken``, ``expired``: greenlets that began to wait, were woken, ran out of time.
+        ``vain``: wake-ups after which the attempt still had to wait. ``yields``: blocking calls that let the hub
+        run because their budget was used up. ``missed``: wake-ups that only the sweep alarm noticed; a number
+        other than 0 is a bug. ``waiting``: one dict for each greenlet that is parked now, in this thread or
+        another, with ``fd``, ``events``, ``seconds``, ``route`` and ``greenlet``.
+    """
+    now = monotonic()
+    waiting = []
+    cdef Trampoline trampoline
+    for trampoline in list(trampolines.values()):
+        if trampoline.born == wait.generation:
+            waiting.extend(trampoline.describe(now))
+    return {
+        "parked": count_parked,
+        "woken": count_woken,
+        "expired": count_expired,
+        "vain": count_vain,
+        "yields": count_yields,
+        "missed": count_missed,
+        "waiting": waiting,
+    }
+
+
+def get_budget():
+    """Return for how many seconds blocking calls that need not wait may keep the hub from running."""
+    return budget
+
+
+def set_budget(double seconds):
+    """Set for how long blocking calls that never have to wait may keep the hub from running.
+
+    Parameters
+    ----------
+    seconds : float
+        After this time the next blocking send or receive lets the hub run once; 0 turns that off.
+        NOBLOCK calls never yield. The default is 0.005.
+
+    Raises
+    ------
+    ValueError
+        `seconds` is negative.
+    """
+    global budget
+    if not seconds >= 0:
+        raise ValueError(f"a budget is 0 or more seconds, got {seconds!r}")
+    budget = seconds
+
+
+cdef enum:
+    PARKED      # waits to be chosen
+    CHOSEN      # will make an attempt next
+    EXPIRED     # its time is over
+    CLOSED      # the socket is being closed
+
+
+cdef class Parked(Turn):
+    """A greenlet that waits for one socket."""
+
+    cdef int wait(self) except -1:
+        global count_parked, count_woken
+        count_parked += 1
+        while self.state == PARKED:
+            self.inside = True
+            try:
+                self.hub.park()
+            finally:
+                self.inside = False
+        if self.state == CHOSEN:
+            count_woken += 1
+            return 0
+        if self.state == EXPIRED:
+            raise Again()
+        raise ZMQError(Errno.ENOTSOCK, "the socket was closed while this call waited for it")
+
+    cdef void choose(self, int state) noexcept:
+        """Wake the greenlet soon."""
+        self.state = state
+        if self.inside:
+            try:
+                self.hub.call_soon(self.resume)
+            except BaseException as error:
+                report(error)
+
+    cpdef resume(self):
+        # The greenlet may have left meanwhile and wait for something else by now.
+        if self.inside and self.state != PARKED:
+            self.greenlet.switch()
+
+    cpdef expire(self):
+        global count_expired
+        self.timer = None
+        if self.state == PARKED:
+            count_expired += 1
+            self.state = EXPIRED
+            self.resume()
+
+    cdef void again(self) noexcept:
+        global count_vain
+        cdef Trampoline owner = self.owner
+        count_vain += 1
+        if self.state == CHOSEN:
+            self.state = PARKED
+        if owner.interest > 1:
+            # The attempt may have swallowed the bell for the others.
+            owner.changed(owner.read_events(), False)
+
+    cdef void leave(self) noexcept:
+        cdef Trampoline owner = self.owner
+        if owner is None:
+            return
+        self.owner = None
+        if self.timer is not None:
+            cancel(self.timer)
+            self.timer = None
+        if self.state != CLOSED:
+            owner.queue_of(self.events).remove(self)
+        owner.interest -= 1
+        owner.unmoor()
+        if owner.interest and owner.handle != NULL:
+            owner.notify()
+
+
+cdef class Queue:
+    """Parked greenlets in the order they came."""
+
+    cdef void append(self, Parked turn) noexcept:
+        turn.before = self.tail
+        turn.after = None
+        if self.tail is None:
+            self.head = turn
+        else:
+            self.tail.after = turn
+        self.tail = turn
+
+    cdef void remove(self, Parked turn) noexcept:
+        if turn.before is None:
+            self.head = turn.after
+        else:
+            turn.before.after = turn.after
+        if turn.after is None:
+            self.tail = turn.before
+        else:
+            turn.after.before = turn.before
+        turn.before = turn.after = None
+
+    def __iter__(self):
+        cdef Parked turn = self.head
+        while turn is not None:
+            yield turn
+            turn = turn.after
+
+
+cdef class Subscription:
+    """Somebody who wants to hear of changes and does not queue: a poller, a stream.
+
+    `touched` is called after every operation on the socket. `ready` is called while the subscription is armed,
+    with what EVENTS says; -1 stands for an error, which the next operation on the socket will report. `gone` is
+    called when the socket closes. None of them may switch greenlets.
+    """
+
+    cdef void touched(self) noexcept:
+        pass
+
+    cdef void ready(self, int events) noexcept:
+        pass
+
+    cdef void gone(self) noexcept:
+        pass
+
+
+cdef class Trampoline(Waiter):
+    """All the greenlets that wait for one socket."""
+
+    def __cinit__(self):
+        self.fd = -1
+        self.born = wait.generation
+        self.receivers = Queue()
+        self.senders = Queue()
+        self.pollers = Queue()
+        self.subscriptions = []
+        self.look_delay = FIRST_LOOK
+        self.fuel = FUEL
+
+    def describe(self, double now):
+        for queue in (self.receivers, self.senders, self.pollers):
+            for turn in queue:
+                yield {
+                    "fd": self.fd,
+                    "events": turn.events,
+                    "seconds": now - turn.since,
+                    "route": turn.route,
+                    "greenlet": (<Parked> turn).greenlet,
+                }
+
+    # What libzmq knows.
+
+    cdef int read_events(self) noexcept:
+        """Read EVENTS, which stills the bell; -1 on an error."""
+        cdef int events = 0
+        cdef size_t size = sizeof(int)
+        if zmq_getsockopt(self.handle, ZMQ_EVENTS, &events, &size) != 0:
+            return -1
+        return events
+
+    # Wake-ups.
+
+    cdef void changed(self, int events, bint look) noexcept:
+        """Choose whoever can proceed. With `look` the bell may have rung for any sender."""
+        cdef Parked turn
+        cdef Subscription subscription
+        if self.parked == 0:
+            return
+        for subscription in self.subscriptions:
+            if subscription.armed:
+                subscription.ready(events)
+        turn = self.pollers.head
+        while turn is not None:
+            if turn.state == PARKED and turn.events & events:
+                turn.choose(CHOSEN)
+            turn = turn.after
+        turn = self.receivers.head
+        if turn is not None and turn.state == PARKED and events & ZMQ_POLLIN:
+            turn.choose(CHOSEN)
+        turn = self.senders.head
+        if turn is not None and events & ZMQ_POLLOUT:
+            if not self.routed:
+                if turn.state == PARKED:
+                    turn.choose(CHOSEN)
+            elif look or events < 0:
+                self.try_senders()
+
+    cdef void try_senders(self) noexcept:
+        """Choose the first sender of every route."""
+        cdef Parked turn = self.senders.head
+        cdef Parked first
+        while turn is not None:
+            first = self.senders.head
+            while first.route != turn.route:
+                first = first.after
+            if first is turn and turn.state == PARKED:
+                turn.choose(CHOSEN)
+            turn = turn.after
+
+    cdef void look_again(self) noexcept:
+        """Try the senders of a routed socket after `look_delay`."""
+        if self.look_timer is not None:
+            cancel(self.look_timer)
+            self.look_timer = None
+        try:
+            self.look_timer = self.hub.call_at(monotonic() + self.look_delay, self.on_look)
+        except BaseException as error:
+            report(error)
+
+    cpdef on_look(self):
+        self.look_timer = None
+        if self.senders.head is None or self.handle == NULL or self.born != wait.generation:
+            return
+        self.look_delay = min(2 * self.look_delay, <double> SWEEP_SECONDS)
+        self.look_again()
+        self.changed(self.read_events(), True)
+
+    cpdef on_readable(self):
+        """The bell rang."""
+        if self.born != wait.generation or self.handle == NULL:
+            # The child of a fork shares the descriptor and must leave it alone.
+            self.watcher.stop()
+            self.armed = False
+            return
+        if self.routed and self.senders.head is not None:
+            self.look_delay = FIRST_LOOK
+            self.look_again()
+        cdef Subscription subscription
+        for subscription in self.subscriptions:
+            subscription.touched()
+        self.changed(self.read_events(), True)
+
+    cdef void notify(self) noexcept:
+        cdef Subscription subscription
+        for subscription in self.subscriptions:
+            subscription.touched()
+        if self.parked:
+            self.changed(self.read_events(), False)
+            if self.routed and self.senders.head is not None and self.look_delay > FIRST_LOOK:
+                self.look_delay = FIRST_LOOK
+                self.look_again()
+
+    # Threads and hubs.
+
+    cdef int descriptor(self) except -1:
+        """Return the bell."""
+        cdef size_t size = sizeof(int)
+        if self.fd < 0 and zmq_getsockopt(self.handle, ZMQ_FD, &self.fd, &size) != 0:
+            raise_errno(zmq_errno())
+        return self.fd
+
+    cdef int enter(self) except -1:
+        if self.parked and self.thread != <unsigned long> PyThread_get_thread_ident():
+            raise RuntimeError(
+                "This socket is waited for by a greenlet of another thread. Sockets are not thread-safe: "
+                "give each thread a socket of its own."
+            )
+        return 0
+
+    cdef int moor(self, get_hub) except -1:
+        """One more is parked: watch the descriptor in the hub of this thread."""
+        if self.parked == 0:
+            self.hub = get_hub()
+            self.thread = <unsigned long> PyThread_get_thread_ident()
+            self.descriptor()
+            if self.watched_hub is not self.hub:
+                if self.watcher is not None:
+                    self.watcher.close()
+                    self.watcher = None
+                self.watcher = self.hub.watcher(self.fd, ZMQ_POLLIN)
+                self.watched_hub = self.hub
+            self.watcher.start(self.on_readable)
+            self.armed = True
+            watch(self.hub, self)
+        else:
+            self.enter()
+        self.parked += 1
+        return 0
+
+    cdef void unmoor(self) noexcept:
+        """One less is parked."""
+        self.parked -= 1
+        if self.parked:
+            return
+        try:
+            if self.armed:
+                self.armed = False
+                self.watcher.stop()
+            unwatch(self.hub, self)
+        except BaseException as error:
+            report(error)
+        if self.look_timer is not None:
+            cancel(self.look_timer)
+            self.look_timer = None
+        self.look_delay = FIRST_LOOK
+        self.hub = None
+
+    # Waiting.
+
+    cdef Queue queue_of(self, int events):
+        if events & POLLER:
+            return self.pollers
+        return self.receivers if events == ZMQ_POLLIN else self.senders
+
+    cdef bint must_queue(self, int events, const void *route, size_t size) noexcept:
+        cdef Parked turn
+        if events == ZMQ_POLLIN:
+            return self.receivers.head is not None
+        turn = self.senders.head
+        if turn is None or not self.routed:
+            return turn is not None
+        while turn is not None:
+            if same(turn.route, route, size):
+                return True
+            turn = turn.after
+        return False
+
+    cdef Turn join(self, get_hub, int events, const void *route, size_t size, double timeout):
+        cdef Parked turn = Parked.__new__(Parked)
+        if self.routed and events == ZMQ_POLLOUT and route != NULL:
+            turn.route = PyBytes_FromStringAndSize(<const char *> route, size)
+        self.moor(get_hub)
+        turn.hub = self.hub
+        turn.events = events
+        turn.since = monotonic()
+        turn.owner = self
+        self.interest += 1
+        self.queue_of(events).append(turn)
+        try:
+            turn.greenlet = self.hub.current()
+            if timeout >= 0:
+                turn.timer = self.hub.call_at(turn.since + timeout, turn.expire)
+            if self.routed and events == ZMQ_POLLOUT and self.look_timer is None:
+                self.look_again()
+        except BaseException:
+            turn.leave()
+            raise
+        return turn
+
+    cdef int poll(self, get_hub, int events, double timeout) except -1:
+        """Wait until EVENTS has one of `events`; return them, or 0 after `timeout` seconds."""
+        cdef int found
+        cdef Parked turn = None
+        try:
+            while True:
+                self.enter()
+                found = self.read_events()
+                if found < 0:
+                    raise_errno(zmq_errno())
+                if self.interest:
+                    self.changed(found, False)
+                if found & events or timeout == 0:
+                    return found & events
+                if turn is None:
+                    turn = self.join(get_hub, events | POLLER, NULL, 0, timeout)
+                elif turn.state == CHOSEN:
+                    turn.state = PARKED
+                try:
+                    turn.wait()
+                except Again:
+                    timeout = 0
+        finally:
+            if turn is not None:
+                turn.leave()
+
+    cdef int refuel(self, get_hub) except -1:
+        global count_yields, greenzmq_slice
+        cdef double now
+        self.fuel = FUEL
+        if budget == 0:
+            return 0
+        now = monotonic()
+        if greenzmq_slice == 0:
+            greenzmq_slice = now
+        elif now - greenzmq_slice >= budget:
+            count_yields += 1
+            let_run(get_hub())
+            # Whoever comes back first from this run of the hub starts a new slice, the others share it.
+            if greenzmq_slice < now:
+                greenzmq_slice = monotonic()
+        return 0
+
+    # Subscriptions.
+
+    cdef int subscribe(self, Subscription subscription) except -1:
+        self.subscriptions.append(subscription)
+        subscription.owner = self
+        self.interest += 1
+        return 0
+
+    cdef void unsubscribe(self, Subscription subscription) noexcept:
+        if subscription.owner is not self:
+            return
+        self.disarm_for(subscription)
+        subscription.owner = None
+        self.subscriptions = [other for other in self.subscriptions if other is not subscription]
+        self.interest -= 1
+
+    cdef int arm_for(self, Subscription subscription, get_hub) except -1:
+        if not subscription.armed:
+            self.moor(get_hub)
+            subscription.armed = True
+        return 0
+
+    cdef void disarm_for(self, Subscription subscription) noexcept:
+        if subscription.armed:
+            subscription.armed = False
+            self.unmoor()
+
+    # The end.
+
+    cdef void close(self) noexcept:
+        cdef Parked turn
+        cdef Subscription subscription
+        cdef Queue queue
+        if self.handle == NULL:
+            return
+        forget(self)
+        for subscription in list(self.subscriptions):
+            self.unsubscribe(subscription)
+            subscription.gone()
+        try:
+            if self.armed:
+                self.armed = False
+                self.watcher.stop()
+            if self.watcher is not None:
+                self.watcher.close()
+        except BaseException as error:
+            report(error)
+        self.watcher = self.watched_hub = None
+        for queue in (self.receivers, self.senders, self.pollers):
+            while queue.head is not None:
+                turn = queue.head
+                queue.remove(turn)
+                turn.choose(CLOSED)
+        self.handle = NULL
+
+    cdef bint sweep(self) noexcept:
+        """Wake those whom the bell should have woken; tell whether there were any."""
+        cdef int events
+        cdef Parked turn
+        cdef bint found = False
+        if self.handle == NULL or self.born != wait.generation or greenzmq_readable(self.fd):
+            return False
+        events = self.read_events()
+        turn = self.receivers.head
+        if turn is not None and turn.state == PARKED and events & ZMQ_POLLIN:
+            found = True
+        turn = self.senders.head
+        if turn is not None and turn.state == PARKED and events & ZMQ_POLLOUT and not self.routed:
+            found = True
+        turn = self.pollers.head
+        while turn is not None:
+            if turn.state == PARKED and turn.events & events:
+                found = True
+            turn = turn.after
+        self.changed(events, False)
+        return found
+
+
+cdef enum:
+    POLLER = 1 << 16    # in Parked.events: does not take what it waits for
+
+
+class Alarm:
+    """The sweep alarm of one hub."""
+
+    def __init__(self, hub):
+        self.hub = hub
+        self.watched = set()
+        self.timer = None
+
+    def start(self):
+        self.timer = self.hub.call_at(monotonic() + SWEEP_SECONDS, self.ring, False)
+
+    def ring(self):
+        global count_missed
+        self.timer = None
+        cdef Trampoline trampoline
+        missed = 0
+        for trampoline in list(self.watched):
+            missed += trampoline.sweep()
+        if self.watched:
+            self.start()
+        if missed:
+            count_missed += missed
+            warnings.warn(
+                f"{missed} wake-up(s) of greenlets that wait for 0MQ sockets were missed and made up for by the "
+                "sweep alarm; please report this",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+
+
+cdef int watch(hub, Trampoline trampoline) except -1:
+    alarm = hub.alarm
+    if alarm is None:
+        alarm = hub.alarm = Alarm(hub)
+    alarm.watched.add(trampoline)
+    if alarm.timer is None:
+        alarm.start()
+    return 0
+
+
+cdef int unwatch(hub, Trampoline trampoline) except -1:
+    alarm = hub.alarm
+    alarm.watched.discard(trampoline)
+    if not alarm.watched and alarm.timer is not None:
+        timer = alarm.timer
+        alarm.timer = None
+        timer.cancel()
+    return 0
+
+
+cdef class Sleeper:
+    """A greenlet that waits for something that is no socket."""
+
+    cdef object hub, greenlet
+    cdef bint inside, woken
+    cdef readonly bint expired
+
+    def __init__(self, hub):
+        self.hub = hub
+        self.greenlet = hub.current()
+
+    def wake(self):
+        self.woken = True
+        if self.inside:
+            self.greenlet.switch()
+
+    def expire(self):
+        self.expired = True
+        self.wake()
+
+    cdef int sleep(self) except -1:
+        while not self.woken:
+            self.inside = True
+            try:
+                self.hub.park()
+            finally:
+                self.inside = False
+        return 0
+
+
+cdef int let_run(hub) except -1:
+    """Let the hub run once: descriptors, timers, everybody."""
+    cdef Sleeper sleeper = Sleeper(hub)
+    timer = hub.call_at(monotonic(), sleeper.wake)
+    try:
+        sleeper.sleep()
+    finally:
+        timer.cancel()
+    return 0
+
+
+cpdef bint wait_readable(hub, int fd, double timeout) except -1:
+    """Park until a descriptor is readable.
+
+    Parameters
+    ----------
+    hub : Hub
+        Of this thread.
+    fd : int
+        The descriptor.
+    timeout : float
+        Seconds; negative to wait for ever.
+
+    Returns
+    -------
+    bool
+        False when the time ran out.
+    """
+    cdef Sleeper sleeper = Sleeper(hub)
+    watcher = hub.watcher(fd, ZMQ_POLLIN)
+    timer = None
+    try:
+        watcher.start(sleeper.wake)
+        if timeout >= 0:
+            timer = hub.call_at(monotonic() + timeout, sleeper.expire)
+        sleeper.sleep()
+    finally:
+        if timer is not None:
+            timer.cancel()
+        watcher.stop()
+        watcher.close()
+    return not sleeper.expired
+
+
+cdef Trampoline trampoline_of(void *handle):
+    """Return the one trampoline of a socket."""
+    cdef size_t address = <size_t> handle
+    cdef Trampoline trampoline = trampolines.get(address)
+    cdef int socket_type = -1
+    cdef size_t size = sizeof(int)
+    if trampoline is None or trampoline.born != wait.generation:
+        trampoline = Trampoline.__new__(Trampoline)
+        trampoline.handle = handle
+        zmq_getsockopt(handle, ZMQ_TYPE, &socket_type, &size)
+        trampoline.routed = socket_type in (ZMQ_ROUTER, ZMQ_STREAM, ZMQ_PUB, ZMQ_XPUB)
+        trampolines[address] = trampoline
+    return trampoline
+
+
+cdef void forget(Trampoline trampoline) noexcept:
+    trampolines.pop(<size_t> trampoline.handle, None)
+
+
+cdef bint same(bytes route, const void *other, size_t size) noexcept:
+    if route is None or other == NULL:
+        return route is None and other == NULL
+    return <size_t> PyBytes_GET_SIZE(route) == size and memcmp(PyBytes_AS_STRING(route), other, size) == 0
+
+
+cdef void cancel(timer) noexcept:
+    try:
+        timer.cancel()
+    except BaseException as error:
+        report(error)
+
+
+cdef void report(error) noexcept:
+    """Show an error of the hub in a place that must not raise."""
+    import sys
+    sys.unraisablehook(UnraisableArgs(error))
+
+
+class UnraisableArgs:
+    """What `sys.unraisablehook` expects."""
+
+    err_msg = "Exception ignored while greenlets that wait for a 0MQ socket were woken"
+    object = None
+
+    def __init__(self, error):
+        self.exc_type = type(error)
+        self.exc_value = error
+        self.exc_traceback = error.__traceback__

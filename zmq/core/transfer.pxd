@@ -1,0 +1,199 @@
+# The attempt: one message, whole, sent or received without waiting.
+#
+# Lives here: try_send and try_recv, noexcept nogil; they return 0 or libzmq's error code, never raise and
+# never wait unless the flags they are given let libzmq do so. Called by socket.pyx and nobody else.
+#
+# Why a whole message is one attempt. Frames 2 to n of a message that is being received are already there
+# (pipe_t::flush and read work on whole messages), and frames 2 to n of one that is being sent meet no
+# high-water mark (pipe_t::check_hwm counts messages). They fail for one reason only: the pipe died between
+# two frames. lb_t::sendpipe then rolls back what the pipe had and returns EAGAIN to a call with DONTWAIT.
+# A caller that waits and tries that one frame again sends the end of a message as a message of its own,
+# to another peer. So the message starts again from its first frame. Since 4.3.3 libzmq first wants to see
+# the rest of the message it gave up, and drops it (lb_t::_dropping); an empty last frame is rest enough.
+
+from cpython.buffer cimport Py_buffer
+from libc.errno cimport EAGAIN, EINTR, ENOMEM
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+from zmq.core.libzmq cimport (
+    ZMQ_DONTWAIT,
+    ZMQ_SNDMORE,
+    zmq_errno,
+    zmq_msg_close,
+    zmq_msg_copy,
+    zmq_msg_data,
+    zmq_msg_init,
+    zmq_msg_init_size,
+    zmq_msg_more,
+    zmq_msg_move,
+    zmq_msg_recv,
+    zmq_msg_send,
+    zmq_msg_t,
+    zmq_send,
+)
+
+ctypedef int (*attempt_t)(void *handle, void *transfer, int flags) noexcept nogil
+
+
+cdef struct Part:
+    const void *data    # what to copy
+    size_t size
+    zmq_msg_t *source   # or, when not NULL, the message to send by reference
+    zmq_msg_t msg       # what libzmq gets
+    bint held           # whether `view` holds `data`; for bytes a reference does
+    Py_buffer view
+
+
+cdef struct Outgoing:
+    Part *parts
+    size_t count
+    size_t ready        # parts[ready:] hold a message in `msg`
+    int more            # SNDMORE when the caller goes on with the same message
+    bint drops          # whether libzmq wants the rest of a message whose pipe died
+
+
+cdef inline int prepare(Part *part) noexcept nogil:
+    """Make `msg`: the only step of a send that can run out of memory, so it comes first."""
+    if part.source != NULL:
+        zmq_msg_init(&part.msg)
+        return 0 if zmq_msg_copy(&part.msg, part.source) == 0 else zmq_errno()
+    if zmq_msg_init_size(&part.msg, part.size) != 0:
+        return zmq_errno()
+    if part.size:
+        memcpy(zmq_msg_data(&part.msg), part.data, part.size)
+    return 0
+
+
+cdef inline void discard(Outgoing *out) noexcept nogil:
+    """Close the messages that were prepared and not sent."""
+    while out.ready < out.count:
+        zmq_msg_close(&out.parts[out.ready].msg)
+        out.ready += 1
+
+
+cdef inline int prepare_all(Outgoing *out, size_t end) noexcept nogil:
+    """Prepare parts[:end], the ones libzmq took in an attempt that failed or all at first."""
+    cdef int err
+    while end > 0:
+        end -= 1
+        err = prepare(&out.parts[end])
+        if err:
+            return err
+        out.ready = end
+    return 0
+
+
+cdef inline int try_send(void *handle, void *transfer, int flags) noexcept nogil:
+    """Send a whole message; flags without SNDMORE. Unless 0 is returned nothing was sent."""
+    cdef Outgoing *out = <Outgoing *> transfer
+    cdef size_t i
+    cdef int frame_flags, err
+    while True:
+        i = 0
+        while i < out.count:
+            frame_flags = flags if i == 0 else flags | ZMQ_DONTWAIT
+            frame_flags |= ZMQ_SNDMORE if i + 1 < out.count else out.more
+            if zmq_msg_send(&out.parts[i].msg, handle, frame_flags) < 0:
+                err = zmq_errno()
+                if err == EINTR and i > 0:
+                    continue
+                break
+            i += 1
+            out.ready = i
+        else:
+            return 0
+        if i == 0 or err != EAGAIN:
+            return err
+        # The pipe died between two frames.
+        if out.drops and i + 1 < out.count:
+            zmq_send(handle, NULL, 0, ZMQ_DONTWAIT)
+        err = prepare_all(out, i)
+        if err:
+            return err
+
+
+cdef enum:
+    INLINE_FRAMES = 4
+
+
+cdef struct Incoming:
+    zmq_msg_t *frames   # `few`, or an array of `capacity` on the heap
+    size_t count
+    size_t capacity
+    bint whole          # take the whole message, not one frame of it
+    zmq_msg_t few[INLINE_FRAMES]
+
+
+cdef inline void expect(Incoming *incoming, bint whole) noexcept nogil:
+    """Make ready for an attempt."""
+    incoming.frames = incoming.few
+    incoming.count = 0
+    incoming.capacity = INLINE_FRAMES
+    incoming.whole = whole
+
+
+cdef inline void release(Incoming *incoming) noexcept nogil:
+    """Give back the frames that are still held."""
+    cdef size_t i
+    for i in range(incoming.count):
+        zmq_msg_close(&incoming.frames[i])
+    incoming.count = 0
+    if incoming.frames != incoming.few:
+        free(incoming.frames)
+        incoming.frames = incoming.few
+
+
+cdef inline int grow(Incoming *incoming) noexcept nogil:
+    """Double the room for frames."""
+    cdef size_t i
+    cdef zmq_msg_t *larger = <zmq_msg_t *> malloc(2 * incoming.capacity * sizeof(zmq_msg_t))
+    if larger == NULL:
+        return ENOMEM
+    for i in range(incoming.count):
+        zmq_msg_init(&larger[i])
+        zmq_msg_move(&larger[i], &incoming.frames[i])
+    if incoming.frames != incoming.few:
+        free(incoming.frames)
+    incoming.frames = larger
+    incoming.capacity *= 2
+    return 0
+
+
+cdef inline void skip_rest(void *handle) noexcept nogil:
+    """Take the rest of a message off the socket, so that the next receive starts with a message."""
+    cdef zmq_msg_t frame
+    cdef bint more = True
+    zmq_msg_init(&frame)
+    while more:
+        if zmq_msg_recv(&frame, handle, ZMQ_DONTWAIT) < 0:
+            if zmq_errno() == EINTR:
+                continue
+            break
+        more = zmq_msg_more(&frame)
+    zmq_msg_close(&frame)
+
+
+cdef inline int try_recv(void *handle, void *transfer, int flags) noexcept nogil:
+    """Receive a whole message, or one frame. Unless 0 is returned nothing is held."""
+    cdef Incoming *incoming = <Incoming *> transfer
+    cdef zmq_msg_t *frame
+    cdef int err
+    while True:
+        if incoming.count == incoming.capacity:
+            err = grow(incoming)
+            if err:
+                skip_rest(handle)
+                release(incoming)
+                return err
+        frame = &incoming.frames[incoming.count]
+        zmq_msg_init(frame)
+        if zmq_msg_recv(frame, handle, flags if incoming.count == 0 else flags | ZMQ_DONTWAIT) < 0:
+            err = zmq_errno()
+            if err == EINTR and incoming.count > 0:
+                continue
+            release(incoming)
+            return err
+        incoming.count += 1
+        if not incoming.whole or not zmq_msg_more(frame):
+            return 0

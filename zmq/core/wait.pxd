@@ -1,0 +1,18 @@
+cdef int generation     # of this process: grows by one in the child of every fork
+
+cdef class Turn:
+    cdef int wait(self) except -1
+    cdef void again(self) noexcept
+    cdef void leave(self) noexcept
+
+cdef class Waiter:
+    cdef void *handle   # the socket that is waited for; NULL once it is closed
+    cdef int interest   # how many wait for the socket or subscribed to it: the one integer test
+    cdef int fuel       # transfers left before `refuel` has to be asked
+
+    cdef int enter(self) except -1
+    cdef void notify(self) noexcept
+    cdef int refuel(self, get_hub) except -1
+    cdef bint must_queue(self, int events, const void *route, size_t size) noexcept
+    cdef Turn join(self, get_hub, int events, const void *route, size_t size, double timeout)
+    cdef void close(self) noexcept

@@ -1,0 +1,194 @@
+/* Python objects lent to libzmq, and how they come back.
+
+   zmq_free_fn is called on libzmq's I/O threads, perhaps while one of libzmq's mutexes is held. It must not want
+   the GIL: whoever holds the GIL may be waiting for that very mutex. So it only puts the loan on a list. Two
+   parties take loans off the list with the GIL held: the next call that lends, and a native thread of our own,
+   which waits a moment for the first to do it and then does it itself, so that an object is released even if
+   the program makes no further call. No Python-level thread stands behind it: under monkeypatching that would be
+   a greenlet.
+
+   The mutex is never held while anything else is waited for. */
+#ifndef GREENZMQ_ZEROCOPY_H
+#define GREENZMQ_ZEROCOPY_H
+
+#include <Python.h>
+#include <errno.h>
+#include <pthread.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef struct greenzmq_loan {
+    Py_buffer view;                     /* the export, held until libzmq is done */
+    void *release;                      /* a new reference to a Release, or NULL */
+    int *done;                          /* its `returned` */
+    struct greenzmq_loan *before, *after; /* in the list of the loans that are out */
+    struct greenzmq_loan *next;         /* in the list of those that came back */
+} greenzmq_loan;
+
+typedef struct greenzmq_alert {
+    int *done;                          /* what is waited for */
+    int fd;                             /* written to when it comes true */
+    struct greenzmq_alert *next;
+} greenzmq_alert;
+
+static pthread_mutex_t greenzmq_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t greenzmq_returned_cond = PTHREAD_COND_INITIALIZER;
+static greenzmq_loan *greenzmq_out = NULL;
+static greenzmq_loan *greenzmq_returned = NULL;
+static greenzmq_alert *greenzmq_alerts = NULL;
+static pthread_t greenzmq_collector;
+static int greenzmq_collecting = 0, greenzmq_stopping = 0;
+
+#define GREENZMQ_COLLECT_NS 20000000L
+
+static void greenzmq_give_back(void *data, void *hint) {
+    greenzmq_loan *loan = (greenzmq_loan *) hint;
+    greenzmq_alert *alert;
+    (void) data;
+    pthread_mutex_lock(&greenzmq_lock);
+    if (loan->before) loan->before->after = loan->after;
+    else greenzmq_out = loan->after;
+    if (loan->after) loan->after->before = loan->before;
+    if (loan->done) {
+        __atomic_store_n(loan->done, 1, __ATOMIC_RELEASE);
+        for (alert = greenzmq_alerts; alert; alert = alert->next)
+            if (alert->done == loan->done) {
+                ssize_t written = write(alert->fd, "", 1);
+                (void) written;
+            }
+    }
+    loan->next = greenzmq_returned;
+    greenzmq_returned = loan;
+    if (!loan->next) pthread_cond_signal(&greenzmq_returned_cond);
+    pthread_mutex_unlock(&greenzmq_lock);
+}
+
+static greenzmq_loan *greenzmq_take_returned(void) {
+    greenzmq_loan *loans;
+    if (!__atomic_load_n(&greenzmq_returned, __ATOMIC_RELAXED)) return NULL;
+    pthread_mutex_lock(&greenzmq_lock);
+    loans = greenzmq_returned;
+    greenzmq_returned = NULL;
+    pthread_mutex_unlock(&greenzmq_lock);
+    return loans;
+}
+
+/* With the GIL held. */
+static void greenzmq_settle(greenzmq_loan *loans) {
+    while (loans) {
+        greenzmq_loan *loan = loans;
+        loans = loan->next;
+        PyBuffer_Release(&loan->view);
+        Py_XDECREF((PyObject *) loan->release);
+        free(loan);
+    }
+}
+
+static void *greenzmq_collect(void *unused) {
+    struct timespec pause = {0, GREENZMQ_COLLECT_NS};
+    (void) unused;
+    for (;;) {
+        int stopping;
+        pthread_mutex_lock(&greenzmq_lock);
+        while (!greenzmq_returned && !greenzmq_stopping)
+            pthread_cond_wait(&greenzmq_returned_cond, &greenzmq_lock);
+        stopping = greenzmq_stopping;
+        pthread_mutex_unlock(&greenzmq_lock);
+        if (stopping) return NULL;
+        nanosleep(&pause, NULL);
+        if (__atomic_load_n(&greenzmq_returned, __ATOMIC_RELAXED)) {
+            PyGILState_STATE state = PyGILState_Ensure();
+            greenzmq_settle(greenzmq_take_returned());
+            PyGILState_Release(state);
+        }
+    }
+}
+
+/* The child of a fork has neither the collector nor libzmq's threads: what was lent stays lent. */
+static void greenzmq_zerocopy_child(void) {
+    pthread_mutex_init(&greenzmq_lock, NULL);
+    pthread_cond_init(&greenzmq_returned_cond, NULL);
+    greenzmq_out = greenzmq_returned = NULL;
+    greenzmq_alerts = NULL;
+    greenzmq_collecting = 0;
+}
+
+static int greenzmq_start_collecting(void) {
+    static int registered = 0;
+    int rc = 0;
+    if (greenzmq_collecting) return 0;
+    if (!registered) {
+        rc = pthread_atfork(NULL, NULL, greenzmq_zerocopy_child);
+        if (rc) return rc;
+        registered = 1;
+    }
+    greenzmq_stopping = 0;
+    rc = pthread_create(&greenzmq_collector, NULL, greenzmq_collect, NULL);
+    if (!rc) greenzmq_collecting = 1;
+    return rc;
+}
+
+/* Before the interpreter goes; without the GIL, which the collector may be waiting for. */
+static void greenzmq_stop_collecting(void) {
+    if (!greenzmq_collecting) return;
+    pthread_mutex_lock(&greenzmq_lock);
+    greenzmq_stopping = 1;
+    pthread_cond_signal(&greenzmq_returned_cond);
+    pthread_mutex_unlock(&greenzmq_lock);
+    pthread_join(greenzmq_collector, NULL);
+    greenzmq_collecting = 0;
+}
+
+static void greenzmq_hand_out(greenzmq_loan *loan) {
+    pthread_mutex_lock(&greenzmq_lock);
+    loan->before = NULL;
+    loan->after = greenzmq_out;
+    if (greenzmq_out) greenzmq_out->before = loan;
+    greenzmq_out = loan;
+    pthread_mutex_unlock(&greenzmq_lock);
+}
+
+static void greenzmq_take_back(greenzmq_loan *loan) {
+    pthread_mutex_lock(&greenzmq_lock);
+    if (loan->before) loan->before->after = loan->after;
+    else greenzmq_out = loan->after;
+    if (loan->after) loan->after->before = loan->before;
+    pthread_mutex_unlock(&greenzmq_lock);
+}
+
+static int greenzmq_is_lent(const void *data) {
+    greenzmq_loan *loan;
+    int found = 0;
+    if (!__atomic_load_n(&greenzmq_out, __ATOMIC_RELAXED)) return 0;
+    pthread_mutex_lock(&greenzmq_lock);
+    for (loan = greenzmq_out; loan && !found; loan = loan->after)
+        found = loan->view.buf == data;
+    pthread_mutex_unlock(&greenzmq_lock);
+    return found;
+}
+
+/* Returns 0 when it has come true already; the alert is then not registered. */
+static int greenzmq_add_alert(greenzmq_alert *alert) {
+    int pending;
+    pthread_mutex_lock(&greenzmq_lock);
+    pending = !__atomic_load_n(alert->done, __ATOMIC_ACQUIRE);
+    if (pending) {
+        alert->next = greenzmq_alerts;
+        greenzmq_alerts = alert;
+    }
+    pthread_mutex_unlock(&greenzmq_lock);
+    return pending;
+}
+
+static void greenzmq_remove_alert(greenzmq_alert *alert) {
+    greenzmq_alert **link;
+    pthread_mutex_lock(&greenzmq_lock);
+    for (link = &greenzmq_alerts; *link; link = &(*link)->next)
+        if (*link == alert) {
+            *link = alert->next;
+            break;
+        }
+    pthread_mutex_unlock(&greenzmq_lock);
+}
+
+#endif

@@ -1,0 +1,152 @@
+"""Python objects lent to libzmq, and how they come back.
+
+Lives here: the loan and its end, which `zerocopy.h` explains. What must not: frames, sockets, policy about what
+is copied. Called by `zmq.core.message` and `zmq.core.tracker`.
+"""
+
+import atexit
+import os
+
+from cpython.buffer cimport PyBUF_SIMPLE, Py_buffer, PyBuffer_Release, PyObject_GetBuffer
+from cpython.ref cimport Py_INCREF, Py_DECREF
+from libc.errno cimport EINTR
+from libc.stdlib cimport free, malloc
+
+from zmq.core.check cimport check, raise_errno
+from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_errno, zmq_msg_init_data, zmq_msg_t, zmq_poll, zmq_pollitem_t
+from zmq.core.trampoline cimport monotonic, wait_readable
+
+cdef extern from "zerocopy.h" nogil:
+    ctypedef struct loan_t "greenzmq_loan":
+        Py_buffer view
+        void *release
+        int *done
+    ctypedef struct alert_t "greenzmq_alert":
+        int *done
+        int fd
+    void give_back "greenzmq_give_back"(void *data, void *hint) noexcept
+    loan_t *take_returned "greenzmq_take_returned"()
+    int start_collecting "greenzmq_start_collecting"()
+    void stop_collecting "greenzmq_stop_collecting"()
+    void hand_out "greenzmq_hand_out"(loan_t *loan)
+    void take_back "greenzmq_take_back"(loan_t *loan)
+    bint c_is_lent "greenzmq_is_lent"(const void *data)
+    bint add_alert "greenzmq_add_alert"(alert_t *alert)
+    void remove_alert "greenzmq_remove_alert"(alert_t *alert)
+
+cdef extern from "zerocopy.h":
+    void settle "greenzmq_settle"(loan_t *loans)
+
+
+cdef class Release:
+    """The moment when libzmq is done with one lent object."""
+
+    def is_set(self):
+        """Tell whether libzmq is done."""
+        return self.returned != 0
+
+    def wait(self, timeout=None, get_hub=None):
+        """Wait until libzmq is done.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; None or a negative number to wait for ever.
+        get_hub : callable, optional
+            Returns the hub to park in; without it the thread waits.
+
+        Returns
+        -------
+        bool
+            False when the time ran out.
+        """
+        cdef alert_t alert
+        cdef double deadline = -1
+        cdef double left = -1
+        if self.returned:
+            return True
+        if timeout is not None and timeout >= 0:
+            left = timeout
+            deadline = monotonic() + left
+        bell, alert.fd = os.pipe()
+        alert.done = &self.returned
+        try:
+            if add_alert(&alert):
+                try:
+                    if get_hub is None:
+                        wait_in_thread(bell, deadline)
+                    else:
+                        wait_readable(get_hub(), bell, left)
+                finally:
+                    remove_alert(&alert)
+        finally:
+            os.close(bell)
+            os.close(alert.fd)
+        return self.returned != 0
+
+
+cdef int wait_in_thread(int fd, double deadline) except -1:
+    """Block the thread until a descriptor is readable or `deadline`; negative for none."""
+    cdef zmq_pollitem_t item
+    cdef long left
+    cdef int rc
+    item.socket = NULL
+    item.fd = fd
+    item.events = ZMQ_POLLIN
+    while True:
+        left = -1
+        if deadline >= 0:
+            left = <long> (1000 * max(0, deadline - monotonic()) + 0.999)
+        with nogil:
+            rc = zmq_poll(&item, 1, left)
+        if rc >= 0:
+            return 0
+        if zmq_errno() != EINTR:
+            check(rc)
+
+
+cdef int lend(zmq_msg_t *msg, data, Release release) except -1:
+    """Make `msg` of the memory of an object; `release`, which may be None, learns when libzmq is done."""
+    cdef int err
+    cdef loan_t *loan
+    settle(take_returned())
+    err = start_collecting()
+    if err:
+        raise_errno(err)
+    loan = <loan_t *> malloc(sizeof(loan_t))
+    if loan == NULL:
+        raise MemoryError()
+    try:
+        PyObject_GetBuffer(data, &loan.view, PyBUF_SIMPLE)
+    except BaseException:
+        free(loan)
+        raise
+    loan.release = NULL
+    loan.done = NULL
+    if release is not None:
+        Py_INCREF(release)
+        loan.release = <void *> release
+        loan.done = &release.returned
+    hand_out(loan)
+    if zmq_msg_init_data(msg, loan.view.buf, <size_t> loan.view.len, give_back, loan) != 0:
+        err = zmq_errno()
+        take_back(loan)
+        PyBuffer_Release(&loan.view)
+        if release is not None:
+            Py_DECREF(release)
+        free(loan)
+        raise_errno(err)
+    return 0
+
+
+cdef bint is_lent(const void *data) noexcept nogil:
+    """Tell whether `data` is the start of an object that is lent."""
+    return c_is_lent(data)
+
+
+def _stop():
+    with nogil:
+        stop_collecting()
+
+
+atexit.register(_stop)

@@ -1,0 +1,33 @@
+/* What an older libzmq, or one without its draft API, lacks.
+
+   Every function declared in libzmq.pxd exists after this header; one that the libzmq we build
+   against does not have fails with ENOTSUP. Nothing else may test libzmq's version at compile time. */
+#ifndef GREENZMQ_COMPAT_H
+#define GREENZMQ_COMPAT_H
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <zmq.h>
+
+#if ZMQ_VERSION < ZMQ_MAKE_VERSION(4, 2, 0)
+#error "greenzmq needs libzmq 4.2 or newer"
+#endif
+
+#ifdef ZMQ_BUILD_DRAFT_API
+#define GREENZMQ_DRAFT 1
+#else
+#define GREENZMQ_DRAFT 0
+
+static inline int greenzmq_lacking(void) {
+    errno = ENOTSUP;
+    return -1;
+}
+#define zmq_join(socket, group) (greenzmq_lacking())
+#define zmq_leave(socket, group) (greenzmq_lacking())
+#define zmq_msg_set_routing_id(msg, routing_id) (greenzmq_lacking())
+#define zmq_msg_set_group(msg, group) (greenzmq_lacking())
+#define zmq_msg_routing_id(msg) ((uint32_t) 0)
+#define zmq_msg_group(msg) ((const char *) "")
+#endif
+
+#endif

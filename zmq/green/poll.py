@@ -1,0 +1,30 @@
+"""`Poller`, `select` and `zmq_poll` for gevent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from zmq.core import poll as _poll
+from zmq.green.hub import get_hub
+
+
+class Poller(_poll.Poller):
+    """Wait for several sockets and descriptors; blocks only the greenlet."""
+
+    _get_hub = staticmethod(get_hub)
+
+
+def select(
+    rlist: Iterable[Any], wlist: Iterable[Any], xlist: Iterable[Any], timeout: float | None = None
+) -> tuple[list[Any], list[Any], list[Any]]:
+    """Wait as `zmq.select` does; blocks only the greenlet."""
+    return _poll.select(rlist, wlist, xlist, timeout, poller_class=Poller)
+
+
+def zmq_poll(sockets: Iterable[tuple[Any, int]], timeout: float = -1) -> list[tuple[Any, int]]:
+    """Poll as `zmq.zmq_poll` does; blocks only the greenlet."""
+    poller = Poller()
+    for socket, flags in sockets:
+        poller.register(socket, flags)
+    return poller.poll(timeout)

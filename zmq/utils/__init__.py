@@ -1,0 +1,1 @@
+"""Helpers that are public because PyZMQ's are."""
