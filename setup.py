@@ -69,6 +69,8 @@ def extensions() -> list[Extension]:
             [str(path)],
             depends=headers,
             extra_compile_args=["-O3", "-std=c11", "-D_GNU_SOURCE", "-pthread"],
+            # Types that can be changed at run time, as PyZMQ's can: programs and their tests patch methods.
+            define_macros=[("CYTHON_USE_TYPE_SPECS", "1")],
             extra_link_args=["-pthread"],
             **libzmq,
         )

@@ -1,9 +1,9 @@
 cdef class Context:
     cdef object __weakref__
-    cdef dict __dict__
     cdef void *handle
     cdef int born           # `generation` when it was made
     cdef bint is_shadow
+    cdef object original    # of a shadow, to keep it alive
     cdef readonly object _sockets
     cdef readonly dict sockopts
     cdef object ending      # set once the context is being terminated in the background

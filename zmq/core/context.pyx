@@ -12,6 +12,7 @@ import weakref
 from types import GenericAlias
 
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.object cimport PyObject_GenericSetAttr
 from libc.errno cimport EINTR
 
 from zmq.core cimport wait
@@ -120,8 +121,7 @@ cdef class Context:
                 raise ZMQError(Errno.EFAULT, "0 is not the address of a context")
             self.handle = <void *> address
             self.is_shadow = True
-            # Keeps the original alive.
-            self._shadow_of = shadow if hasattr(shadow, "underlying") else None
+            self.original = shadow if hasattr(shadow, "underlying") else None
             return
         self.handle = zmq_ctx_new()
         if self.handle == NULL:
@@ -302,7 +302,7 @@ cdef class Context:
     def __setattr__(self, name, value):
         cdef int option
         if name.startswith("_") or is_attribute(type(self), name):
-            object.__setattr__(self, name, value)
+            PyObject_GenericSetAttr(self, name, value)
             return
         option = option_named(name, True)
         if option >= 0:
@@ -318,7 +318,7 @@ cdef class Context:
         if option >= 0 and SocketOption(option) in self.sockopts:
             del self.sockopts[SocketOption(option)]
         else:
-            object.__delattr__(self, name)
+            raise AttributeError(f"{type(self).__name__} has no default for the option {name.upper()}")
 
     # Sockets.
 

@@ -109,3 +109,37 @@ def name_of(option):
         return SocketOption(option).name
     except ValueError:
         return str(int(option))
+
+
+cdef class OptionAttribute:
+    """A socket option as an attribute of sockets."""
+
+    cdef object option, name, __doc__
+
+    def __init__(self, option, name):
+        self.option = option
+        self.name = name
+        kind = {INT: "int", INT64: "int", BYTES: "bytes", FD: "int"}[kind_of(option)]
+        self.__doc__ = f"{kind} : the socket option {option.name}, see zmq_getsockopt(3) and zmq_setsockopt(3)."
+
+    def __get__(self, socket, owner):
+        if socket is None:
+            return self
+        if self.option == 1:
+            raise AttributeError(f"{self.name} attribute is write-only")
+        return socket.get(self.option)
+
+    def __set__(self, socket, value):
+        socket.set(self.option, value)
+
+
+def add_attributes(type cls):
+    """Give a class one attribute for each socket option, in lower and in upper case.
+
+    They are descriptors and not the work of `__getattr__`, because a class with that pays for every attribute and
+    method that is looked up on its instances.
+    """
+    for name, option in SocketOption.__members__.items():
+        for spelling in (name, name.lower()):
+            if not hasattr(cls, spelling):
+                setattr(cls, spelling, OptionAttribute(option, spelling))

@@ -21,6 +21,7 @@ from libc.stdlib cimport free, malloc
 
 from zmq.core cimport wait
 from zmq.core.check cimport raise_errno
+from zmq.core.hub cimport Hub
 from zmq.core.libzmq cimport (
     ZMQ_POLLERR,
     ZMQ_POLLIN,
@@ -302,7 +303,8 @@ cdef class Registered(Subscription):
 cdef class Wait:
     """One greenlet in `PollSet.poll`."""
 
-    cdef object hub, greenlet
+    cdef Hub hub
+    cdef object greenlet
     cdef bint inside, woken, expired
 
     def resume(self):
@@ -518,8 +520,8 @@ cdef class PollSet:
         cdef Registered registered
         cdef list armed = []
         cdef list watchers = []
+        cdef Hub hub = waiter.hub
         timer = None
-        hub = waiter.hub
         self.waiting.append(waiter)
         try:
             if has_epoll and len(self.sockets) > FEW_SOCKETS:

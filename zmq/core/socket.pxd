@@ -7,15 +7,16 @@ from zmq.core.wait cimport Waiter
 
 cdef class Socket:
     cdef object __weakref__
-    cdef dict __dict__
     cdef void *handle       # libzmq's socket; NULL once it is closed
     cdef int born           # `generation` when it was made; -1 once it is closed
     cdef bint is_shadow
+    cdef object original    # of a shadow, to keep it alive
     cdef Waiter waiter      # None while nobody waits for, or hears of, this socket in a hub
     cdef object get_hub     # where blocking calls park; None blocks the thread
     cdef int overrides      # which methods a subclass replaced
     cdef int message        # whether a message was begun with SNDMORE and not ended
     cdef bint drops
+    cdef object monitor_socket
     cdef public object context
     cdef readonly object socket_type
     cdef public object copy_threshold

@@ -23,6 +23,7 @@ from cpython.buffer cimport (
 )
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.object cimport PyObject_GenericSetAttr
 from libc.errno cimport EAGAIN, EINTR, EINVAL
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
@@ -89,6 +90,7 @@ from zmq.core.wait cimport Turn, Waiter
 from zmq.core.constants import Errno, Event, PollEvent, SocketOption, SocketType
 from zmq.core.error import Again, ZMQBindError, ZMQError, ZMQVersionError
 from zmq.core.message import COPY_THRESHOLD
+from zmq.core.options import add_attributes
 from zmq.core.tracker import _FINISHED_TRACKER, MessageTracker
 
 cdef enum:
@@ -185,7 +187,7 @@ cdef class Socket:
 
     Notes
     -----
-    Attributes named like a `zmq.SocketOption`, in any case, get and set that option.
+    Attributes named like a `zmq.SocketOption`, in lower or upper case, get and set that option.
     """
 
     #: Returns the hub to park in; None blocks the thread.
@@ -211,7 +213,7 @@ cdef class Socket:
                 raise ZMQError(Errno.ENOTSOCK, "0 is not the address of a socket")
             self.handle = <void *> address
             self.is_shadow = True
-            self._shadow_of = shadow if isinstance(shadow, Socket) else None
+            self.original = shadow if isinstance(shadow, Socket) else None
             self.context = getattr(shadow, "context", None)
             if zmq_getsockopt(self.handle, ZMQ_TYPE, &number, &size) != 0:
                 self.handle = NULL
@@ -651,18 +653,10 @@ cdef class Socket:
         """
         self.set(SocketOption.UNSUBSCRIBE, topic.encode("utf-8") if isinstance(topic, str) else topic)
 
-    def __getattr__(self, name):
-        cdef int option = option_named(name, False)
-        if option < 0:
-            raise AttributeError(f"{type(self).__name__} has no such option: {name.upper()}")
-        if option == 1:
-            raise AttributeError(f"{name} attribute is write-only")
-        return self.get(SocketOption(option))
-
     def __setattr__(self, name, value):
         cdef int option
-        if name.startswith("_") or is_attribute(type(self), name):
-            object.__setattr__(self, name, value)
+        if name.startswith("_") or is_attribute(type(self), name) and name not in ("subscribe", "unsubscribe"):
+            PyObject_GenericSetAttr(self, name, value)
             return
         option = option_named(name, False)
         if option < 0:
@@ -768,6 +762,8 @@ cdef class Socket:
             or not waiter.must_queue(events, route, route_size)
         ):
             err = self.attempt_again(attempt, transfer, events, tried)
+            if waiter.interest:
+                waiter.notify()
             if err != EAGAIN:
                 if err:
                     raise_errno(err)
@@ -805,7 +801,6 @@ cdef class Socket:
         A receive that fails has processed all commands. A send processes them only about once a millisecond
         (socket_base_t::process_commands, throttled), so that its EAGAIN may be stale.
         """
-        cdef Waiter waiter = self.waiter
         cdef int found = 0
         cdef size_t size = sizeof(int)
         cdef int err = EAGAIN
@@ -814,8 +809,6 @@ cdef class Socket:
         if err == EAGAIN and events == ZMQ_POLLOUT:
             if zmq_getsockopt(self.handle, ZMQ_EVENTS, &found, &size) != 0 or found & ZMQ_POLLOUT:
                 err = attempt(self.handle, transfer, ZMQ_DONTWAIT)
-        if waiter.interest:
-            waiter.notify()
         return err
 
     cdef int give_up(self, Outgoing *out) noexcept:
@@ -1441,7 +1434,7 @@ cdef class Socket:
         Socket
             The same one until `disable_monitor`.
         """
-        monitor = getattr(self, "_monitor_socket", None)
+        monitor = self.monitor_socket
         if monitor is not None and not monitor.closed:
             return monitor
         if addr is None:
@@ -1449,13 +1442,13 @@ cdef class Socket:
         self.monitor(addr, Event.ALL if events is None else events)
         monitor = self.context.socket(SocketType.PAIR)
         monitor.connect(addr)
-        self._monitor_socket = monitor
+        self.monitor_socket = monitor
         return monitor
 
     def disable_monitor(self):
         """Stop monitoring and close the monitor's socket."""
-        monitor = getattr(self, "_monitor_socket", None)
-        self._monitor_socket = None
+        monitor = self.monitor_socket
+        self.monitor_socket = None
         self.monitor(None, 0)
         if monitor is not None:
             monitor.close()
@@ -1493,6 +1486,9 @@ cdef class Socket:
         need_draft("leave")
         self.usable()
         check(zmq_leave(self.handle, encoded(group, "group")))
+
+
+add_attributes(Socket)
 
 
 cdef need_draft(str what):

@@ -1,9 +1,10 @@
+from zmq.core.hub cimport Hub
 from zmq.core.wait cimport Turn, Waiter
 
 
 cdef class Parked(Turn):
     cdef Trampoline owner
-    cdef object hub
+    cdef Hub hub
     cdef object greenlet
     cdef object timer
     cdef readonly bytes route
@@ -36,14 +37,19 @@ cdef class Subscription:
 
 cdef class Trampoline(Waiter):
     cdef object __weakref__
-    cdef object hub         # where the parked wait; None while nobody does
+    cdef Hub hub            # where the parked wait; None while nobody does
     cdef object watcher
-    cdef object watched_hub # the hub that `watcher` belongs to
+    cdef object ring        # `on_readable`, bound once
+    cdef Hub watched_hub    # the hub that `watcher` belongs to
     cdef unsigned long thread
     cdef int fd
     cdef int born           # `generation` when the socket was made
     cdef int parked         # turns and armed subscriptions
     cdef bint armed
+    cdef bint ringing       # the hub is in `on_readable`
+    cdef Parked first       # whom it will switch to last
+    cdef Trampoline partner # whose bell rang when somebody had parked here
+    cdef int trust          # how often in a row
     cdef bint routed        # POLLOUT says nothing about a certain message
     cdef Queue receivers
     cdef Queue senders
@@ -53,6 +59,9 @@ cdef class Trampoline(Waiter):
     cdef double look_delay
 
     cdef int read_events(self) noexcept
+    cdef Parked answer(self)
+    cdef void learn(self) noexcept
+    cdef Parked partner_turn(self)
     cdef void changed(self, int events, bint look) noexcept
     cdef Queue queue_of(self, int events)
     cdef int descriptor(self) except -1
@@ -67,10 +76,9 @@ cdef class Trampoline(Waiter):
     cdef int arm_for(self, Subscription subscription, get_hub) except -1
     cdef void disarm_for(self, Subscription subscription) noexcept
     cdef int poll(self, get_hub, int events, double timeout) except -1
-    cdef bint sweep(self) noexcept
 
 
 cdef double monotonic() noexcept nogil
 cdef bint fd_readable(int fd) noexcept nogil
-cpdef bint wait_readable(hub, int fd, double timeout) except -1
+cpdef bint wait_readable(Hub hub, int fd, double timeout) except -1
 cdef Trampoline trampoline_of(void *handle)

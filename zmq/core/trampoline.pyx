@@ -42,19 +42,17 @@ then at intervals that double up to the sweep's. Those for a peer that is not st
 
 The alarm
 ---------
-While anybody is parked, one timer per hub looks every SWEEP_SECONDS for readiness that nobody was told of. It
+While anybody is parked, one timer per hub (`zmq.core.hub`) looks every few seconds for readiness that nobody was told of. It
 never should find any. If it does it wakes the greenlet, counts it in ``statistics()["missed"]`` and warns.
 """
-
-import time
-import warnings
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.pythread cimport PyThread_get_thread_ident
 from libc.string cimport memcmp
 
-from zmq.core.error import Again, ZMQError
+from zmq.core import hub as hub_module
 from zmq.core.constants import Errno
+from zmq.core.error import Again, ZMQError
 
 from zmq.core.libzmq cimport (
     ZMQ_EVENTS,
@@ -71,6 +69,7 @@ from zmq.core.libzmq cimport (
     zmq_getsockopt,
 )
 from zmq.core.check cimport raise_errno
+from zmq.core.hub cimport Hub
 from zmq.core cimport wait
 from zmq.core.wait cimport Turn, Waiter
 
@@ -106,16 +105,16 @@ cdef bint fd_readable(int fd) noexcept nogil:
     return greenzmq_readable(fd)
 
 
-#: Seconds between two looks of the alarm.
-SWEEP_SECONDS = 3.0
-
 cdef enum:
     FUEL = 64           # transfers between two looks at the clock
+    HANDOVERS = 32      # switches past the hub in a row
 
+cdef double HANDOVER_SECONDS = 0.001
 cdef double FIRST_LOOK = 0.001
+cdef double LAST_LOOK = 3.0
 cdef double budget = 0.005
 
-cdef long count_parked = 0, count_woken = 0, count_expired = 0, count_vain = 0, count_yields = 0, count_missed = 0
+cdef long count_parked = 0, count_woken = 0, count_expired = 0, count_vain = 0, count_yields = 0
 
 # Trampolines by the address of the socket they wait for, so that a shadow finds that of the original.
 cdef dict trampolines = {}
@@ -145,7 +144,7 @@ def statistics():
         "expired": count_expired,
         "vain": count_vain,
         "yields": count_yields,
-        "missed": count_missed,
+        "missed": hub_module.missed(),
         "waiting": waiting,
     }
 
@@ -187,11 +186,16 @@ cdef class Parked(Turn):
 
     cdef int wait(self) except -1:
         global count_parked, count_woken
+        cdef Parked next
         count_parked += 1
         while self.state == PARKED:
             self.inside = True
             try:
-                self.hub.park()
+                next = self.owner.partner_turn()
+                if next is None:
+                    self.hub.park()
+                else:
+                    next.resume()
             finally:
                 self.inside = False
         if self.state == CHOSEN:
@@ -202,9 +206,16 @@ cdef class Parked(Turn):
         raise ZMQError(Errno.ENOTSOCK, "the socket was closed while this call waited for it")
 
     cdef void choose(self, int state) noexcept:
-        """Wake the greenlet soon."""
+        """Wake the greenlet soon; at once when the bell rang and nobody else is woken."""
+        cdef Parked other
         self.state = state
         if self.inside:
+            if self.owner.ringing:
+                other = self.owner.first
+                self.owner.first = self
+                if other is None:
+                    return
+                self = other
             try:
                 self.hub.call_soon(self.resume)
             except BaseException as error:
@@ -384,7 +395,7 @@ cdef class Trampoline(Waiter):
         self.look_timer = None
         if self.senders.head is None or self.handle == NULL or self.born != wait.generation:
             return
-        self.look_delay = min(2 * self.look_delay, <double> SWEEP_SECONDS)
+        self.look_delay = min(2 * self.look_delay, LAST_LOOK)
         self.look_again()
         self.changed(self.read_events(), True)
 
@@ -401,7 +412,57 @@ cdef class Trampoline(Waiter):
         cdef Subscription subscription
         for subscription in self.subscriptions:
             subscription.touched()
+        self.hub.handovers = 0
+        cdef Parked turn = self.answer()
+        if turn is not None:
+            self.learn()
+            turn.resume()
+
+    cdef Parked answer(self):
+        """Choose whoever can proceed; return one of them, to be switched to at once."""
+        cdef Parked turn
+        self.ringing = True
         self.changed(self.read_events(), True)
+        self.ringing = False
+        turn = self.first
+        self.first = None
+        return turn
+
+    # Handing over. When two greenlets of a hub talk to each other over sockets, each parks only to have the hub find
+    # out, by a system call and two switches, that the bell of the other rings. So a trampoline learns who was woken
+    # after somebody parked on it. If that was the same one twice, the next to park looks at that bell first and
+    # switches straight to the greenlet. The hub runs after HANDOVERS of these, or HANDOVER_SECONDS, at the latest.
+
+    cdef void learn(self) noexcept:
+        """The hub woke somebody here: tell the trampoline on which somebody parked last."""
+        cdef Trampoline last = self.hub.last
+        if last is None:
+            return
+        self.hub.last = None
+        if last.partner is self:
+            last.trust += 1
+        else:
+            last.partner = self
+            last.trust = 0
+
+    cdef Parked partner_turn(self):
+        """Return a greenlet that waits for the partner's bell, which rings, or None."""
+        cdef Trampoline partner = self.partner
+        cdef Parked turn = None
+        self.hub.last = self
+        if self.trust == 0 or partner.hub is not self.hub or partner is self or self.hub.handovers >= HANDOVERS:
+            return None
+        if self.hub.handovers == 0:
+            self.hub.since = monotonic()
+        elif monotonic() - self.hub.since > HANDOVER_SECONDS:
+            return None
+        if partner.routed or partner.subscriptions or partner.handle == NULL or partner.born != wait.generation:
+            return None
+        self.hub.handovers += 1
+        turn = partner.answer()
+        if turn is None:
+            self.trust = 0
+        return turn
 
     cdef void notify(self) noexcept:
         cdef Subscription subscription
@@ -442,9 +503,10 @@ cdef class Trampoline(Waiter):
                     self.watcher = None
                 self.watcher = self.hub.watcher(self.fd, ZMQ_POLLIN)
                 self.watched_hub = self.hub
-            self.watcher.start(self.on_readable)
+                self.ring = self.on_readable
+            self.watcher.start(self.ring)
             self.armed = True
-            watch(self.hub, self)
+            self.hub.watch(self)
         else:
             self.enter()
         self.parked += 1
@@ -459,7 +521,7 @@ cdef class Trampoline(Waiter):
             if self.armed:
                 self.armed = False
                 self.watcher.stop()
-            unwatch(self.hub, self)
+            self.hub.unwatch(self)
         except BaseException as error:
             report(error)
         if self.look_timer is not None:
@@ -600,7 +662,9 @@ cdef class Trampoline(Waiter):
                 self.watcher.close()
         except BaseException as error:
             report(error)
-        self.watcher = self.watched_hub = None
+        self.watcher = self.watched_hub = self.ring = None
+        self.partner = None
+        self.trust = 0
         for queue in (self.receivers, self.senders, self.pollers):
             while queue.head is not None:
                 turn = queue.head
@@ -608,7 +672,7 @@ cdef class Trampoline(Waiter):
                 turn.choose(CLOSED)
         self.handle = NULL
 
-    cdef bint sweep(self) noexcept:
+    def sweep(self):
         """Wake those whom the bell should have woken; tell whether there were any."""
         cdef int events
         cdef Parked turn
@@ -635,64 +699,15 @@ cdef enum:
     POLLER = 1 << 16    # in Parked.events: does not take what it waits for
 
 
-class Alarm:
-    """The sweep alarm of one hub."""
-
-    def __init__(self, hub):
-        self.hub = hub
-        self.watched = set()
-        self.timer = None
-
-    def start(self):
-        self.timer = self.hub.call_at(monotonic() + SWEEP_SECONDS, self.ring, False)
-
-    def ring(self):
-        global count_missed
-        self.timer = None
-        cdef Trampoline trampoline
-        missed = 0
-        for trampoline in list(self.watched):
-            missed += trampoline.sweep()
-        if self.watched:
-            self.start()
-        if missed:
-            count_missed += missed
-            warnings.warn(
-                f"{missed} wake-up(s) of greenlets that wait for 0MQ sockets were missed and made up for by the "
-                "sweep alarm; please report this",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-
-
-cdef int watch(hub, Trampoline trampoline) except -1:
-    alarm = hub.alarm
-    if alarm is None:
-        alarm = hub.alarm = Alarm(hub)
-    alarm.watched.add(trampoline)
-    if alarm.timer is None:
-        alarm.start()
-    return 0
-
-
-cdef int unwatch(hub, Trampoline trampoline) except -1:
-    alarm = hub.alarm
-    alarm.watched.discard(trampoline)
-    if not alarm.watched and alarm.timer is not None:
-        timer = alarm.timer
-        alarm.timer = None
-        timer.cancel()
-    return 0
-
-
 cdef class Sleeper:
     """A greenlet that waits for something that is no socket."""
 
-    cdef object hub, greenlet
+    cdef Hub hub
+    cdef object greenlet
     cdef bint inside, woken
     cdef readonly bint expired
 
-    def __init__(self, hub):
+    def __init__(self, Hub hub):
         self.hub = hub
         self.greenlet = hub.current()
 
@@ -715,7 +730,7 @@ cdef class Sleeper:
         return 0
 
 
-cdef int let_run(hub) except -1:
+cdef int let_run(Hub hub) except -1:
     """Let the hub run once: descriptors, timers, everybody."""
     cdef Sleeper sleeper = Sleeper(hub)
     timer = hub.call_at(monotonic(), sleeper.wake)
@@ -726,7 +741,7 @@ cdef int let_run(hub) except -1:
     return 0
 
 
-cpdef bint wait_readable(hub, int fd, double timeout) except -1:
+cpdef bint wait_readable(Hub hub, int fd, double timeout) except -1:
     """Park until a descriptor is readable.
 
     Parameters

@@ -8,18 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-import gevent
-from gevent.monkey import get_original
+from gevent import get_hub as _get_hub
 from greenlet import getcurrent
 
-Result = TypeVar("Result")
-
-# The native ones, whatever was monkeypatched before this module was imported.
-_start_new_thread = get_original("_thread", "start_new_thread")
-_monotonic = get_original("time", "monotonic") if hasattr(time, "monotonic") else time.monotonic
-
+from zmq.core import hub as _hub
 
 class Timer:
     """A gevent timer that closes itself once it fired or was cancelled."""
@@ -44,55 +38,23 @@ class Timer:
             watcher.close()
 
 
-class Hub:
+class Hub(_hub.Hub):
     """The hub of one thread."""
 
-    current = staticmethod(getcurrent)
-
     def __init__(self, hub: Any) -> None:
-        self.alarm: Any = None
+        super().__init__(
+            current=getcurrent,
+            # gevent raises LoopExit here if nothing could ever wake the greenlet.
+            park=hub.switch,
+            call_soon=hub.loop.run_callback,
+            # POLLIN and POLLOUT have the values of libev's and libuv's READ and WRITE.
+            watcher=hub.loop.io,
+        )
         self.loop = hub.loop
-        #: Switch to the hub; gevent raises LoopExit if nothing could ever wake the greenlet.
-        self.park = hub.switch
-        self.call_soon = hub.loop.run_callback
-        #: Level-triggered; POLLIN and POLLOUT have the values of libev's and libuv's READ and WRITE.
-        self.watcher = hub.loop.io
 
     def call_at(self, deadline: float, callback: Callable[[], object], keep: bool = True) -> Timer:
-        delay = max(0.0, deadline - _monotonic())
+        delay = max(0.0, deadline - time.monotonic())
         return Timer(self.loop.timer(delay, ref=keep), callback)
-
-    def offload(self, function: Callable[[], Result]) -> Result:
-        done = self.loop.async_()
-        outcome: list[Any] = []
-
-        def run() -> None:
-            try:
-                outcome.append((True, function()))
-            except BaseException as error:
-                outcome.append((False, error))
-            done.send()
-
-        greenlet = getcurrent()
-        waiting = True
-
-        def wake() -> None:
-            if waiting:
-                greenlet.switch()
-
-        done.start(wake)
-        try:
-            _start_new_thread(run, ())
-            while not outcome:
-                self.park()
-        finally:
-            waiting = False
-            done.stop()
-            done.close()
-        succeeded, value = outcome[0]
-        if succeeded:
-            return value
-        raise value
 
 
 def get_hub() -> Hub:
@@ -103,9 +65,9 @@ def get_hub() -> Hub:
     Hub
         One for each gevent hub; it lives as long as that.
     """
-    hub = gevent.get_hub()
     try:
-        return hub._zmq_hub
+        return _get_hub()._zmq_hub
     except AttributeError:
+        hub = _get_hub()
         hub._zmq_hub = adapter = Hub(hub)
         return adapter

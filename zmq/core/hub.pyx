@@ -1,0 +1,100 @@
+"""`Hub`: all that a green framework must supply, and the sweep alarm.
+
+Lives here: names and their meaning. What must not: how a framework does it (`zmq.green.hub`), what is waited for.
+Called by `zmq.core.trampoline` and by pollers.
+"""
+
+import time
+import warnings
+
+#: Seconds between two looks of the alarm.
+SWEEP_SECONDS = 3.0
+
+cdef long count_missed = 0
+
+
+def missed():
+    """Return how many wake-ups only the alarm noticed."""
+    return count_missed
+
+
+cdef class Hub:
+    """One event loop of one thread, and the greenlets that wait in it.
+
+    A framework's adapter is a subclass that passes four of its own callables, as fast as it has them, and
+    implements `call_at`. Everything is called in the thread that owns the hub.
+
+    Parameters
+    ----------
+    current : callable
+        ``current()`` returns the greenlet that runs; it has `switch`.
+    park : callable
+        ``park()`` switches to the hub until somebody switches to this greenlet, or throws into it; what was thrown
+        is raised unchanged.
+    call_soon : callable
+        ``call_soon(callback)`` has it called in the hub, in the order of these calls, before the hub sleeps.
+    watcher : callable
+        ``watcher(fd, events)`` returns a level-triggered watcher, not armed, on a descriptor for POLLIN, POLLOUT or
+        both. ``watcher.start(callback)`` arms it: `callback` is called in the hub while the descriptor is ready,
+        and the hub does not go idle. ``stop()`` disarms it; no call may follow. ``close()`` forgets the
+        descriptor, which may be closed next.
+    """
+
+    def __init__(self, *, current, park, call_soon, watcher):
+        self.current = current
+        self.park = park
+        self.call_soon = call_soon
+        self.watcher = watcher
+        self.watched = set()
+
+    def call_at(self, double deadline, callback, bint keep=True):
+        """Have a callback called in the hub at a time.
+
+        Parameters
+        ----------
+        deadline : float
+            Seconds of the monotonic clock. Timers that are due run only after descriptors were looked at: a call at a
+            time that is past is how a greenlet lets everybody else run.
+        callback : callable
+        keep : bool
+            False: the timer alone does not keep the hub from going idle.
+
+        Returns
+        -------
+        object
+            With ``cancel()``, which does nothing once the call was made.
+        """
+        raise NotImplementedError
+
+    cdef int watch(self, waiter) except -1:
+        """Somebody parked on a waiter: look after it until `unwatch`."""
+        self.watched.add(waiter)
+        if self.alarm is None:
+            self.alarm = self.call_at(time.monotonic() + SWEEP_SECONDS, self.sweep, False)
+        return 0
+
+    cdef int unwatch(self, waiter) except -1:
+        self.watched.discard(waiter)
+        if self.alarm is not None and not self.watched:
+            alarm = self.alarm
+            self.alarm = None
+            alarm.cancel()
+        return 0
+
+    def sweep(self):
+        """Look for readiness that nobody was told of; there should be none."""
+        global count_missed
+        self.alarm = None
+        found = 0
+        for waiter in list(self.watched):
+            found += waiter.sweep()
+        if self.watched and self.alarm is None:
+            self.alarm = self.call_at(time.monotonic() + SWEEP_SECONDS, self.sweep, False)
+        if found:
+            count_missed += found
+            warnings.warn(
+                f"{found} wake-up(s) of greenlets that wait for 0MQ sockets were missed and made up for by the sweep "
+                "alarm; please report this",
+                RuntimeWarning,
+                stacklevel=2,
+            )
