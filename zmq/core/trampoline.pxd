@@ -51,6 +51,7 @@ cdef class Trampoline(Waiter):
     cdef Trampoline partner # whose bell rang when somebody had parked here
     cdef int trust          # how often in a row
     cdef bint routed        # POLLOUT says nothing about a certain message
+    cdef bint routes        # the first frame names the peer
     cdef Queue receivers
     cdef Queue senders
     cdef Queue pollers

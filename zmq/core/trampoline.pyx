@@ -542,7 +542,7 @@ cdef class Trampoline(Waiter):
         if events == ZMQ_POLLIN:
             return self.receivers.head is not None
         turn = self.senders.head
-        if turn is None or not self.routed:
+        if turn is None or not self.routes:
             return turn is not None
         while turn is not None:
             if same(turn.route, route, size):
@@ -552,7 +552,7 @@ cdef class Trampoline(Waiter):
 
     cdef Turn join(self, get_hub, int events, const void *route, size_t size, double timeout):
         cdef Parked turn = Parked.__new__(Parked)
-        if self.routed and events == ZMQ_POLLOUT and route != NULL:
+        if self.routes and events == ZMQ_POLLOUT and route != NULL:
             turn.route = PyBytes_FromStringAndSize(<const char *> route, size)
         self.moor(get_hub)
         turn.hub = self.hub
@@ -784,7 +784,8 @@ cdef Trampoline trampoline_of(void *handle):
         trampoline = Trampoline.__new__(Trampoline)
         trampoline.handle = handle
         zmq_getsockopt(handle, ZMQ_TYPE, &socket_type, &size)
-        trampoline.routed = socket_type in (ZMQ_ROUTER, ZMQ_STREAM, ZMQ_PUB, ZMQ_XPUB)
+        trampoline.routes = socket_type in (ZMQ_ROUTER, ZMQ_STREAM)
+        trampoline.routed = trampoline.routes or socket_type in (ZMQ_PUB, ZMQ_XPUB)
         trampolines[address] = trampoline
     return trampoline
 

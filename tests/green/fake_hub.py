@@ -1,0 +1,174 @@
+"""A hub without an event loop: nothing happens in it until the test says so.
+
+The greenlet of the test is the hub. Callbacks, descriptors and timers wait until the test runs them, one by one, in
+an order that it chooses, so that every interleaving can be tried.
+"""
+
+from __future__ import annotations
+
+import select
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import greenlet
+
+import zmq
+from zmq.core.hub import Hub
+
+
+class Watcher:
+    def __init__(self, hub: FakeHub, fd: int, events: int) -> None:
+        self.hub, self.fd, self.events = hub, fd, events
+        self.callback: Callable[[], object] | None = None
+
+    def start(self, callback: Callable[[], object]) -> None:
+        assert self.callback is None, "armed twice"
+        self.callback = callback
+        self.hub.armed.append(self)
+
+    def stop(self) -> None:
+        if self.callback is not None:
+            self.callback = None
+            self.hub.armed.remove(self)
+
+    def close(self) -> None:
+        self.stop()
+        self.hub.closed += 1
+
+
+class Timer:
+    def __init__(self, hub: FakeHub, deadline: float, callback: Callable[[], object], keep: bool) -> None:
+        self.hub, self.deadline, self.callback, self.keep = hub, deadline, callback, keep
+        hub.timers.append(self)
+
+    def cancel(self) -> None:
+        if self in self.hub.timers:
+            self.hub.timers.remove(self)
+
+
+class FakeHub(Hub):
+    """The hub of the test's own greenlet."""
+
+    def __init__(self) -> None:
+        self.callbacks: deque[Callable[[], object]] = deque()
+        self.armed: list[Watcher] = []
+        self.timers: list[Timer] = []
+        self.closed = 0
+        self.switches = 0
+        hub = greenlet.getcurrent()
+
+        def park() -> None:
+            self.switches += 1
+            hub.switch()
+
+        super().__init__(
+            current=greenlet.getcurrent,
+            park=park,
+            call_soon=self.callbacks.append,
+            watcher=lambda fd, events: Watcher(self, fd, events),
+        )
+
+    def call_at(self, deadline: float, callback: Callable[[], object], keep: bool = True) -> Timer:
+        return Timer(self, deadline, callback, keep)
+
+    # What the test does.
+
+    def run_callback(self) -> bool:
+        """Run the callback that waits longest; tell whether there was one."""
+        if not self.callbacks:
+            return False
+        self.callbacks.popleft()()
+        return True
+
+    def readable(self) -> list[Watcher]:
+        """Return the armed watchers whose descriptor is ready."""
+        poller = select.poll()
+        for watcher in self.armed:
+            poller.register(watcher.fd, watcher.events)
+        ready = {fd for fd, _ in poller.poll(0)}
+        return [watcher for watcher in self.armed if watcher.fd in ready]
+
+    def fire(self, which: int = 0) -> bool:
+        """Call the callback of one of the ready descriptors; tell whether there was one."""
+        ready = self.readable()
+        if not ready:
+            return False
+        callback = ready[which % len(ready)].callback
+        assert callback is not None
+        callback()
+        return True
+
+    def expire(self, timer: Timer) -> None:
+        """Let one timer come due."""
+        timer.cancel()
+        timer.callback()
+
+    def ring_alarm(self) -> None:
+        """Let the sweep alarm look, if it is set."""
+        for timer in [timer for timer in self.timers if not timer.keep]:
+            self.expire(timer)
+
+    def settle(self, limit: int = 10_000) -> None:
+        """Run callbacks and descriptors until nothing is left to do."""
+        for _ in range(limit):
+            if not self.run_callback() and not self.fire():
+                return
+        raise AssertionError("the hub never comes to rest: something spins")
+
+    def settle_until(self, done: Callable[[], bool], seconds: float = 10.0) -> None:
+        """Settle again and again while other threads work, until something is true."""
+        deadline = time.monotonic() + seconds
+        while True:
+            self.settle()
+            if done():
+                return
+            assert time.monotonic() < deadline, "it never came true"
+            time.sleep(0.001)
+
+
+class Task(greenlet.greenlet):
+    """A greenlet that remembers how it ended."""
+
+    def __init__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+        self.call = function, args, kwargs
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.done = False
+
+    def run(self) -> None:
+        function, args, kwargs = self.call
+        try:
+            self.result = function(*args, **kwargs)
+        except BaseException as error:
+            self.error = error
+        self.done = True
+
+
+def spawn(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Task:
+    """Start a task at once; returns when it parks or ends."""
+    task = Task(function, *args, **kwargs)
+    task.switch()
+    return task
+
+
+class Killed(BaseException):
+    """Thrown into a parked greenlet."""
+
+
+def green(hub: FakeHub) -> tuple[type[zmq.Context], type[zmq.Socket], type[zmq.Poller]]:
+    """Return classes that wait in a fake hub."""
+
+    class Socket(zmq.Socket):
+        _get_hub = staticmethod(lambda: hub)
+
+    class Context(zmq.Context):
+        _get_hub = staticmethod(lambda: hub)
+        _socket_class = Socket
+
+    class Poller(zmq.Poller):
+        _get_hub = staticmethod(lambda: hub)
+
+    return Context, Socket, Poller

@@ -1,0 +1,460 @@
+"""The invariants of the trampoline, each by itself, on a hub in which nothing happens by chance."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from fake_hub import FakeHub, Killed, Task, green, spawn
+
+import zmq
+from zmq.core import hub as core_hub
+from zmq.core.trampoline import get_budget, set_budget, statistics
+
+
+class World:
+    """A fake hub with a context, whose sockets are closed at the end."""
+
+    def __init__(self) -> None:
+        self.hub = FakeHub()
+        self.Context, self.Socket, self.Poller = green(self.hub)
+        self.context = self.Context()
+        self.context.linger = 0
+        self.count = 0
+
+    def pair(self, one: int = zmq.PAIR, other: int = zmq.PAIR, hwm: int = 1000, **options: Any) -> list[zmq.Socket]:
+        self.count += 1
+        sockets = [self.context.socket(one), self.context.socket(other)]
+        for socket in sockets:
+            socket.hwm = hwm
+            for name, value in options.items():
+                setattr(socket, name, value)
+        sockets[0].bind(f"inproc://{self.count}")
+        sockets[1].connect(f"inproc://{self.count}")
+        return sockets
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    before = core_hub.missed()
+    budget = get_budget()
+    # Yields would depend on the clock.
+    set_budget(0)
+    world = World()
+    yield world
+    set_budget(budget)
+    for socket in list(world.context._sockets):
+        socket.close(0)
+    world.hub.settle()
+    assert statistics()["waiting"] == []
+    assert world.hub.armed == []
+    assert [timer for timer in world.hub.timers if timer.keep] == []
+    world.hub.ring_alarm()
+    assert core_hub.missed() == before
+    term = spawn(world.context.term)
+    world.hub.settle_until(lambda: term.done)
+    assert term.error is None
+
+
+def full(sender: zmq.Socket) -> int:
+    """Fill a pipe up to its high-water mark."""
+    count = 0
+    while True:
+        try:
+            sender.send(b"fill", zmq.NOBLOCK)
+        except zmq.Again:
+            return count
+        count += 1
+
+
+def waiting(*tasks: Task) -> bool:
+    parked = {entry["greenlet"] for entry in statistics()["waiting"]}
+    return all(task in parked for task in tasks)
+
+
+def test_nothing_is_armed_before_somebody_waits(world: World) -> None:
+    a, b = world.pair()
+    a.send(b"1")
+    assert b.recv() == b"1"
+    assert world.hub.armed == [] and world.hub.timers == [] and world.hub.switches == 0
+
+
+def test_armed_exactly_while_somebody_waits(world: World) -> None:
+    a, b = world.pair()
+    first, second = spawn(b.recv), spawn(b.recv)
+    assert len(world.hub.armed) == 1
+    assert [timer.keep for timer in world.hub.timers] == [False]
+    a.send(b"1")
+    world.hub.settle()
+    assert first.done and not second.done
+    assert len(world.hub.armed) == 1
+    a.send(b"2")
+    world.hub.settle()
+    assert second.done
+    assert world.hub.armed == [] and world.hub.timers == []
+
+
+@pytest.mark.parametrize(
+    "operate",
+    [
+        lambda s, world: s.poll(0),
+        lambda s, world: s.poll(0, zmq.POLLOUT),
+        lambda s, world: s.get(zmq.EVENTS),
+        lambda s, world: s.getsockopt(zmq.EVENTS),
+        lambda s, world: s.EVENTS,
+        lambda s, world: s.events,
+        lambda s, world: s.send(b"x", zmq.NOBLOCK),
+        lambda s, world: s.send_multipart([b"x", b"y"], zmq.NOBLOCK),
+        lambda s, world: s.set(zmq.LINGER, 0),
+        lambda s, world: zmq.select([s], [], [], 0),
+        lambda s, world: zmq.zmq_poll([(s, zmq.POLLIN)], 0),
+        lambda s, world: poller_of(world, s).poll(0),
+    ],
+)
+def test_an_operation_that_stills_the_bell_wakes_the_receiver(world: World, operate: Any) -> None:
+    a, b = world.pair()
+    receiver = spawn(b.recv)
+    a.send(b"news")
+    operate(b, world)
+    # Only callbacks: the bell may be still by now, and must not be needed.
+    while world.hub.run_callback():
+        pass
+    if not receiver.done:
+        assert world.hub.readable(), "the bell is still and nobody was woken"
+        world.hub.settle()
+    assert receiver.result == b"news"
+
+
+def poller_of(world: World, *sockets: zmq.Socket) -> zmq.Poller:
+    poller = world.Poller()
+    for socket in sockets:
+        poller.register(socket, zmq.POLLIN)
+    return poller
+
+
+@pytest.mark.parametrize(
+    "operate",
+    [
+        lambda s: s.recv(zmq.NOBLOCK),
+        lambda s: s.recv_multipart(zmq.NOBLOCK),
+        lambda s: s.recv_into(bytearray(10), flags=zmq.NOBLOCK),
+        lambda s: s.recv_string(zmq.NOBLOCK),
+    ],
+)
+def test_a_receive_in_vain_wakes_the_sender(world: World, operate: Any) -> None:
+    a, b = world.pair(hwm=1)
+    full(a)
+    sender = spawn(a.send, b"late")
+    assert not sender.done
+    while b.poll(0):
+        b.recv(zmq.NOBLOCK)
+    with pytest.raises(zmq.Again):
+        operate(a)
+    while world.hub.run_callback():
+        pass
+    if not sender.done:
+        assert world.hub.readable()
+        world.hub.settle()
+    assert sender.done and sender.error is None
+
+
+@pytest.mark.parametrize("how", ["socket", "poller", "many"])
+def test_a_poll_hears_of_a_message_although_another_one_sends_first(world: World, how: str) -> None:
+    a, b = world.pair()
+    others = [world.pair()[0] for _ in range(10)] if how == "many" else []
+    if how == "socket":
+        poll = spawn(b.poll, 1000)
+    else:
+        poll = spawn(poller_of(world, b, *others).poll, 1000)
+    assert not poll.done
+    a.send(b"news")
+    b.send(b"answer")
+    world.hub.settle()
+    assert poll.done
+    assert poll.result == (zmq.POLLIN if how == "socket" else [(b, zmq.POLLIN)])
+    assert b.recv() == b"news"
+
+
+def test_receivers_are_served_in_order(world: World) -> None:
+    a, b = world.pair()
+    tasks = [spawn(b.recv) for _ in range(20)]
+    for i in range(20):
+        a.send(b"%d" % i)
+    world.hub.settle()
+    assert [task.result for task in tasks] == [b"%d" % i for i in range(20)]
+
+
+def test_a_newcomer_does_not_overtake(world: World) -> None:
+    a, b = world.pair()
+    first = spawn(b.recv)
+    a.send(b"1")
+    a.send(b"2")
+    second = spawn(b.recv)
+    assert not second.done
+    world.hub.settle()
+    assert (first.result, second.result) == (b"1", b"2")
+
+
+def test_senders_are_served_in_order_and_frames_do_not_mix(world: World) -> None:
+    a, b = world.pair(hwm=1)
+    filled = full(a)
+    tasks = [spawn(a.send_multipart, [b"%d" % i] * 3) for i in range(20)]
+    assert waiting(*tasks)
+    got = []
+    for _ in range(filled):
+        b.recv()
+        world.hub.settle()
+    for _ in range(20):
+        receive = spawn(b.recv_multipart)
+        world.hub.settle()
+        got.append(receive.result)
+    assert got == [[b"%d" % i] * 3 for i in range(20)]
+    assert all(task.done and task.error is None for task in tasks)
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+@pytest.mark.parametrize("when", ["parked", "chosen"])
+def test_one_that_is_killed_hands_its_turn_on(world: World, position: int, when: str) -> None:
+    a, b = world.pair()
+    tasks = [spawn(b.recv) for _ in range(3)]
+    if when == "chosen":
+        a.send(b"1")
+        # Chooses the first one, and leaves it at that.
+        b.poll(0)
+    tasks[position].throw(Killed)
+    assert isinstance(tasks[position].error, Killed)
+    if when == "parked":
+        a.send(b"1")
+    a.send(b"2")
+    world.hub.settle()
+    left = [task for i, task in enumerate(tasks) if i != position]
+    assert [task.result for task in left] == [b"1", b"2"]
+
+
+def test_time_runs_out(world: World) -> None:
+    a, b = world.pair(rcvtimeo=50)
+    task = spawn(b.recv)
+    (timer,) = [timer for timer in world.hub.timers if timer.keep]
+    world.hub.expire(timer)
+    assert isinstance(task.error, zmq.Again)
+    assert world.hub.timers == [] and world.hub.armed == []
+    a.send(b"1")
+    assert b.recv() == b"1"
+
+
+def test_time_runs_out_for_one_that_is_chosen(world: World) -> None:
+    a, b = world.pair(rcvtimeo=50)
+    task = spawn(b.recv)
+    (timer,) = [timer for timer in world.hub.timers if timer.keep]
+    a.send(b"1")
+    b.poll(0)
+    world.hub.expire(timer)
+    world.hub.settle()
+    assert task.result == b"1"
+
+
+def test_no_timer_without_a_wait(world: World) -> None:
+    a, b = world.pair(rcvtimeo=50, sndtimeo=50)
+    for _ in range(100):
+        a.send(b"1")
+        b.recv()
+    assert world.hub.timers == []
+
+
+def test_close_sends_everybody_home(world: World) -> None:
+    a, b = world.pair(hwm=1)
+    full(a)
+    poller = poller_of(world, a)
+    tasks = [
+        *(spawn(a.send, b"x"), spawn(a.send, b"y"), spawn(a.poll, 1000)),
+        *(spawn(a.recv), spawn(a.recv_multipart), spawn(poller.poll, 1000)),
+    ]
+    world.hub.settle()
+    assert waiting(*tasks[:5]) and not tasks[5].done
+    a.close()
+    assert world.hub.armed == []
+    world.hub.settle()
+    for task in tasks:
+        assert isinstance(task.error, zmq.ZMQError) and task.error.errno == zmq.ENOTSOCK
+    assert statistics()["waiting"] == []
+
+
+def test_term_reaches_everybody(world: World) -> None:
+    a, b = world.pair(hwm=1)
+    full(a)
+    tasks = [spawn(a.send, b"x"), spawn(a.send, b"y"), spawn(a.recv), spawn(a.recv), spawn(a.poll, None)]
+    term = spawn(world.context.term)
+    world.hub.settle_until(lambda: all(task.done for task in tasks))
+    assert all(isinstance(task.error, zmq.ContextTerminated) for task in tasks)
+    assert not term.done
+    a.close()
+    b.close()
+    world.hub.settle_until(lambda: term.done)
+
+
+def test_a_message_is_not_lost_between_choice_and_death(world: World) -> None:
+    a, b = world.pair()
+    task = spawn(b.recv)
+    a.send(b"1")
+    b.poll(0)
+    task.throw(Killed)
+    assert b.recv() == b"1"
+
+
+def test_another_thread_is_refused(world: World) -> None:
+    a, b = world.pair()
+    task = spawn(b.recv)
+    errors = []
+
+    def use() -> None:
+        for call in (lambda: b.recv(zmq.NOBLOCK), lambda: b.send(b"x"), lambda: b.poll(0), b.close):
+            try:
+                call()
+            except RuntimeError as error:
+                errors.append(str(error))
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    thread.join()
+    assert len(errors) == 4 and all("thread" in error for error in errors)
+    a.send(b"1")
+    world.hub.settle()
+    assert task.result == b"1"
+
+
+def test_a_stalled_peer_does_not_hold_up_the_others(world: World) -> None:
+    router = world.context.socket(zmq.ROUTER)
+    router.router_mandatory = 1
+    router.hwm = 1
+    router.bind("inproc://router")
+    dealers = {}
+    for name in (b"slow", b"quick", b"lazy"):
+        dealers[name] = dealer = world.context.socket(zmq.DEALER)
+        dealer.hwm = 1
+        dealer.identity = name
+        dealer.connect("inproc://router")
+    for name in (b"slow", b"lazy"):
+        with pytest.raises(zmq.Again):
+            while True:
+                router.send_multipart([name, b"fill"], zmq.NOBLOCK)
+    slow, lazy = spawn(router.send_multipart, [b"slow", b"1"]), spawn(router.send_multipart, [b"lazy", b"1"])
+    second = spawn(router.send_multipart, [b"slow", b"2"])
+    world.hub.settle()
+    assert waiting(slow, lazy, second)
+    # It waits without spinning, and others get through.
+    switches = world.hub.switches
+    world.hub.settle()
+    assert world.hub.switches == switches
+    quick = spawn(router.send_multipart, [b"quick", b"1"])
+    assert quick.done and dealers[b"quick"].recv() == b"1"
+    while dealers[b"lazy"].poll(0):
+        dealers[b"lazy"].recv()
+    world.hub.settle()
+    assert lazy.done and not slow.done and not second.done
+    while dealers[b"slow"].poll(0):
+        dealers[b"slow"].recv()
+    world.hub.settle()
+    assert slow.done
+    got = []
+    while not second.done or dealers[b"slow"].poll(0):
+        got.append(dealers[b"slow"].recv())
+        world.hub.settle()
+    assert got == [b"1", b"2"]
+
+
+def test_a_routed_sender_is_tried_again_after_others_stilled_the_bell(world: World) -> None:
+    router = world.context.socket(zmq.ROUTER)
+    router.router_mandatory = 1
+    router.hwm = 1
+    router.bind("inproc://router")
+    dealer = world.context.socket(zmq.DEALER)
+    dealer.hwm = 1
+    dealer.identity = b"slow"
+    dealer.connect("inproc://router")
+    with pytest.raises(zmq.Again):
+        while True:
+            router.send_multipart([b"slow", b"fill"], zmq.NOBLOCK)
+    sender = spawn(router.send_multipart, [b"slow", b"1"])
+    while dealer.poll(0):
+        dealer.recv()
+    # Takes the news that the peer has room; EVENTS says POLLOUT before and after.
+    with pytest.raises(zmq.Again):
+        router.recv(zmq.NOBLOCK)
+    assert not world.hub.readable()
+    timers = [timer for timer in world.hub.timers if timer.keep]
+    assert timers, "nobody will ever try again"
+    for timer in timers:
+        world.hub.expire(timer)
+    world.hub.settle()
+    assert sender.done and sender.error is None
+
+
+def test_the_alarm_finds_what_was_missed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    a, b = world.pair()
+    task = spawn(b.recv)
+    a.send(b"1")
+    # Somebody who does not tell: a plain shadow that knows nothing of hubs reads EVENTS from under the trampoline.
+    import ctypes
+
+    library = ctypes.CDLL(None)
+    get = getattr(library, "zmq_getsockopt", None)
+    if get is None:
+        get = ctypes.CDLL("libzmq.so.5").zmq_getsockopt
+    events, size = ctypes.c_int(), ctypes.c_size_t(4)
+    get(ctypes.c_void_p(b.underlying), 15, ctypes.byref(events), ctypes.byref(size))
+    assert events.value & zmq.POLLIN
+    world.hub.settle()
+    assert not task.done
+    before = core_hub.missed()
+    with pytest.warns(RuntimeWarning, match="missed"):
+        world.hub.ring_alarm()
+    assert core_hub.missed() == before + 1
+    world.hub.settle()
+    assert task.result == b"1"
+    core_hub._reset_missed(before)
+
+
+def test_a_flood_yields(world: World) -> None:
+    a, b = world.pair(hwm=0)
+    set_budget(0.0005)
+
+    def flood() -> None:
+        for _ in range(200_000):
+            a.send(b"x" * 100)
+            b.recv()
+
+    task = spawn(flood)
+    yields = 0
+    while not task.done:
+        (timer,) = [timer for timer in world.hub.timers if timer.keep]
+        world.hub.expire(timer)
+        yields += 1
+    assert task.error is None and yields > 5
+    # NOBLOCK never yields.
+    for _ in range(100_000):
+        a.send(b"x", zmq.NOBLOCK)
+        b.recv(zmq.NOBLOCK)
+    set_budget(0)
+    task = spawn(flood)
+    assert task.done and task.error is None
+
+
+def test_partners_hand_over_and_let_the_hub_run(world: World) -> None:
+    a, b = world.pair()
+
+    def play(socket: zmq.Socket, rounds: int) -> None:
+        for _ in range(rounds):
+            socket.send(socket.recv())
+
+    players = [spawn(play, a, 1000), spawn(play, b, 1000)]
+    a.send(b"ball")
+    b.send(b"ball")
+    fired = 0
+    while not all(player.done for player in players):
+        assert world.hub.run_callback() or world.hub.fire()
+        fired += 1
+        assert fired < 10_000
+    # The hub ran, and not for every message.
+    assert 1000 / 32 < fired < 1000
