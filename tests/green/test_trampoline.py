@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,10 +24,17 @@ class World:
         self.context = self.Context()
         self.context.linger = 0
         self.count = 0
+        self.kept: list[zmq.Socket] = []
+
+    def socket(self, kind: int) -> zmq.Socket:
+        """Make a socket that is held until the end, so that it is closed and not collected."""
+        socket = self.context.socket(kind)
+        self.kept.append(socket)
+        return socket
 
     def pair(self, one: int = zmq.PAIR, other: int = zmq.PAIR, hwm: int = 1000, **options: Any) -> list[zmq.Socket]:
         self.count += 1
-        sockets = [self.context.socket(one), self.context.socket(other)]
+        sockets = [self.socket(one), self.socket(other)]
         for socket in sockets:
             socket.hwm = hwm
             for name, value in options.items():
@@ -45,7 +53,7 @@ def world() -> Iterator[World]:
     world = World()
     yield world
     set_budget(budget)
-    for socket in list(world.context._sockets):
+    for socket in world.kept:
         socket.close(0)
     world.hub.settle()
     assert statistics()["waiting"] == []
@@ -158,6 +166,24 @@ def test_a_receive_in_vain_wakes_the_sender(world: World, operate: Any) -> None:
         assert world.hub.readable()
         world.hub.settle()
     assert sender.done and sender.error is None
+
+
+def test_a_receiver_that_wakes_in_vain_tells_the_sender(world: World) -> None:
+    a, b = world.pair(hwm=1)
+    full(a)
+    sender, receiver = spawn(a.send, b"late"), spawn(a.recv)
+    b.send(b"news")
+    a.poll(0)
+    # The receiver is chosen, and robbed.
+    assert a.recv(zmq.NOBLOCK) == b"news"
+    while b.poll(0):
+        b.recv()
+    assert world.hub.readable() and not sender.done
+    while world.hub.run_callback():
+        pass
+    if world.hub.readable():
+        world.hub.settle()
+    assert sender.done and not receiver.done
 
 
 @pytest.mark.parametrize("how", ["socket", "poller", "many"])
@@ -325,13 +351,13 @@ def test_another_thread_is_refused(world: World) -> None:
 
 
 def test_a_stalled_peer_does_not_hold_up_the_others(world: World) -> None:
-    router = world.context.socket(zmq.ROUTER)
+    router = world.socket(zmq.ROUTER)
     router.router_mandatory = 1
     router.hwm = 1
     router.bind("inproc://router")
     dealers = {}
     for name in (b"slow", b"quick", b"lazy"):
-        dealers[name] = dealer = world.context.socket(zmq.DEALER)
+        dealers[name] = dealer = world.socket(zmq.DEALER)
         dealer.hwm = 1
         dealer.identity = name
         dealer.connect("inproc://router")
@@ -365,11 +391,11 @@ def test_a_stalled_peer_does_not_hold_up_the_others(world: World) -> None:
 
 
 def test_a_routed_sender_is_tried_again_after_others_stilled_the_bell(world: World) -> None:
-    router = world.context.socket(zmq.ROUTER)
+    router = world.socket(zmq.ROUTER)
     router.router_mandatory = 1
     router.hwm = 1
     router.bind("inproc://router")
-    dealer = world.context.socket(zmq.DEALER)
+    dealer = world.socket(zmq.DEALER)
     dealer.hwm = 1
     dealer.identity = b"slow"
     dealer.connect("inproc://router")
@@ -383,12 +409,39 @@ def test_a_routed_sender_is_tried_again_after_others_stilled_the_bell(world: Wor
     with pytest.raises(zmq.Again):
         router.recv(zmq.NOBLOCK)
     assert not world.hub.readable()
-    timers = [timer for timer in world.hub.timers if timer.keep]
-    assert timers, "nobody will ever try again"
-    for timer in timers:
-        world.hub.expire(timer)
+    (timer,) = [timer for timer in world.hub.timers if timer.keep]
+    assert timer.deadline < time.monotonic() + 0.002
+    world.hub.expire(timer)
     world.hub.settle()
     assert sender.done and sender.error is None
+
+
+def test_tries_of_a_routed_sender_get_rare_until_somebody_operates(world: World) -> None:
+    router = world.socket(zmq.ROUTER)
+    router.router_mandatory = 1
+    router.hwm = 1
+    router.bind("inproc://router")
+    dealer = world.socket(zmq.DEALER)
+    dealer.hwm = 1
+    dealer.identity = b"slow"
+    dealer.connect("inproc://router")
+    with pytest.raises(zmq.Again):
+        while True:
+            router.send_multipart([b"slow", b"fill"], zmq.NOBLOCK)
+    sender = spawn(router.send_multipart, [b"slow", b"1"])
+
+    def look() -> float:
+        (timer,) = [timer for timer in world.hub.timers if timer.keep]
+        return timer.deadline - time.monotonic()
+
+    for _ in range(12):
+        (timer,) = [timer for timer in world.hub.timers if timer.keep]
+        world.hub.expire(timer)
+        world.hub.settle()
+    assert 2 < look() <= 3
+    router.poll(0)
+    assert look() < 0.002
+    assert not sender.done
 
 
 def test_the_alarm_finds_what_was_missed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

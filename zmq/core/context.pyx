@@ -140,10 +140,11 @@ cdef class Context:
         cdef void *handle = self.handle
         if handle == NULL or self.is_shadow or self.born != wait.generation:
             return
-        if not exiting and warnings is not None:
-            warnings.warn(f"Unclosed context {self!r}", ResourceWarning, stacklevel=2, source=self)
+        shown = repr(self)
         self.handle = NULL
         begin_ending(handle, -1)
+        if not exiting and warnings is not None:
+            warnings.warn(f"Unclosed context {shown}", ResourceWarning, stacklevel=2, source=self)
 
     def __repr__(self):
         count = len(self._sockets) if self._sockets is not None else 0

@@ -72,6 +72,16 @@ cdef class Hub:
         """
         raise NotImplementedError
 
+    def forget(self, watcher):
+        """Close a watcher that is not armed; in any thread, also after the hub's own has ended.
+
+        Parameters
+        ----------
+        watcher : object
+            From `watcher`.
+        """
+        watcher.close()
+
     cdef int watch(self, waiter) except -1:
         """Somebody parked on a waiter: look after it until `unwatch`."""
         self.watched.add(waiter)

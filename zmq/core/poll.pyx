@@ -397,7 +397,7 @@ cdef class PollSet:
     cdef int look(self, Registered registered) noexcept:
         """Read EVENTS, tell those who wait for the same socket, and wake whoever polls."""
         cdef int events = registered.owner.read_events()
-        registered.owner.changed(events, True)
+        registered.owner.stilled(events)
         if events < 0:
             self.wake()
             return events
@@ -452,7 +452,7 @@ cdef class PollSet:
                 events = registered.owner.read_events()
                 if events < 0:
                     raise_errno(zmq_errno())
-                registered.owner.changed(events, True)
+                registered.owner.stilled(events)
                 events &= registered.mask
                 if events:
                     found.append((registered.order, registered.socket, events))

@@ -248,9 +248,10 @@ cdef class Socket:
     def __del__(self):
         if self.handle == NULL or self.is_shadow or self.born != wait.generation:
             return
-        if warnings is not None:
-            warnings.warn(f"Unclosed socket {self!r}", ResourceWarning, stacklevel=2, source=self)
+        shown = repr(self)
         self.close()
+        if warnings is not None:
+            warnings.warn(f"Unclosed socket {shown}", ResourceWarning, stacklevel=2, source=self)
 
     def __dealloc__(self):
         if self.handle != NULL and not self.is_shadow and self.born == wait.generation:

@@ -63,6 +63,7 @@ cdef class Trampoline(Waiter):
     cdef Parked answer(self)
     cdef void learn(self) noexcept
     cdef Parked partner_turn(self)
+    cdef void stilled(self, int events) noexcept
     cdef void changed(self, int events, bint look) noexcept
     cdef Queue queue_of(self, int events)
     cdef int descriptor(self) except -1

@@ -469,10 +469,14 @@ cdef class Trampoline(Waiter):
         for subscription in self.subscriptions:
             subscription.touched()
         if self.parked:
-            self.changed(self.read_events(), False)
-            if self.routed and self.senders.head is not None and self.look_delay > FIRST_LOOK:
-                self.look_delay = FIRST_LOOK
-                self.look_again()
+            self.stilled(self.read_events())
+
+    cdef void stilled(self, int events) noexcept:
+        """EVENTS was read by somebody who operated: pass the news on, and try routed senders soon."""
+        self.changed(events, False)
+        if self.routed and self.senders.head is not None and self.look_delay > FIRST_LOOK:
+            self.look_delay = FIRST_LOOK
+            self.look_again()
 
     # Threads and hubs.
 
@@ -499,7 +503,7 @@ cdef class Trampoline(Waiter):
             self.descriptor()
             if self.watched_hub is not self.hub:
                 if self.watcher is not None:
-                    self.watcher.close()
+                    self.watched_hub.forget(self.watcher)
                     self.watcher = None
                 self.watcher = self.hub.watcher(self.fd, ZMQ_POLLIN)
                 self.watched_hub = self.hub
@@ -583,7 +587,7 @@ cdef class Trampoline(Waiter):
                 if found < 0:
                     raise_errno(zmq_errno())
                 if self.interest:
-                    self.changed(found, False)
+                    self.stilled(found)
                 if found & events or timeout == 0:
                     return found & events
                 if turn is None:
@@ -659,7 +663,7 @@ cdef class Trampoline(Waiter):
                 self.armed = False
                 self.watcher.stop()
             if self.watcher is not None:
-                self.watcher.close()
+                self.watched_hub.forget(self.watcher)
         except BaseException as error:
             report(error)
         self.watcher = self.watched_hub = self.ring = None

@@ -60,7 +60,8 @@ cdef class Release:
         bool
             False when the time ran out.
         """
-        cdef alert_t alert
+        # On the heap: libzmq's threads follow the pointer, and a greenlet that is switched out has its stack moved.
+        cdef alert_t *alert
         cdef double deadline = -1
         cdef double left = -1
         if self.returned:
@@ -68,20 +69,26 @@ cdef class Release:
         if timeout is not None and timeout >= 0:
             left = timeout
             deadline = monotonic() + left
-        bell, alert.fd = os.pipe()
-        alert.done = &self.returned
+        alert = <alert_t *> malloc(sizeof(alert_t))
+        if alert == NULL:
+            raise MemoryError()
+        bell = -1
         try:
-            if add_alert(&alert):
+            bell, alert.fd = os.pipe()
+            alert.done = &self.returned
+            if add_alert(alert):
                 try:
                     if get_hub is None:
                         wait_in_thread(bell, deadline)
                     else:
                         wait_readable(get_hub(), bell, left)
                 finally:
-                    remove_alert(&alert)
+                    remove_alert(alert)
         finally:
-            os.close(bell)
-            os.close(alert.fd)
+            if bell >= 0:
+                os.close(bell)
+                os.close(alert.fd)
+            free(alert)
         return self.returned != 0
 
 

@@ -11,9 +11,14 @@ from collections.abc import Callable
 from typing import Any
 
 from gevent import get_hub as _get_hub
+from gevent.monkey import get_original
 from greenlet import getcurrent
 
 from zmq.core import hub as _hub
+
+# Of the native thread, also where threads are monkeypatched.
+get_ident = get_original("_thread", "get_ident")
+
 
 class Timer:
     """A gevent timer that closes itself once it fired or was cancelled."""
@@ -51,10 +56,22 @@ class Hub(_hub.Hub):
             watcher=hub.loop.io,
         )
         self.loop = hub.loop
+        self.thread = get_ident()
 
     def call_at(self, deadline: float, callback: Callable[[], object], keep: bool = True) -> Timer:
-        delay = max(0.0, deadline - time.monotonic())
+        delay = deadline - time.monotonic()
+        # libuv's timers have milliseconds; 0 is due after descriptors were looked at.
+        delay = max(delay, 0.001) if delay > 0 else 0
         return Timer(self.loop.timer(delay, ref=keep), callback)
+
+    def forget(self, watcher: Any) -> None:
+        if not self.loop.ptr:
+            # The loop was destroyed, and its watchers with it.
+            return
+        if self.thread == get_ident():
+            watcher.close()
+        else:
+            self.loop.run_callback_threadsafe(watcher.close)
 
 
 def get_hub() -> Hub:

@@ -1,0 +1,70 @@
+# make demo     show it at work: a broker, 8 workers and 1,000 clients in one process
+# make test     run the tests
+# make pythons  run the tests on every CPython from 3.10 on that is installed
+# make bench    measure it beside PyZMQ (QUICK=1 for a short run)
+# make lint     check the style
+# make clean    remove what was built
+#
+# Each target first installs what it needs: libzmq's headers with apt-get, where that is there and they are not, and
+# everything else into a virtual environment.
+
+PYTHON ?= python3
+VENV ?= .venv
+BENCH ?= .bench
+PYZMQ ?= 27.3.0
+
+python = $(VENV)/bin/python
+sources = setup.py pyproject.toml $(wildcard zmq/core/*.pyx zmq/core/*.pxd zmq/core/*.h)
+loops = libev-cffi libuv-cffi
+
+.PHONY: demo test pythons bench lint clean system
+
+demo: $(VENV)/.installed
+	@$(python) -m zmq.green.demo $(DEMO)
+
+test: $(VENV)/.installed
+	@set -e; \
+	for loop in $(loops); do \
+	    echo "== gevent on $$loop"; \
+	    GEVENT_LOOP=$$loop $(python) -m pytest -q -k "gevent or green" tests; \
+	done; \
+	echo "== threads, and gevent on its default loop"; \
+	$(python) -m pytest -q tests
+
+# Every interpreter has a virtual environment and a build folder of its own, outside the working tree.
+pythons:
+	@sh tools/pythons.sh "$(BENCH)"
+
+bench: $(VENV)/.installed $(BENCH)/pyzmq/.installed
+	@$(python) perf/bench.py --ours $(python) --theirs $(BENCH)/pyzmq/bin/python $(if $(QUICK),--quick)
+
+lint: $(VENV)/.installed $(VENV)/.lint
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/cython-lint zmq/core
+
+clean:
+	rm -rf $(VENV) $(BENCH) build dist *.egg-info zmq/core/*.c zmq/core/*.so zmq/core/*.html
+
+system:
+	@PYTHON="$(PYTHON)" sh tools/system.sh
+
+$(VENV)/.created: | system
+	@$(PYTHON) -m venv $(VENV)
+	@$(python) -m pip install --quiet --upgrade pip
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created $(sources) | system
+	@echo "Building greenzmq and installing what it needs into $(VENV)..."
+	@$(python) -m pip install --quiet --group build --group test
+	@$(python) -m pip install --quiet --no-build-isolation --editable ".[gevent,eventlet,tornado]"
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.created
+	@$(python) -m pip install --quiet --group lint
+	@touch $@
+
+$(BENCH)/pyzmq/.installed: | system
+	@$(PYTHON) -m venv $(BENCH)/pyzmq
+	@$(BENCH)/pyzmq/bin/python -m pip install --quiet "pyzmq==$(PYZMQ)" gevent
+	@touch $@

@@ -1,0 +1,32 @@
+#!/bin/sh
+# Run the tests on every CPython from 3.10 on that is installed, each in a copy of the tree with a virtual environment
+# of its own.
+# usage: pythons.sh FOLDER
+set -eu
+folder=$1
+failed=
+ran=
+for version in 3.10 3.11 3.12 3.13 3.14; do
+    python=$(command -v "python$version" || true)
+    if [ -z "$python" ] && [ -d "${PYENV_ROOT:-$HOME/.pyenv}/versions" ]; then
+        python=$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version."*/bin/python 2>/dev/null | tail -n 1)
+    fi
+    # A shim of pyenv is there even where it has nothing to run.
+    if [ -z "$python" ] || ! "$python" -c 'pass' 2>/dev/null; then
+        python=$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}/versions/$version."*/bin/python 2>/dev/null | tail -n 1)
+    fi
+    if [ -z "$python" ]; then
+        echo "== Python $version: not installed"
+        continue
+    fi
+    echo "== Python $version"
+    mkdir -p "$folder/python-$version"
+    git ls-files -z | tar -c --null -T - | tar -x -C "$folder/python-$version"
+    if make --no-print-directory -C "$folder/python-$version" test PYTHON="$python"; then
+        ran="$ran $version"
+    else
+        failed="$failed $version"
+    fi
+done
+echo "== passed on:${ran:- none}; failed on:${failed:- none}"
+[ -z "$failed" ]
