@@ -152,7 +152,7 @@ def test_nothing_is_lost_in_a_storm_of_kills(context: zmq.Context) -> None:
     sender = gevent.spawn(send)
     receivers = [gevent.spawn(receive) for _ in range(5)]
     while not end.is_set():
-        gevent.sleep(0.0005)
+        gevent.sleep(0.001)
         i = dice.randrange(5)
         receivers[i].kill()
         receivers[i] = gevent.spawn(receive)
@@ -178,7 +178,7 @@ def test_wake_ups_over_tcp_under_stress(context: zmq.Context) -> None:
         while True:
             router.poll(0)
             router.get(zmq.EVENTS)
-            gevent.sleep(0.0003)
+            gevent.sleep(0.001)
 
     def ask(number: int) -> None:
         nonlocal answers
@@ -190,7 +190,7 @@ def test_wake_ups_over_tcp_under_stress(context: zmq.Context) -> None:
                 if i % 3 == 0:
                     assert dealer.poll(10_000)
                 if i % 3 == 1:
-                    with gevent.Timeout(0.0001 * (number % 5), False):
+                    with gevent.Timeout(0.001 * (number % 5), False):
                         dealer.poll(1)
                 assert dealer.recv_multipart() == [question, b""]
                 answers += 1

@@ -328,6 +328,10 @@ cdef class PollSet:
     cdef long counter
     cdef object epoll
     cdef dict by_fd
+    cdef object watcher         # on the epoll set, in `watched_hub`
+    cdef Hub watched_hub
+    cdef object ring            # `on_bell`, bound once
+    cdef bint polled            # before: it is worth keeping an epoll set
     cdef int born
     cdef bint broken            # a registered socket was closed
 
@@ -383,6 +387,12 @@ cdef class PollSet:
     cdef void close(self) noexcept:
         for item in list(self.sockets):
             self.remove(item)
+        self.drop_epoll()
+
+    cdef void drop_epoll(self) noexcept:
+        if self.watcher is not None:
+            self.watched_hub.forget(self.watcher)
+            self.watcher = self.watched_hub = self.ring = None
         if self.epoll is not None:
             self.epoll.close()
             self.epoll = None
@@ -423,7 +433,7 @@ cdef class PollSet:
         cdef Registered registered
         if self.born != wait.generation:
             return
-        for fd, _ in self.epoll.poll(0):
+        for fd, _ in self.epoll.poll(0, len(self.by_fd) or 1):
             registered = self.by_fd.get(fd)
             if registered is not None and registered.owner is not None:
                 self.doubt(registered)
@@ -438,7 +448,7 @@ cdef class PollSet:
         cdef list found = []
         cdef int events
         if self.epoll is not None:
-            for fd, _ in self.epoll.poll(0):
+            for fd, _ in self.epoll.poll(0, len(self.by_fd) or 1):
                 registered = self.by_fd.get(fd)
                 if registered is not None:
                     self.doubt(registered)
@@ -456,7 +466,7 @@ cdef class PollSet:
                 events &= registered.mask
                 if events:
                     found.append((registered.order, registered.socket, events))
-                elif registered.in_epoll:
+                elif registered.in_epoll or self.polled and self.join_epoll(registered):
                     registered.doubtful = False
                     still.pop()
         except BaseException:
@@ -479,6 +489,7 @@ cdef class PollSet:
         cdef double deadline = -1
         self.own()
         ready = self.collect()
+        self.polled = True
         if ready or timeout == 0:
             return ready
         if timeout > 0:
@@ -505,9 +516,7 @@ cdef class PollSet:
         self.thread = thread
         if self.born != wait.generation:
             self.born = wait.generation
-            if self.epoll is not None:
-                self.epoll.close()
-                self.epoll = None
+            self.drop_epoll()
             self.by_fd.clear()
             self.waiting = []
             for registered in self.sockets.values():
@@ -524,11 +533,12 @@ cdef class PollSet:
         timer = None
         self.waiting.append(waiter)
         try:
-            if has_epoll and len(self.sockets) > FEW_SOCKETS:
-                self.fill_epoll()
-                watcher = hub.watcher(self.epoll.fileno(), ZMQ_POLLIN)
-                watchers.append(watcher)
-                watcher.start(self.on_bell)
+            if self.with_epoll():
+                for registered in list(self.doubtful):
+                    if registered.owner is not None and self.join_epoll(registered):
+                        registered.doubtful = False
+                        self.doubtful.remove(registered)
+                self.watch_epoll(hub)
             else:
                 for registered in list(self.sockets.values()):
                     if registered.owner is not None:
@@ -548,6 +558,8 @@ cdef class PollSet:
                     waiter.inside = False
         finally:
             self.waiting.remove(waiter)
+            if self.watcher is not None and not self.waiting:
+                self.watcher.stop()
             if timer is not None:
                 timer.cancel()
             for watcher in watchers:
@@ -561,24 +573,41 @@ cdef class PollSet:
     def _wake(self):
         self.wake()
 
-    cdef int fill_epoll(self) except -1:
-        """Put the bells of all sockets into the epoll set.
+    cdef bint with_epoll(self) noexcept:
+        return has_epoll and len(self.sockets) > FEW_SOCKETS
 
-        EVENTS was read before, with no switch between: whoever has nothing to say and whose bell does not ring
-        right now is out of doubt.
+    cdef bint join_epoll(self, Registered registered) except -1:
+        """Put a bell into the epoll set; tell whether it is there.
+
+        EVENTS was read just before and had nothing to say. A bell that has rung since rings in the set at once, so
+        that the socket is out of doubt.
         """
-        cdef Registered registered
-        cdef list still = []
+        if registered.in_epoll:
+            return True
+        if not self.with_epoll():
+            return False
         if self.epoll is None:
             self.epoll = _select.epoll()
-        for registered in self.doubtful:
-            if not registered.in_epoll and registered.owner is not None:
-                registered.fd = registered.owner.descriptor()
-                self.epoll.register(registered.fd, EPOLLIN | EPOLLET)
-                self.by_fd[registered.fd] = registered
-                registered.in_epoll = True
-            registered.doubtful = False
-        self.doubtful = still
+        registered.fd = registered.owner.descriptor()
+        self.epoll.register(registered.fd, EPOLLIN | EPOLLET)
+        self.by_fd[registered.fd] = registered
+        registered.in_epoll = True
+        return True
+
+    cdef int watch_epoll(self, Hub hub) except -1:
+        """Have the hub watch the epoll set.
+
+        The watcher is kept: to put an epoll set into another anew costs the kernel a walk over all its members.
+        """
+        if self.watched_hub is not hub:
+            if self.watcher is not None:
+                self.watched_hub.forget(self.watcher)
+                self.watcher = None
+            self.watcher = hub.watcher(self.epoll.fileno(), ZMQ_POLLIN)
+            self.watched_hub = hub
+            self.ring = self.on_bell
+        if len(self.waiting) == 1:
+            self.watcher.start(self.ring)
         return 0
 
 
