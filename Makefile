@@ -41,7 +41,7 @@ bench: $(VENV)/.installed $(BENCH)/pyzmq/.installed
 lint: $(VENV)/.installed $(VENV)/.lint
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
-	@$(VENV)/bin/cython-lint zmq/core
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint zmq/core
 
 clean:
 	rm -rf $(VENV) $(BENCH) build dist *.egg-info zmq/core/*.c zmq/core/*.so zmq/core/*.html

@@ -3,8 +3,8 @@
 The public names; nothing is defined here. For gevent ``import zmq.green as zmq``.
 """
 
-from zmq.core import constants as constants
-from zmq.core import error as error
+from zmq import constants as constants
+from zmq import error as error
 from zmq.core.constants import *  # noqa: F403
 from zmq.core.constants import __all__ as _constants
 from zmq.core.context import Context
@@ -26,7 +26,6 @@ from zmq.core.tracker import _FINISHED_TRACKER as _FINISHED_TRACKER
 from zmq.core.tracker import MessageTracker
 from zmq.core.version import (
     DRAFT_API,
-    PYZMQ_API as __version__,
     curve_keypair,
     curve_public,
     greenzmq_version,
@@ -37,6 +36,9 @@ from zmq.core.version import (
     zmq_errno,
     zmq_version,
     zmq_version_info,
+)
+from zmq.core.version import (
+    PYZMQ_API as __version__,
 )
 
 __all__ = [

@@ -466,6 +466,31 @@ def test_more_descriptors_than_select_can_count() -> None:
     )
 
 
+def test_everybody_who_polls_hears_of_a_message(context: zmq.Context) -> None:
+    """Polling takes nothing away."""
+    a, b = pair(context)
+    polls = [gevent.spawn(b.poll) for _ in range(5)]
+    pollers = [zmq.Poller() for _ in range(5)]
+    for poller in pollers:
+        poller.register(b, zmq.POLLIN)
+    polls += [gevent.spawn(poller.poll) for poller in pollers]
+    gevent.sleep(0.005)
+    a.send(b"1")
+    gevent.joinall(polls, timeout=10, raise_error=True)
+    assert [poll.value for poll in polls] == [zmq.POLLIN] * 5 + [[(b, zmq.POLLIN)]] * 5
+
+
+def test_a_change_of_mind_reaches_who_polls(context: zmq.Context) -> None:
+    a, b = pair(context)
+    poller = zmq.Poller()
+    poller.register(b, zmq.POLLIN)
+    poll = gevent.spawn(poller.poll)
+    gevent.sleep(0.005)
+    poller.modify(b, zmq.POLLIN | zmq.POLLOUT)
+    assert poll.get(timeout=5) == [(b, zmq.POLLOUT)]
+    assert a
+
+
 def test_native_descriptors_in_a_poller(context: zmq.Context) -> None:
     a, b = pair(context)
     reader, writer = os.pipe()

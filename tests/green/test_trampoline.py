@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from fake_hub import FakeHub, Killed, Task, green, spawn
+from zmq.core.trampoline import get_budget, set_budget, statistics
 
 import zmq
 from zmq.core import hub as core_hub
-from zmq.core.trampoline import get_budget, set_budget, statistics
 
 
 class World:
@@ -290,7 +290,7 @@ def test_no_timer_without_a_wait(world: World) -> None:
 
 
 def test_close_sends_everybody_home(world: World) -> None:
-    a, b = world.pair(hwm=1)
+    a, _ = world.pair(hwm=1)
     full(a)
     poller = poller_of(world, a)
     tasks = [

@@ -347,7 +347,7 @@ class Event(enum.IntFlag):
     ALL_V1 = 65535
     ALL = 65535
     PIPES_STATS = 0x10000
-    ALL_V2 = 0x1ffff
+    ALL_V2 = 0x1FFFF
 
 
 class PollEvent(enum.IntFlag):

@@ -21,7 +21,6 @@ from zmq.core.libzmq cimport (
     zmq_ctx_get,
     zmq_ctx_new,
     zmq_ctx_set,
-    zmq_ctx_shutdown,
     zmq_ctx_term,
     zmq_errno,
 )
@@ -149,7 +148,8 @@ cdef class Context:
     def __repr__(self):
         count = len(self._sockets) if self._sockets is not None else 0
         sockets = f"{count} socket{'' if count == 1 else 's'}" if count else ""
-        return f"<{self.__class__.__module__}.{self.__class__.__qualname__}({sockets}) at {hex(id(self))}{' closed' if self.closed else ''}>"
+        cls = type(self)
+        return f"<{cls.__module__}.{cls.__qualname__}({sockets}) at {hex(id(self))}{' closed' if self.closed else ''}>"
 
     def __enter__(self):
         return self
@@ -403,8 +403,11 @@ cdef class Context:
         if handle != NULL:
             self.ending = Ending(<size_t> handle)
             self.handle = NULL
-        if self.ending is not None:
-            wait_readable(get_hub(), self.ending.fd, -1)
+        # Another greenlet may be waiting too: the last one to know it closes the descriptor.
+        ending = self.ending
+        if ending is not None:
+            wait_readable(get_hub(), ending.fd, -1)
+            self.ending = None
 
     def destroy(self, linger=None):
         """Close all sockets of the context, then terminate it.

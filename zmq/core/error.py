@@ -6,6 +6,7 @@ Raised by every module of `zmq.core`; users catch them as ``zmq.Again``, ``zmq.Z
 
 from __future__ import annotations
 
+from contextlib import suppress
 from errno import EINTR
 
 from zmq.core.constants import Errno
@@ -42,10 +43,8 @@ class ZMQError(ZMQBaseError):
         if errno is None:
             errno = zmq_errno()
         if isinstance(errno, int):
-            try:
+            with suppress(ValueError):
                 errno = Errno(errno)
-            except ValueError:
-                pass
             self.errno = errno
             self.strerror = msg if msg is not None else strerror(errno)
         else:

@@ -1,3 +1,7 @@
+cdef class Timer:
+    cdef object watcher, callback
+
+
 cdef class Hub:
     cdef object __weakref__
     cdef public object current

@@ -24,6 +24,41 @@ def _reset_missed(long count=0):
     count_missed = count
 
 
+cdef class Timer:
+    """A framework's timer watcher that calls back once, and closes itself then or when it is cancelled.
+
+    Compiled, because a signal's handler runs, and may raise, between any two instructions of Python: the callback
+    wakes a greenlet and must not get lost.
+
+    Parameters
+    ----------
+    watcher : object
+        With ``start(callback)``, ``stop()`` and ``close()``; not started.
+    callback : callable
+    """
+
+    def __init__(self, watcher, callback):
+        self.watcher = watcher
+        self.callback = callback
+        watcher.start(self.fire)
+
+    def fire(self):
+        callback = self.callback
+        try:
+            self.cancel()
+        finally:
+            if callback is not None:
+                callback()
+
+    def cancel(self):
+        """Stop, if the call was not made yet."""
+        watcher = self.watcher
+        self.watcher = self.callback = None
+        if watcher is not None:
+            watcher.stop()
+            watcher.close()
+
+
 cdef class Hub:
     """One event loop of one thread, and the greenlets that wait in it.
 
@@ -68,7 +103,7 @@ cdef class Hub:
         Returns
         -------
         object
-            With ``cancel()``, which does nothing once the call was made.
+            With ``cancel()``, which does nothing once the call was made; such as a `Timer`.
         """
         raise NotImplementedError
 

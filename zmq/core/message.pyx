@@ -81,7 +81,7 @@ cdef class Frame:
 
     def __init__(self, data=None, bint track=False, copy=None, copy_threshold=None):
         cdef Py_buffer view
-        cdef Release release
+        cdef Release release = None
         if self.made:
             raise RuntimeError("a Frame is made once")
         if data is None:

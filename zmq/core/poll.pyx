@@ -13,7 +13,6 @@ said "nothing" are not looked at. Where there is no epoll, or for a handful of s
 itself, and each socket looked at.
 """
 
-import os
 import select as _select
 
 from cpython.pythread cimport PyThread_get_thread_ident
@@ -27,14 +26,12 @@ from zmq.core.libzmq cimport (
     ZMQ_POLLIN,
     ZMQ_POLLOUT,
     zmq_errno,
-    zmq_poll as c_zmq_poll,
     zmq_pollitem_t,
 )
 from zmq.core.socket cimport Socket, poll_in_thread, seconds_of
 from zmq.core.trampoline cimport Subscription, Trampoline, monotonic
 
-from zmq.core.constants import Errno, PollEvent
-from zmq.core.error import ZMQError
+from zmq.core.constants import PollEvent
 
 #: Sockets up to which each bell is watched by itself.
 FEW_SOCKETS = 4
@@ -180,7 +177,6 @@ class Poller:
                 self.unregister(socket)
             return
         if self._set is not None:
-            (<PollSet> self._set).remove(socket)
             (<PollSet> self._set).add(socket, flags)
         self._registered[socket] = flags
 
@@ -348,6 +344,14 @@ cdef class PollSet:
         cdef Trampoline trampoline
         if not isinstance(item, Socket):
             self.descriptors[item] = (item, descriptor_of(item), flags)
+            return 0
+        registered = self.sockets.get(item)
+        if registered is not None:
+            # It keeps its place.
+            registered.mask = flags
+            self.doubt(registered)
+            if self.waiting and registered.owner is not None:
+                self.look(registered)
             return 0
         registered = Registered.__new__(Registered)
         registered.members = self

@@ -4,6 +4,8 @@ from zmq.core.message cimport Frame
 from zmq.core.transfer cimport Outgoing, Part, attempt_t
 from zmq.core.wait cimport Waiter
 
+ctypedef int (*endpoint_call_t)(void *socket, const char *address) noexcept nogil
+
 
 cdef class Socket:
     cdef object __weakref__
@@ -13,6 +15,7 @@ cdef class Socket:
     cdef object original    # of a shadow, to keep it alive
     cdef Waiter waiter      # None while nobody waits for, or hears of, this socket in a hub
     cdef object get_hub     # where blocking calls park; None blocks the thread
+    cdef type frame_class   # of what is received or lent without copying
     cdef int overrides      # which methods a subclass replaced
     cdef int message        # whether a message was begun with SNDMORE and not ended
     cdef bint drops
@@ -28,7 +31,7 @@ cdef class Socket:
     cdef int give_up(self, Outgoing *out) noexcept
     cdef int attempt_again(self, attempt_t attempt, void *transfer, int events, bint tried) noexcept
     cdef int operated(self) except -1
-    cdef int check_endpoint(self, int rc, addr) except -1
+    cdef int with_endpoint(self, endpoint_call_t call, addr) except -1
     cdef last_endpoint(self, addr)
     cdef int sent(self, int more) noexcept
     cdef Frame to_part(self, data, Part *part, copy, bint track, routing_id, group)

@@ -11,9 +11,7 @@ import warnings
 import weakref
 from types import GenericAlias
 
-cimport cython
 from cpython.buffer cimport (
-    PyBUF_CONTIG,
     PyBUF_SIMPLE,
     PyBUF_WRITABLE,
     PyBuffer_Release,
@@ -63,7 +61,6 @@ from zmq.core.libzmq cimport (
     zmq_msg_t,
     zmq_poll,
     zmq_pollitem_t,
-    zmq_send,
     zmq_setsockopt,
     zmq_socket,
     zmq_socket_monitor,
@@ -79,6 +76,7 @@ from zmq.core.transfer cimport (
     Part,
     attempt_t,
     discard,
+    end_dropped,
     expect,
     prepare_all,
     release,
@@ -192,6 +190,8 @@ cdef class Socket:
 
     #: Returns the hub to park in; None blocks the thread.
     _get_hub = None
+    #: What is received, and lent, with ``copy=False``.
+    _frame_class = Frame
 
     def __cinit__(self):
         self.handle = NULL
@@ -229,7 +229,9 @@ cdef class Socket:
             self.handle = zmq_socket(context.handle, number)
             if self.handle == NULL:
                 if zmq_errno() == EINVAL:
-                    raise ZMQError(Errno.EINVAL, f"Invalid argument: {socket_type!r} is not a socket type of this libzmq")
+                    raise ZMQError(
+                        Errno.EINVAL, f"Invalid argument: {socket_type!r} is not a socket type of this libzmq"
+                    )
                 raise_errno(zmq_errno())
             self.context = context
         try:
@@ -239,6 +241,7 @@ cdef class Socket:
         self.drops = libzmq_drops and number in (ZMQ_PUSH, ZMQ_DEALER, ZMQ_REQ)
         self.overrides = 0 if type(self) is Socket else find_overrides(type(self))
         self.get_hub = self._get_hub
+        self.frame_class = self._frame_class
         if self.get_hub is not None:
             self.waiter = trampoline_of(self.handle)
         self.born = wait.generation
@@ -385,7 +388,7 @@ cdef class Socket:
         Source: zmq_bind(3).
         """
         self.usable()
-        self.check_endpoint(zmq_bind(self.handle, encoded(addr, "addr")), addr)
+        self.with_endpoint(zmq_bind, addr)
         return _SocketContext(self, "bind", self.last_endpoint(addr))
 
     def connect(self, addr):
@@ -410,7 +413,7 @@ cdef class Socket:
         Source: zmq_connect(3).
         """
         self.usable()
-        self.check_endpoint(zmq_connect(self.handle, encoded(addr, "addr")), addr)
+        self.with_endpoint(zmq_connect, addr)
         return _SocketContext(self, "connect", addr)
 
     def unbind(self, addr):
@@ -427,7 +430,7 @@ cdef class Socket:
             ENOENT: the socket is not bound there.
         """
         self.usable()
-        self.check_endpoint(zmq_unbind(self.handle, encoded(addr, "addr")), addr)
+        self.with_endpoint(zmq_unbind, addr)
 
     def disconnect(self, addr):
         """Close the connection to an address.
@@ -442,12 +445,18 @@ cdef class Socket:
             ENOENT: the socket is not connected there.
         """
         self.usable()
-        self.check_endpoint(zmq_disconnect(self.handle, encoded(addr, "addr")), addr)
+        self.with_endpoint(zmq_disconnect, addr)
 
-    cdef int check_endpoint(self, int rc, addr) except -1:
-        cdef int errno = zmq_errno()
+    cdef int with_endpoint(self, endpoint_call_t call, addr) except -1:
+        cdef bytes address = encoded(addr, "addr")
+        cdef int errno = 0
+        while call(self.handle, address) != 0:
+            errno = zmq_errno()
+            if errno != EINTR:
+                break
+            errno = 0
         self.operated()
-        if rc == 0:
+        if errno == 0:
             return 0
         from zmq.core.error import error_for
         from zmq.core.version import strerror
@@ -808,7 +817,11 @@ cdef class Socket:
         if not tried:
             err = attempt(self.handle, transfer, ZMQ_DONTWAIT)
         if err == EAGAIN and events == ZMQ_POLLOUT:
-            if zmq_getsockopt(self.handle, ZMQ_EVENTS, &found, &size) != 0 or found & ZMQ_POLLOUT:
+            while zmq_getsockopt(self.handle, ZMQ_EVENTS, &found, &size) != 0:
+                found = ZMQ_POLLOUT
+                if zmq_errno() != EINTR:
+                    break
+            if found & ZMQ_POLLOUT:
                 err = attempt(self.handle, transfer, ZMQ_DONTWAIT)
         return err
 
@@ -820,7 +833,7 @@ cdef class Socket:
         if not self.drops:
             self.message = DROPPED
         elif out.count > 1 and not out.more:
-            zmq_send(self.handle, NULL, 0, ZMQ_DONTWAIT)
+            end_dropped(self.handle)
         return 0
 
     cdef Waiter waited(self):
@@ -873,7 +886,12 @@ cdef class Socket:
         cdef int cost = 1
         part.held = False
         part.source = NULL
-        if type(data) is bytes and (copy or PyBytes_GET_SIZE(data) < self.copy_threshold) and routing_id is None and group is None:
+        if (
+            type(data) is bytes
+            and (copy or PyBytes_GET_SIZE(data) < self.copy_threshold)
+            and routing_id is None
+            and group is None
+        ):
             part.data = PyBytes_AS_STRING(data)
             part.size = <size_t> PyBytes_GET_SIZE(data)
             cost += <int> (part.size >> 12)
@@ -935,20 +953,13 @@ cdef class Socket:
         if not copy and part.view.len >= self.copy_threshold:
             PyBuffer_Release(&part.view)
             part.held = False
-            frame = self._make_frame(data, track)
+            frame = self.frame_class(data, track=track, copy=False)
             part.source = &frame.msg
             part.size = zmq_msg_size(&frame.msg)
             return frame
         part.data = part.view.buf
         part.size = <size_t> part.view.len
         return None
-
-    def _make_frame(self, data, track):
-        from zmq.core.message import Frame as PublicFrame
-        frame = PublicFrame(data, track=track, copy=False)
-        if track and self.get_hub is not None:
-            frame.tracker._get_hub = self.get_hub
-        return frame
 
     def send_multipart(self, msg_parts, int flags=0, copy=True, bint track=False, **kwargs):
         """Send a message of several frames, all of them or none.
@@ -1007,10 +1018,7 @@ cdef class Socket:
                     part.size = <size_t> PyBytes_GET_SIZE(data)
                 else:
                     if not isinstance(data, Frame) and not PyObject_CheckBuffer(data):
-                        shown = repr(data)
-                        raise TypeError(
-                            f"Frame {i} ({shown if len(shown) <= 40 else shown[:37] + '...'}) does not support the buffer interface."
-                        )
+                        raise no_buffer(i, data)
                     frame = self.to_part(data, part, copy, track, None, None)
                     if frame is not None:
                         if frames is None:
@@ -1052,10 +1060,7 @@ cdef class Socket:
             if isinstance(data, (Frame, bytes)):
                 continue
             if isinstance(data, str) or not PyObject_CheckBuffer(data):
-                shown = repr(data)
-                raise TypeError(
-                    f"Frame {i} ({shown if len(shown) <= 40 else shown[:37] + '...'}) does not support the buffer interface."
-                )
+                raise no_buffer(i, data)
         if not parts:
             raise ValueError("a message has at least one frame")
         for data in parts[:-1]:
@@ -1189,7 +1194,7 @@ cdef class Socket:
         cdef bint more = zmq_msg_more(msg)
         cdef Frame frame
         try:
-            frame = frame_of(msg, Frame)
+            frame = frame_of(msg, self.frame_class)
         except BaseException:
             zmq_msg_close(msg)
             raise
@@ -1379,8 +1384,6 @@ cdef class Socket:
         cdef double seconds = seconds_of(timeout)
         cdef Trampoline trampoline
         cdef zmq_pollitem_t item
-        if self.handle == NULL:
-            raise ZMQError(Errno.ENOTSUP, "the socket is closed")
         self.usable()
         if self.get_hub is not None:
             trampoline = self.waiter
@@ -1495,6 +1498,16 @@ add_attributes(Socket)
 cdef need_draft(str what):
     if not GREENZMQ_DRAFT:
         raise ZMQVersionError("4.2 with its draft API", what)
+
+
+def no_buffer(number, data):
+    """Return the error for a part of a message that can't be sent."""
+    shown = repr(data)
+    if len(shown) > 40:
+        shown = shown[:37] + "..."
+    if isinstance(data, str):
+        shown += ", a str: encode it first, or use send_string"
+    return TypeError(f"Frame {number} ({shown}) does not support the buffer interface.")
 
 
 cdef bytes encoded(text, str name):

@@ -48,7 +48,7 @@ cdef class Trampoline(Waiter):
     cdef bint armed
     cdef bint ringing       # the hub is in `on_readable`
     cdef Parked first       # whom it will switch to last
-    cdef Trampoline partner # whose bell rang when somebody had parked here
+    cdef Trampoline partner  # whose bell rang when somebody had parked here
     cdef int trust          # how often in a row
     cdef bint routed        # POLLOUT says nothing about a certain message
     cdef bint routes        # the first frame names the peer

@@ -42,8 +42,8 @@ then at intervals that double up to the sweep's. Those for a peer that is not st
 
 The alarm
 ---------
-While anybody is parked, one timer per hub (`zmq.core.hub`) looks every few seconds for readiness that nobody was told of. It
-never should find any. If it does it wakes the greenlet, counts it in ``statistics()["missed"]`` and warns.
+While anybody is parked, one timer per hub (`zmq.core.hub`) looks every few seconds for readiness that nobody was
+told of. It never should find any. If it does it wakes the greenlet, counts it in ``statistics()["missed"]`` and warns.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -52,12 +52,12 @@ from libc.string cimport memcmp
 
 from zmq.core import hub as hub_module
 from zmq.core.constants import Errno
+from libc.errno cimport EINTR
 from zmq.core.error import Again, ZMQError
 
 from zmq.core.libzmq cimport (
     ZMQ_EVENTS,
     ZMQ_FD,
-    ZMQ_POLLERR,
     ZMQ_POLLIN,
     ZMQ_POLLOUT,
     ZMQ_PUB,
@@ -184,7 +184,7 @@ cdef enum:
 cdef class Parked(Turn):
     """A greenlet that waits for one socket."""
 
-    cdef int wait(self) except -1:
+    cdef int wait(self) except -1:  # no-cython-lint
         global count_parked, count_woken
         cdef Parked next
         count_parked += 1
@@ -338,8 +338,9 @@ cdef class Trampoline(Waiter):
         """Read EVENTS, which stills the bell; -1 on an error."""
         cdef int events = 0
         cdef size_t size = sizeof(int)
-        if zmq_getsockopt(self.handle, ZMQ_EVENTS, &events, &size) != 0:
-            return -1
+        while zmq_getsockopt(self.handle, ZMQ_EVENTS, &events, &size) != 0:
+            if zmq_errno() != EINTR:
+                return -1
         return events
 
     # Wake-ups.
@@ -389,7 +390,9 @@ cdef class Trampoline(Waiter):
         try:
             self.look_timer = self.hub.call_at(monotonic() + self.look_delay, self.on_look)
         except BaseException as error:
+            # A signal's handler may have raised; the look must be taken all the same.
             report(error)
+            self.hub.call_soon(self.on_look)
 
     cpdef on_look(self):
         self.look_timer = None

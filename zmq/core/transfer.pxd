@@ -10,6 +10,10 @@
 # A caller that waits and tries that one frame again sends the end of a message as a message of its own,
 # to another peer. So the message starts again from its first frame. Since 4.3.3 libzmq first wants to see
 # the rest of the message it gave up, and drops it (lb_t::_dropping); an empty last frame is rest enough.
+#
+# A signal that arrives while libzmq looks at its commands fails even a call with DONTWAIT, before the call has done
+# anything (socket_base_t::process_commands, signaler_t::wait: EINTR). Such a call is repeated at once; a call that
+# may wait returns EINTR instead, so that the caller can look at signals.
 
 from cpython.buffer cimport Py_buffer
 from libc.errno cimport EAGAIN, EINTR, ENOMEM
@@ -84,6 +88,12 @@ cdef inline int prepare_all(Outgoing *out, size_t end) noexcept nogil:
     return 0
 
 
+cdef inline void end_dropped(void *handle) noexcept nogil:
+    """Tell libzmq that the message ends of which it drops the rest."""
+    while zmq_send(handle, NULL, 0, ZMQ_DONTWAIT) < 0 and zmq_errno() == EINTR:
+        pass
+
+
 cdef inline int try_send(void *handle, void *transfer, int flags) noexcept nogil:
     """Send a whole message; flags without SNDMORE. Unless 0 is returned nothing was sent."""
     cdef Outgoing *out = <Outgoing *> transfer
@@ -96,7 +106,7 @@ cdef inline int try_send(void *handle, void *transfer, int flags) noexcept nogil
             frame_flags |= ZMQ_SNDMORE if i + 1 < out.count else out.more
             if zmq_msg_send(&out.parts[i].msg, handle, frame_flags) < 0:
                 err = zmq_errno()
-                if err == EINTR and i > 0:
+                if err == EINTR and frame_flags & ZMQ_DONTWAIT:
                     continue
                 break
             i += 1
@@ -107,7 +117,7 @@ cdef inline int try_send(void *handle, void *transfer, int flags) noexcept nogil
             return err
         # The pipe died between two frames.
         if out.drops and i + 1 < out.count:
-            zmq_send(handle, NULL, 0, ZMQ_DONTWAIT)
+            end_dropped(handle)
         err = prepare_all(out, i)
         if err:
             return err
@@ -190,7 +200,7 @@ cdef inline int try_recv(void *handle, void *transfer, int flags) noexcept nogil
         zmq_msg_init(frame)
         if zmq_msg_recv(frame, handle, flags if incoming.count == 0 else flags | ZMQ_DONTWAIT) < 0:
             err = zmq_errno()
-            if err == EINTR and incoming.count > 0:
+            if err == EINTR and (incoming.count > 0 or flags & ZMQ_DONTWAIT):
                 continue
             release(incoming)
             return err

@@ -8,6 +8,7 @@ import atexit
 import os
 
 from cpython.buffer cimport PyBUF_SIMPLE, Py_buffer, PyBuffer_Release, PyObject_GetBuffer
+from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport Py_INCREF, Py_DECREF
 from libc.errno cimport EINTR
 from libc.stdlib cimport free, malloc
@@ -42,8 +43,11 @@ cdef class Release:
     """The moment when libzmq is done with one lent object."""
 
     def is_set(self):
-        """Tell whether libzmq is done."""
-        return self.returned != 0
+        """Tell whether libzmq is done; if so the object's buffer is free again."""
+        if not self.returned:
+            return False
+        settle(take_returned())
+        return True
 
     def wait(self, timeout=None, get_hub=None):
         """Wait until libzmq is done.
@@ -64,7 +68,7 @@ cdef class Release:
         cdef alert_t *alert
         cdef double deadline = -1
         cdef double left = -1
-        if self.returned:
+        if self.is_set():
             return True
         if timeout is not None and timeout >= 0:
             left = timeout
@@ -89,7 +93,7 @@ cdef class Release:
                 os.close(bell)
                 os.close(alert.fd)
             free(alert)
-        return self.returned != 0
+        return self.is_set()
 
 
 cdef int wait_in_thread(int fd, double deadline) except -1:
@@ -110,6 +114,7 @@ cdef int wait_in_thread(int fd, double deadline) except -1:
             return 0
         if zmq_errno() != EINTR:
             check(rc)
+        PyErr_CheckSignals()
 
 
 cdef int lend(zmq_msg_t *msg, data, Release release) except -1:

@@ -1,25 +1,11 @@
-"""`Context` and `Socket` for gevent: the plain ones, told which hub to wait in."""
+"""`Context`, `Socket` and `Frame` for gevent: the plain ones, told which hub to wait in."""
 
 from __future__ import annotations
 
 from zmq.core import context as _context
 from zmq.core import message as _message
 from zmq.core import socket as _socket
-from zmq.core import tracker as _tracker
 from zmq.green.hub import get_hub
-
-
-class Socket(_socket.Socket):
-    """A 0MQ socket whose blocking calls block only the greenlet."""
-
-    _get_hub = staticmethod(get_hub)
-
-
-class Context(_context.Context):
-    """A 0MQ context that makes green sockets."""
-
-    _get_hub = staticmethod(get_hub)
-    _socket_class = Socket
 
 
 class Frame(_message.Frame):
@@ -28,7 +14,15 @@ class Frame(_message.Frame):
     _get_hub = staticmethod(get_hub)
 
 
-class MessageTracker(_tracker.MessageTracker):
-    """Tell when libzmq is done with messages; waits in the hub."""
+class Socket(_socket.Socket):
+    """A 0MQ socket whose blocking calls block only the greenlet."""
 
     _get_hub = staticmethod(get_hub)
+    _frame_class = Frame
+
+
+class Context(_context.Context):
+    """A 0MQ context that makes green sockets."""
+
+    _get_hub = staticmethod(get_hub)
+    _socket_class = Socket

@@ -20,29 +20,6 @@ from zmq.core import hub as _hub
 get_ident = get_original("_thread", "get_ident")
 
 
-class Timer:
-    """A gevent timer that closes itself once it fired or was cancelled."""
-
-    __slots__ = ("callback", "watcher")
-
-    def __init__(self, watcher: Any, callback: Callable[[], object]) -> None:
-        self.watcher = watcher
-        self.callback = callback
-        watcher.start(self.fire, update=True)
-
-    def fire(self) -> None:
-        callback = self.callback
-        self.cancel()
-        callback()
-
-    def cancel(self) -> None:
-        watcher = self.watcher
-        if watcher is not None:
-            self.watcher = self.callback = None
-            watcher.stop()
-            watcher.close()
-
-
 class Hub(_hub.Hub):
     """The hub of one thread."""
 
@@ -58,11 +35,14 @@ class Hub(_hub.Hub):
         self.loop = hub.loop
         self.thread = get_ident()
 
-    def call_at(self, deadline: float, callback: Callable[[], object], keep: bool = True) -> Timer:
+    def call_at(self, deadline: float, callback: Callable[[], object], keep: bool = True) -> _hub.Timer:
+        loop = self.loop
         delay = deadline - time.monotonic()
         # libuv's timers have milliseconds; 0 is due after descriptors were looked at.
         delay = max(delay, 0.001) if delay > 0 else 0
-        return Timer(self.loop.timer(delay, ref=keep), callback)
+        # The time that the loop reckons with is that of its last turn.
+        loop.update_now()
+        return _hub.Timer(loop.timer(delay, ref=keep), callback)
 
     def forget(self, watcher: Any) -> None:
         if not self.loop.ptr:

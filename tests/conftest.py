@@ -1,0 +1,142 @@
+"""Fixtures of the behaviour suite, and the ledger that every test is checked against."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from front_ends import FRONT_ENDS, FrontEnd
+
+import zmq as plain
+import zmq.green
+
+numbers = count()
+
+
+@pytest.fixture(params=FRONT_ENDS, ids=lambda front_end: front_end.name)
+def front_end(request: pytest.FixtureRequest) -> FrontEnd:
+    return request.param
+
+
+@pytest.fixture
+def zmq(front_end: FrontEnd) -> ModuleType:
+    return front_end.zmq
+
+
+@pytest.fixture(params=["tcp", "ipc", "inproc"])
+def transport(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def warm() -> None:
+    """Make what is made once in a process, so that it does not look like a leak of the first test."""
+    for front_end in FRONT_ENDS:
+        with front_end.zmq.Context() as context, context.socket(plain.PAIR) as a, context.socket(plain.PAIR) as b:
+            a.bind("inproc://warm")
+            b.connect("inproc://warm")
+            a.send(bytes(100_000), copy=False, track=True)
+            b.recv()
+            b.poll(1)
+    gc.collect()
+    gc.freeze()  # what is there now need not be looked at after every test
+
+
+def descriptors() -> list[str]:
+    """Return what is open in this process, but for what the framework opens as it likes."""
+    found = []
+    folder = Path("/proc/self/fd")
+    for entry in os.listdir(folder) if folder.is_dir() else ():
+        try:
+            found.append(os.readlink(folder / entry))
+        except OSError:
+            continue  # the descriptor of the listing itself
+    return sorted(found)
+
+
+@pytest.fixture
+def ledger(warm: None) -> Iterator[None]:
+    """See that a test left nothing open, nobody waiting and no wake-up missed."""
+    gc.collect()
+    before, missed = descriptors(), plain.green.statistics()["missed"]
+    yield
+    gc.collect()
+    assert plain.green.statistics()["waiting"] == []
+    assert plain.green.statistics()["missed"] == missed, "a wake-up was missed"
+    end = time.monotonic() + 5
+    # libzmq's reaper closes what belonged to a socket a moment later.
+    while len(descriptors()) > len(before) and time.monotonic() < end:
+        time.sleep(0.005)
+    left = descriptors()
+    assert len(left) <= len(before), f"left open: {[name for name in left if name not in before]}"
+
+
+@pytest.fixture
+def context(zmq: ModuleType, ledger: None) -> Iterator[Any]:
+    """A context that holds on to its sockets, and destroys itself and them after the test."""
+
+    class KeepingContext(zmq.Context):  # type: ignore[name-defined, misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self._kept: list[Any] = []
+
+        def socket(self, *args: Any, **kwargs: Any) -> Any:
+            self._kept.append(super().socket(*args, **kwargs))
+            return self._kept[-1]
+
+    context = KeepingContext()
+    context.linger = 0
+    yield context
+    context.destroy(linger=0)
+
+
+@pytest.fixture
+def endpoint(transport: str, tmp_path: Path) -> Callable[[], str]:
+    """Return new addresses to bind to; a socket's LAST_ENDPOINT says where to connect."""
+
+    def new() -> str:
+        number = next(numbers)
+        return {
+            "tcp": "tcp://127.0.0.1:*",
+            "ipc": f"ipc://{tmp_path}/{number}",
+            "inproc": f"inproc://test-{number}",
+        }[transport]
+
+    return new
+
+
+@pytest.fixture
+def connected(context: Any, zmq: ModuleType, endpoint: Callable[[], str]) -> Callable[..., tuple[Any, Any]]:
+    """Make a socket that binds and one that connects to it, over the transport of the test."""
+
+    def make(one: int = zmq.PAIR, other: int = zmq.PAIR, **options: Any) -> tuple[Any, Any]:
+        return connect(context, endpoint(), one, other, **options)
+
+    return make
+
+
+@pytest.fixture
+def pair(context: Any, zmq: ModuleType) -> Callable[..., tuple[Any, Any]]:
+    """Make a socket that binds and one that connects to it, over inproc."""
+
+    def make(one: int = zmq.PAIR, other: int = zmq.PAIR, **options: Any) -> tuple[Any, Any]:
+        return connect(context, f"inproc://test-{next(numbers)}", one, other, **options)
+
+    return make
+
+
+def connect(context: Any, address: str, one: int, other: int, **options: Any) -> tuple[Any, Any]:
+    a, b = context.socket(one), context.socket(other)
+    for socket in (a, b):
+        for name, value in options.items():
+            setattr(socket, name, value)
+    a.bind(address)
+    b.connect(a.get_string(plain.LAST_ENDPOINT))
+    return a, b

@@ -1,0 +1,171 @@
+"""What is wrong gets a clear exception, nothing leaks, and the socket stays usable."""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+Pair = Callable[..., tuple[Any, Any]]
+
+
+@pytest.fixture
+def usable(pair: Pair, zmq: ModuleType) -> Iterator[tuple[Any, Any]]:
+    """Give a pair of sockets, and see that it works afterwards as if nothing had happened."""
+    a, b = pair()
+    yield a, b
+    a.send_multipart([b"still", b"usable"])
+    assert b.recv_multipart() == [b"still", b"usable"]
+    with pytest.raises(zmq.Again):
+        b.recv(zmq.NOBLOCK)
+
+
+def test_a_str_is_no_message(usable: tuple[Any, Any]) -> None:
+    a, _ = usable
+    for send in (
+        lambda: a.send("text"),
+        lambda: a.send("text", copy=False),
+        lambda: a.send("text", 2),
+    ):
+        with pytest.raises(TypeError, match="send_string"):
+            send()
+
+
+@pytest.mark.parametrize("nothing", [None, 5, 1.5, ["list"], object()])
+def test_what_has_no_buffer(usable: tuple[Any, Any], nothing: Any) -> None:
+    a, b = usable
+    for copy in (True, False):
+        with pytest.raises(TypeError):
+            a.send(nothing, copy=copy)
+        with pytest.raises(TypeError, match="Frame 1"):
+            a.send_multipart([b"0", nothing], copy=copy)
+    with pytest.raises(TypeError):
+        b.recv_into(nothing)
+
+
+def test_multipart_that_is_none(usable: tuple[Any, Any]) -> None:
+    a, _ = usable
+    with pytest.raises(TypeError):
+        a.send_multipart(5)
+    with pytest.raises(TypeError, match="Frame 0"):
+        a.send_multipart("text")
+    with pytest.raises(ValueError, match="at least one"):
+        a.send_multipart([])
+
+
+def test_buffers_that_are_not_contiguous(usable: tuple[Any, Any], zmq: ModuleType) -> None:
+    a, b = usable
+    gaps = memoryview(bytearray(100))[::3]
+    for copy in (True, False):
+        with pytest.raises(BufferError):
+            a.send(gaps, copy=copy)
+        with pytest.raises(BufferError):
+            a.send_multipart([b"0", gaps], copy=copy)
+    with pytest.raises(BufferError):
+        zmq.Frame(gaps)
+    a.send(b"kept")
+    with pytest.raises(BufferError):
+        b.recv_into(gaps)
+    assert b.recv() == b"kept"
+
+
+@pytest.mark.parametrize("readonly", [b"bytes", memoryview(b"view")])
+def test_receiving_into_what_is_read_only(usable: tuple[Any, Any], readonly: Any) -> None:
+    a, b = usable
+    a.send(b"kept")
+    with pytest.raises(BufferError):
+        b.recv_into(readonly)
+    assert b.recv() == b"kept"
+
+
+def test_receiving_more_than_the_buffer_has(usable: tuple[Any, Any]) -> None:
+    a, b = usable
+    a.send(b"kept")
+    for nbytes in (-1, 11):
+        with pytest.raises(ValueError, match=str(nbytes)):
+            b.recv_into(bytearray(10), nbytes=nbytes)
+    assert b.recv() == b"kept"
+
+
+def test_a_buffer_is_free_again_after_a_refusal(usable: tuple[Any, Any], zmq: ModuleType) -> None:
+    """An export that was kept would forbid to resize the object for ever."""
+    a, b = usable
+    data, items = bytearray(10), array.array("B", bytes(10))
+    for held in (data, items):
+        with pytest.raises(TypeError):
+            a.send_multipart([held, None])
+        with pytest.raises(zmq.Again):
+            b.recv_into(held, flags=zmq.NOBLOCK)
+        with pytest.raises(TypeError):
+            a.send(held, "flags")
+        a.send(held)
+        b.recv()
+    data.append(1)
+    items.append(1)
+
+
+def test_flags_that_are_no_flags(usable: tuple[Any, Any]) -> None:
+    a, b = usable
+    for use in (lambda: a.send(b"1", "now"), lambda: b.recv("now"), lambda: b.recv_multipart(b"")):
+        with pytest.raises(TypeError):
+            use()
+
+
+def test_arguments_that_do_not_exist(usable: tuple[Any, Any], zmq: ModuleType) -> None:
+    a, b = usable
+    for use in (
+        lambda: a.send(b"1", no_such=1),
+        lambda: a.send_multipart([b"1"], no_such=1),
+        lambda: a.send_string("1", no_such=1),
+        lambda: b.recv(no_such=1),
+        lambda: zmq.Context(no_such=1),
+        lambda: a.context.socket(zmq.PAIR, no_such=1),
+    ):
+        with pytest.raises(TypeError):
+            use()
+
+
+def test_strings_that_are_none(usable: tuple[Any, Any]) -> None:
+    a, b = usable
+    with pytest.raises(TypeError, match="send for bytes"):
+        a.send_string(b"bytes")
+    with pytest.raises(UnicodeEncodeError):
+        a.send_string("ü", encoding="ascii")
+    with pytest.raises(LookupError):
+        a.send_string("u", encoding="no such encoding")
+    a.send(b"\xff")
+    with pytest.raises(UnicodeDecodeError):
+        b.recv_string()
+    with pytest.raises(TypeError):
+        a.send_json(object())
+    with pytest.raises((TypeError, AttributeError)):
+        a.send_pyobj(lambda: None)
+
+
+def test_what_draft_sockets_need(usable: tuple[Any, Any], zmq: ModuleType) -> None:
+    a, _ = usable
+    if zmq.DRAFT_API:
+        pytest.skip("this libzmq has its draft API")
+    for use in (
+        lambda: a.join("group"),
+        lambda: a.leave("group"),
+        lambda: a.send(b"1", group="group"),
+        lambda: a.send(b"1", routing_id=5),
+        lambda: zmq.Frame(b"1").group,
+        lambda: zmq.Frame(b"1").routing_id,
+    ):
+        with pytest.raises(zmq.ZMQVersionError, match="draft"):
+            use()
+
+
+def test_errors_know_what_they_are(zmq: ModuleType) -> None:
+    assert issubclass(zmq.Again, zmq.ZMQError) and issubclass(zmq.ContextTerminated, zmq.ZMQError)
+    assert issubclass(zmq.ZMQError, zmq.ZMQBaseError) and issubclass(zmq.ZMQBindError, zmq.ZMQBaseError)
+    assert zmq.error.Again is zmq.Again
+    error = zmq.ZMQError(zmq.EINVAL)
+    assert error.errno == zmq.EINVAL and error.strerror == str(error) == zmq.strerror(zmq.EINVAL)
+    assert str(zmq.ZMQError(zmq.EINVAL, "in other words")) == "in other words"
+    assert zmq.Again().errno == zmq.EAGAIN and zmq.ContextTerminated().errno == zmq.ETERM

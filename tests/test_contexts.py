@@ -1,0 +1,285 @@
+"""The life of contexts and sockets: how they begin, how they end, who else may end them."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import warnings
+import weakref
+from collections.abc import Callable
+from itertools import product
+from types import ModuleType
+from typing import Any
+
+import pytest
+from front_ends import FrontEnd, wait_until
+
+Pair = Callable[..., tuple[Any, Any]]
+
+
+def test_with(zmq: ModuleType, ledger: None) -> None:
+    with zmq.Context() as context:
+        with context.socket(zmq.PUSH) as socket:
+            assert not socket.closed and not context.closed
+        assert socket.closed
+        other = context.socket(zmq.PUSH)
+    assert other.closed and context.closed
+
+
+def test_closing_twice_does_no_harm(zmq: ModuleType, ledger: None) -> None:
+    context = zmq.Context()
+    socket = context.socket(zmq.PUSH)
+    for _ in range(2):
+        socket.close()
+        assert socket.closed
+    for _ in range(2):
+        context.term()
+        context.destroy()
+        assert context.closed
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda socket, zmq: socket.recv(),
+        lambda socket, zmq: socket.recv(zmq.NOBLOCK),
+        lambda socket, zmq: socket.recv_multipart(),
+        lambda socket, zmq: socket.recv_into(bytearray(5)),
+        lambda socket, zmq: socket.send(b"1"),
+        lambda socket, zmq: socket.send(b"1", zmq.NOBLOCK),
+        lambda socket, zmq: socket.send_multipart([b"1"]),
+        lambda socket, zmq: socket.send_string("1"),
+        lambda socket, zmq: socket.poll(),
+        lambda socket, zmq: socket.poll(0),
+        lambda socket, zmq: socket.get(zmq.LINGER),
+        lambda socket, zmq: socket.linger,
+        lambda socket, zmq: socket.set(zmq.LINGER, 5),
+        lambda socket, zmq: socket.bind("inproc://closed"),
+        lambda socket, zmq: socket.connect("inproc://closed"),
+        lambda socket, zmq: socket.unbind("inproc://closed"),
+        lambda socket, zmq: socket.disconnect("inproc://closed"),
+        lambda socket, zmq: socket.bind_to_random_port("tcp://127.0.0.1"),
+        lambda socket, zmq: socket.subscribe("x"),
+        lambda socket, zmq: socket.monitor("inproc://monitor"),
+        lambda socket, zmq: socket.get_monitor_socket(),
+        lambda socket, zmq: socket.fileno(),
+    ],
+)
+def test_a_closed_socket_refuses_everything_at_once(
+    pair: Pair, zmq: ModuleType, use: Callable[[Any, ModuleType], Any]
+) -> None:
+    a, _ = pair()
+    a.close()
+    with pytest.raises(zmq.ZMQError) as caught:
+        use(a, zmq)
+    assert caught.value.errno == zmq.ENOTSOCK
+
+
+def test_term_ends_those_who_wait(zmq: ModuleType, front_end: FrontEnd, ledger: None) -> None:
+    context = zmq.Context()
+    waits: dict[str, Callable[[Any], Any]] = {
+        "recv": lambda socket: socket.recv(),
+        "recv_multipart": lambda socket: socket.recv_multipart(),
+        "poll": lambda socket: socket.poll(),
+        "send": lambda socket: socket.send(b"1"),
+    }
+
+    started: list[str] = []
+
+    def wait(name: str) -> bool:
+        with context.socket(zmq.DEALER) as socket:
+            started.append(name)
+            with pytest.raises(zmq.ContextTerminated) as caught:
+                waits[name](socket)
+            assert caught.value.errno == zmq.ETERM
+        return True
+
+    tasks = [front_end.spawn(wait, name) for name in waits]
+    wait_until(front_end, lambda: len(started) == len(waits))
+    front_end.sleep(0.01)
+    context.term()
+    assert all(task.get() for task in tasks)
+
+
+def test_destroy_sends_what_linger_allows(context: Any, zmq: ModuleType) -> None:
+    pull = context.socket(zmq.PULL)
+    port = pull.bind_to_random_port("tcp://127.0.0.1")
+    sender = zmq.Context()
+    push = sender.socket(zmq.PUSH)
+    push.connect(f"tcp://127.0.0.1:{port}")
+    for i in range(1000):
+        push.send(b"%d" % i)
+    sender.destroy()
+    assert push.closed and sender.closed
+    assert [int(pull.recv()) for _ in range(1000)] == list(range(1000))
+
+
+def test_destroy_without_linger_does_not_wait(zmq: ModuleType, ledger: None) -> None:
+    context = zmq.Context()
+    push = context.socket(zmq.PUSH)
+    push.connect("tcp://127.0.0.1:1")
+    push.send(b"nobody will ever have it")
+    context.destroy(linger=0)
+    assert context.closed
+
+
+def test_a_terminated_context_makes_no_sockets(zmq: ModuleType, ledger: None) -> None:
+    context = zmq.Context()
+    context.term()
+    with pytest.raises(zmq.ZMQError):
+        context.socket(zmq.PUSH)
+    with pytest.raises(zmq.ZMQError):
+        context.get(zmq.IO_THREADS)
+    with pytest.raises(zmq.ZMQError):
+        zmq.Socket(context, zmq.PUSH)
+
+
+def test_types_that_do_not_exist(context: Any, zmq: ModuleType) -> None:
+    for number in (-1, 99, 1 << 20):
+        with pytest.raises(zmq.ZMQError, match=str(number)) as caught:
+            context.socket(number)
+        assert caught.value.errno == zmq.EINVAL
+    with pytest.raises(TypeError):
+        context.socket("PUSH")
+    with pytest.raises(TypeError):
+        zmq.Socket("context", zmq.PUSH)
+
+
+def test_too_many_sockets(zmq: ModuleType, ledger: None) -> None:
+    with zmq.Context() as context:
+        context.max_sockets = 3
+        sockets = [context.socket(zmq.PUSH) for _ in range(3)]
+        with pytest.raises(zmq.ZMQError) as caught:
+            context.socket(zmq.PUSH)
+        assert caught.value.errno == errno.EMFILE
+        assert sockets
+
+
+def test_instance_is_shared(zmq: ModuleType, ledger: None) -> None:
+    first = zmq.Context.instance()
+    try:
+        assert zmq.Context.instance() is first and type(first) is zmq.Context
+
+        class Mine(zmq.Context):  # type: ignore[name-defined, misc]
+            pass
+
+        mine = Mine.instance()
+        assert type(mine) is Mine and mine is not first
+        mine.term()
+    finally:
+        first.term()
+    second = zmq.Context.instance()
+    assert second is not first and not second.closed
+    second.term()
+
+
+def test_shadows(context: Any, zmq: ModuleType) -> None:
+    shadow = zmq.Context.shadow(context.underlying)
+    assert shadow.underlying == context.underlying
+    a = shadow.socket(zmq.PAIR)
+    b = context.socket(zmq.PAIR)
+    a.bind("inproc://shadow")
+    b.connect("inproc://shadow")
+    twin = zmq.Socket.shadow(b.underlying)
+    twin.send(b"1")
+    assert a.recv() == b"1"
+    a.close()
+    shadow.term()
+    assert shadow.closed and not context.closed
+    del twin
+    gc.collect()
+    assert not b.closed
+    assert zmq.Context(context).underlying == context.underlying
+
+
+def test_what_is_dropped_is_collected(zmq: ModuleType, ledger: None, front_end: FrontEnd) -> None:
+    context = zmq.Context()
+    socket = context.socket(zmq.PAIR)
+    socket.poll(1)
+    socket.rcvtimeo = 1
+    with pytest.raises(zmq.Again):
+        socket.recv()
+    gone = weakref.ref(socket)
+    with pytest.warns(ResourceWarning, match="PAIR"):
+        del socket
+        gc.collect()
+    assert gone() is None
+    context.term()
+
+
+def test_a_context_that_is_dropped_does_not_hold_up_the_collector(zmq: ModuleType, ledger: None) -> None:
+    context = zmq.Context()
+    push = context.socket(zmq.PUSH)
+    push.connect("tcp://127.0.0.1:1")
+    push.send(b"nobody will ever have it")
+    push.linger = 50
+    gone = weakref.ref(context)
+    with warnings.catch_warnings():
+        # Recorded warnings would keep them alive.
+        warnings.simplefilter("ignore")
+        del push, context
+        gc.collect()
+    assert gone() is None
+
+
+def test_binding_and_connecting_in_blocks(context: Any, zmq: ModuleType) -> None:
+    a, b = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+    with a.bind("tcp://127.0.0.1:*") as bound:
+        assert bound.addr == a.get_string(zmq.LAST_ENDPOINT)
+        with b.connect(bound.addr):
+            b.send(b"1")
+            assert a.recv() == b"1"
+        with pytest.raises(zmq.ZMQError) as caught:
+            b.disconnect(bound.addr)
+        assert caught.value.errno == errno.ENOENT
+    with pytest.raises(zmq.ZMQError):
+        a.unbind(bound.addr)
+
+
+def test_random_ports(context: Any, zmq: ModuleType) -> None:
+    socket = context.socket(zmq.PULL)
+    port = socket.bind_to_random_port("tcp://127.0.0.1")
+    assert 0 < port < 65536
+    other = context.socket(zmq.PULL)
+    with pytest.raises(zmq.ZMQBindError, match=str(port)):
+        other.bind_to_random_port("tcp://127.0.0.1", min_port=port, max_port=port + 1, max_tries=3)
+    assert 20000 <= other.bind_to_random_port("tcp://127.0.0.1", min_port=20000, max_port=30000) < 30000
+    with pytest.raises(zmq.ZMQError) as caught:
+        other.bind_to_random_port("nonsense://127.0.0.1")
+    assert caught.value.errno == zmq.EPROTONOSUPPORT
+
+
+@pytest.mark.parametrize(
+    ("how", "address"),
+    [
+        *product(["bind", "connect"], ["tcp://127.0.0.1", "tcp://", "nonsense://x", "no address", ""]),
+        ("bind", "tcp://no_such_if0:*"),
+    ],
+)
+def test_a_refused_address_is_in_the_text(context: Any, zmq: ModuleType, how: str, address: str) -> None:
+    socket = context.socket(zmq.PAIR)
+    with pytest.raises(zmq.ZMQError) as caught:
+        getattr(socket, how)(address)
+    assert repr(address) in str(caught.value)
+    assert caught.value.errno in (zmq.EINVAL, zmq.EPROTONOSUPPORT, errno.ENODEV)
+    socket.bind("inproc://still-usable")
+    other = context.socket(zmq.PAIR)
+    other.connect("inproc://still-usable")
+    other.send(b"1")
+    assert socket.recv() == b"1"
+
+
+@pytest.mark.parametrize("how", ["bind", "connect", "unbind", "disconnect"])
+def test_what_is_no_address(context: Any, zmq: ModuleType, how: str) -> None:
+    socket = context.socket(zmq.PAIR)
+    for nothing in (None, 5, ["tcp://127.0.0.1:5"], object()):
+        with pytest.raises(TypeError, match="addr"):
+            getattr(socket, how)(nothing)
+    with pytest.raises(ValueError, match="zero"):
+        getattr(socket, how)("inproc://a\0b")
+
+
+def test_repr(context: Any, zmq: ModuleType) -> None:
+    assert "0x" in repr(context)
+    context.socket(zmq.PUSH)
+    assert "1 socket" in repr(context)

@@ -1,0 +1,136 @@
+"""RCVTIMEO, SNDTIMEO and the time-outs of polls: in every form of call, neither early nor late."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+Pair = Callable[..., tuple[Any, Any]]
+
+RECEIVES: dict[str, Callable[[Any], Any]] = {
+    "recv": lambda socket: socket.recv(),
+    "recv-frame": lambda socket: socket.recv(copy=False),
+    "recv_multipart": lambda socket: socket.recv_multipart(),
+    "recv_into": lambda socket: socket.recv_into(bytearray(10)),
+    "recv_string": lambda socket: socket.recv_string(),
+    "recv_json": lambda socket: socket.recv_json(),
+    "recv_pyobj": lambda socket: socket.recv_pyobj(),
+    "recv_serialized": lambda socket: socket.recv_serialized(list),
+}
+SENDS: dict[str, Callable[[Any], Any]] = {
+    "send": lambda socket: socket.send(b"1"),
+    "send-lent": lambda socket: socket.send(bytes(100_000), copy=False),
+    "send_multipart": lambda socket: socket.send_multipart([b"1", b"2"]),
+    "send_string": lambda socket: socket.send_string("1"),
+    "send_json": lambda socket: socket.send_json(1),
+    "send_pyobj": lambda socket: socket.send_pyobj(1),
+    "send_serialized": lambda socket: socket.send_serialized(b"1", lambda value: [value]),
+}
+
+
+@contextmanager
+def lasting(seconds: float) -> Iterator[None]:
+    """See that something takes so long, and not much longer."""
+    start = time.monotonic()
+    yield
+    elapsed = time.monotonic() - start
+    # libzmq counts whole milliseconds, and so do some event loops.
+    assert elapsed > seconds - 0.0015
+    assert elapsed < seconds + 1
+
+
+@pytest.mark.parametrize("how", RECEIVES)
+def test_rcvtimeo(pair: Pair, zmq: ModuleType, how: str) -> None:
+    a, b = pair()
+    b.rcvtimeo = 20
+    with lasting(0.02), pytest.raises(zmq.Again):
+        RECEIVES[how](b)
+    b.rcvtimeo = 0
+    with pytest.raises(zmq.Again):
+        RECEIVES[how](b)
+    b.rcvtimeo = -1
+    a.send_pyobj(5) if how == "recv_pyobj" else a.send_json(5)
+    RECEIVES[how](b)
+
+
+@pytest.mark.parametrize("how", SENDS)
+def test_sndtimeo(context: Any, zmq: ModuleType, how: str) -> None:
+    push, pull = context.socket(zmq.PUSH), context.socket(zmq.PULL)
+    push.sndtimeo = 20
+    with lasting(0.02), pytest.raises(zmq.Again):
+        SENDS[how](push)
+    push.sndtimeo = 0
+    with pytest.raises(zmq.Again):
+        SENDS[how](push)
+    push.sndtimeo = 10_000
+    push.bind("inproc://sndtimeo")
+    pull.connect("inproc://sndtimeo")
+    SENDS[how](push)
+    pull.recv_multipart()
+
+
+def test_sndtimeo_at_the_high_water_mark(pair: Pair, zmq: ModuleType) -> None:
+    push, pull = pair(zmq.PUSH, zmq.PULL, hwm=5, sndtimeo=30)
+    sent = 0
+    with lasting(0.03), pytest.raises(zmq.Again):
+        while True:
+            push.send_multipart([b"%d" % sent, b"rest"])
+            sent += 1
+    assert [int(pull.recv_multipart()[0]) for _ in range(sent)] == list(range(sent))
+
+
+def test_polls_keep_their_time(pair: Pair, zmq: ModuleType) -> None:
+    a, b = pair()
+    poller = zmq.Poller()
+    poller.register(b, zmq.POLLIN)
+    with lasting(0.03):
+        assert b.poll(30) == 0
+    with lasting(0.03):
+        assert poller.poll(30) == []
+    with lasting(0.03):
+        assert zmq.select([b], [], [], 0.03) == ([], [], [])
+    with lasting(0.03):
+        assert zmq.zmq_poll([(b, zmq.POLLIN)], 30) == []
+    with lasting(0):
+        assert b.poll(0) == 0 and poller.poll(0) == [] and zmq.select([b], [], [], 0) == ([], [], [])
+    with lasting(0.02):
+        assert zmq.Poller().poll(20) == []
+    with lasting(0.0155):
+        assert b.poll(15.5) == 0
+    a.send(b"1")
+    with lasting(0):
+        assert b.poll(60_000) == zmq.POLLIN and poller.poll() == [(b, zmq.POLLIN)]
+
+
+@pytest.mark.parametrize("timeout", [-2, -0.5, float("nan")])
+def test_a_negative_time_out_is_refused(pair: Pair, zmq: ModuleType, timeout: float) -> None:
+    a, b = pair()
+    poller = zmq.Poller()
+    poller.register(b, zmq.POLLIN)
+    for poll in (
+        lambda: b.poll(timeout),
+        lambda: poller.poll(timeout),
+        lambda: zmq.zmq_poll([(b, zmq.POLLIN)], timeout),
+        lambda: zmq.select([b], [], [], timeout),
+    ):
+        with pytest.raises(ValueError, match="time-out"):
+            poll()
+    a.send(b"usable")
+    assert b.poll(-1) == zmq.POLLIN and poller.poll(-1) and poller.poll(None)
+    assert zmq.select([b], [], [], -1)[0] == [b] and zmq.select([b], [], [])[0] == [b]
+
+
+def test_a_negative_rcvtimeo_is_refused(pair: Pair, zmq: ModuleType) -> None:
+    a, b = pair()
+    for option in (zmq.RCVTIMEO, zmq.SNDTIMEO):
+        with pytest.raises(zmq.ZMQError, match="-2") as caught:
+            b.set(option, -2)
+        assert caught.value.errno == zmq.EINVAL
+        assert b.get(option) == -1
+    a.send(b"usable")
+    assert b.recv() == b"usable"

@@ -1,0 +1,4 @@
+"""The exceptions of `zmq.core.error`, by their public path."""
+
+from zmq.core.error import *  # noqa: F403
+from zmq.core.error import __all__ as __all__
