@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import random
-import signal
 import subprocess
 import sys
 import textwrap
@@ -536,21 +535,6 @@ def test_a_poller_over_many_sockets_hears_each(context: zmq.Context, count: int)
     gevent.spawn(b.close)
     with gevent.Timeout(5), pytest.raises(zmq.ZMQError):
         poller.poll()
-
-
-def test_a_timer_set_by_a_signal_storm_is_kept(context: zmq.Context) -> None:
-    a, b = pair(context)
-    signal.signal(signal.SIGALRM, lambda *args: None)
-    signal.setitimer(signal.ITIMER_REAL, 0.002, 0.002)
-    try:
-        begun = time.monotonic()
-        assert b.poll(300) == 0
-        took = time.monotonic() - begun
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    assert 0.299 <= took < 0.4
-    assert a
 
 
 def test_statistics_name_who_waits(context: zmq.Context) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from math import ceil
 from typing import Any
 
 from gevent import get_hub as _get_hub
@@ -38,8 +39,13 @@ class Hub(_hub.Hub):
     def call_at(self, deadline: float, callback: Callable[[], object], keep: bool = True) -> _hub.Timer:
         loop = self.loop
         delay = deadline - time.monotonic()
-        # libuv's timers have milliseconds; 0 is due after descriptors were looked at.
-        delay = max(delay, 0.001) if delay > 0 else 0
+        if delay > 0:
+            # Never early: libuv counts whole milliseconds, from the one that has begun.
+            tick = loop.approx_timer_resolution
+            delay = (ceil(delay / tick) + 1.5) * tick
+        else:
+            # Due after descriptors were looked at.
+            delay = 0
         # The time that the loop reckons with is that of its last turn.
         loop.update_now()
         return _hub.Timer(loop.timer(delay, ref=keep), callback)
