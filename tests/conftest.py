@@ -12,10 +12,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from front_ends import FRONT_ENDS, FrontEnd
 
 import zmq as plain
 import zmq.green
+from front_ends import FRONT_ENDS, FrontEnd
 
 numbers = count()
 

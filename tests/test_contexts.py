@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from front_ends import FrontEnd, wait_until
 
 Pair = Callable[..., tuple[Any, Any]]

@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from front_ends import LIMIT, FrontEnd
 
 Pair = Callable[..., tuple[Any, Any]]

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from front_ends import LIMIT, FrontEnd, wait_until
 
 Pair = Callable[..., tuple[Any, Any]]

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
 from front_ends import FrontEnd
 
 Pair = Callable[..., tuple[Any, Any]]

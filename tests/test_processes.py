@@ -12,9 +12,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from front_ends import FrontEnd
 
 import zmq
+from front_ends import FrontEnd
 
 ROOT = Path(__file__).resolve().parent.parent
 

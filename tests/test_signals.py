@@ -7,6 +7,7 @@ import sys
 import textwrap
 
 import pytest
+
 from front_ends import FrontEnd
 
 # Another process sends the signals, so that they come at any moment of the program's work.

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 import greenlet
-from zmq.core.hub import Hub
 
 import zmq
+from zmq.core.hub import Hub
 
 
 class Watcher:

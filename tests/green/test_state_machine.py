@@ -11,13 +11,13 @@ from collections import deque
 from typing import Any
 
 import hypothesis.strategies as st
-from fake_hub import FakeHub, Killed, Task, green, spawn
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from zmq.core.trampoline import get_budget, set_budget, statistics
 
 import zmq
+from fake_hub import FakeHub, Killed, Task, green, spawn
 from zmq.core import hub as core_hub
+from zmq.core.trampoline import get_budget, set_budget, statistics
 
 sides = st.integers(0, 1)
 picks = st.integers(0, 20)

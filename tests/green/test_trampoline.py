@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_hub import FakeHub, Killed, Task, green, spawn
-from zmq.core.trampoline import get_budget, set_budget, statistics
 
 import zmq
+from fake_hub import FakeHub, Killed, Task, green, spawn
 from zmq.core import hub as core_hub
+from zmq.core.trampoline import get_budget, set_budget, statistics
 
 
 class World:
@@ -511,3 +514,39 @@ def test_partners_hand_over_and_let_the_hub_run(world: World) -> None:
         assert fired < 10_000
     # The hub ran, and not for every message.
     assert 1000 / 32 < fired < 1000
+
+
+def test_the_alarm_is_not_fooled_by_what_comes_while_it_looks(world: World, tmp_path: Path) -> None:
+    """Messages come from another process at any moment, also between its look at the bell and that at EVENTS."""
+    pull = world.socket(zmq.PULL)
+    pull.bind(f"ipc://{tmp_path}/bell")
+    program = """if True:
+        import sys, time, zmq
+        with zmq.Context() as context, context.socket(zmq.PUSH) as push:
+            push.connect(sys.argv[1])
+            for _ in range(4000):
+                push.send(b"1")
+                time.sleep(0)
+            push.send(b"end")
+    """
+    sender = subprocess.Popen([sys.executable, "-c", program, pull.get_string(zmq.LAST_ENDPOINT)])
+
+    def receive() -> int:
+        count = 0
+        while pull.recv() != b"end":
+            count += 1
+        return count
+
+    before = core_hub.missed()
+    task = spawn(receive)
+    try:
+        while not task.done:
+            assert sender.poll() in (None, 0)
+            for _ in range(20):
+                world.hub.ring_alarm()
+            world.hub.settle()
+    finally:
+        sender.kill()
+        sender.wait()
+    assert task.result == 4000
+    assert core_hub.missed() == before

@@ -81,6 +81,5 @@ cdef class Trampoline(Waiter):
 
 
 cdef double monotonic() noexcept nogil
-cdef bint fd_readable(int fd) noexcept nogil
 cpdef bint wait_readable(Hub hub, int fd, double timeout) except -1
 cdef Trampoline trampoline_of(void *handle)

@@ -75,7 +75,6 @@ from zmq.core.wait cimport Turn, Waiter
 
 cdef extern from * nogil:
     """
-    #include <poll.h>
     #include <time.h>
 
     static double greenzmq_monotonic(void) {
@@ -84,25 +83,21 @@ cdef extern from * nogil:
         return (double) now.tv_sec + 1e-9 * (double) now.tv_nsec;
     }
 
-    static int greenzmq_readable(int fd) {
-        struct pollfd item = {fd, POLLIN, 0};
-        return poll(&item, 1, 0) > 0;
-    }
-
     /* When the slice of time that the running thread may use before its hub must run began. */
     static __thread double greenzmq_slice = 0;
     """
     double greenzmq_monotonic()
-    bint greenzmq_readable(int fd)
     double greenzmq_slice
+
+cdef extern from "bell.h" nogil:
+    enum:
+        GREENZMQ_RINGS
+    int listen_to "greenzmq_listen"(int bell)
+    bint heard "greenzmq_heard"(int ear)
 
 
 cdef double monotonic() noexcept nogil:
     return greenzmq_monotonic()
-
-
-cdef bint fd_readable(int fd) noexcept nogil:
-    return greenzmq_readable(fd)
 
 
 cdef enum:
@@ -684,7 +679,11 @@ cdef class Trampoline(Waiter):
         cdef int events
         cdef Parked turn
         cdef bint found = False
-        if self.handle == NULL or self.born != wait.generation or greenzmq_readable(self.fd):
+        cdef int ear
+        if self.handle == NULL or self.born != wait.generation:
+            return False
+        ear = listen_to(self.fd)
+        if ear == GREENZMQ_RINGS:
             return False
         events = self.read_events()
         turn = self.receivers.head
@@ -699,7 +698,8 @@ cdef class Trampoline(Waiter):
                 found = True
             turn = turn.after
         self.changed(events, False)
-        return found
+        # Without an ear, or where the bell rang after all, nobody can say that it was missed.
+        return ear >= 0 and not heard(ear) and found
 
 
 cdef enum:
