@@ -26,6 +26,7 @@ cdef class Socket:
 
     cdef int usable(self) except -1
     cdef int operate(self, attempt_t attempt, void *transfer, int flags, int events, int cost) except -1
+    cdef int would_block(self, attempt_t attempt, void *transfer, int flags, int events) except -1
     cdef int operate_parked(self, attempt_t attempt, void *transfer, int flags, int events, bint tried) except -1
     cdef int operate_blocked(self, attempt_t attempt, void *transfer, int flags, int events) except -1
     cdef int give_up(self, Outgoing *out) noexcept
@@ -33,7 +34,6 @@ cdef class Socket:
     cdef int operated(self) except -1
     cdef int with_endpoint(self, endpoint_call_t call, addr) except -1
     cdef last_endpoint(self, addr)
-    cdef int sent(self, int more) noexcept
     cdef Frame to_part(self, data, Part *part, copy, bint track, routing_id, group)
     cdef send_each(self, list parts, int flags, copy, track, dict kwargs)
     cdef bytes as_bytes(self, zmq_msg_t *msg)
