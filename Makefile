@@ -26,10 +26,10 @@ test: $(VENV)/.installed
 	@set -e; \
 	for loop in $(loops); do \
 	    echo "== gevent on $$loop"; \
-	    GEVENT_LOOP=$$loop $(python) -m pytest -q -k "gevent or green" tests; \
+	    GEVENT_LOOP=$$loop $(python) -m pytest -k "gevent or green" tests; \
 	done; \
 	echo "== threads, and gevent on its default loop"; \
-	$(python) -m pytest -q tests
+	$(python) -m pytest tests
 
 # Every interpreter has a virtual environment and a build folder of its own, outside the working tree.
 pythons:

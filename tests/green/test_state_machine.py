@@ -11,6 +11,7 @@ from collections import deque
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
@@ -265,7 +266,8 @@ class Waiting(RuleBasedStateMachine):
         assert self.hub.timers == []
 
 
-TestWaiting = Waiting.TestCase
+# A failure is shown only after hypothesis has made it small, which takes longer than the search.
+TestWaiting = pytest.mark.timeout(300)(Waiting.TestCase)
 TestWaiting.settings = settings(
     max_examples=300, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -393,18 +393,24 @@ def test_a_stalled_peer_does_not_hold_up_the_others(world: World) -> None:
     assert got == [b"1", b"2"]
 
 
-def test_a_routed_sender_is_tried_again_after_others_stilled_the_bell(world: World) -> None:
+def stalled_peer(world: World, hwm: int = 1) -> tuple[zmq.Socket, zmq.Socket]:
+    """Return a ROUTER and a DEALER named slow that has no room."""
     router = world.socket(zmq.ROUTER)
     router.router_mandatory = 1
-    router.hwm = 1
+    router.hwm = hwm
     router.bind("inproc://router")
     dealer = world.socket(zmq.DEALER)
-    dealer.hwm = 1
+    dealer.hwm = hwm
     dealer.identity = b"slow"
     dealer.connect("inproc://router")
     with pytest.raises(zmq.Again):
         while True:
             router.send_multipart([b"slow", b"fill"], zmq.NOBLOCK)
+    return router, dealer
+
+
+def test_a_routed_sender_is_tried_again_after_others_stilled_the_bell(world: World) -> None:
+    router, dealer = stalled_peer(world)
     sender = spawn(router.send_multipart, [b"slow", b"1"])
     while dealer.poll(0):
         dealer.recv()
@@ -419,18 +425,27 @@ def test_a_routed_sender_is_tried_again_after_others_stilled_the_bell(world: Wor
     assert sender.done and sender.error is None
 
 
+@pytest.mark.parametrize("first_is_killed", [False, True])
+def test_a_routed_sender_that_is_done_hands_on_to_the_next(world: World, first_is_killed: bool) -> None:
+    router, dealer = stalled_peer(world, hwm=2)
+    senders = [spawn(router.send_multipart, [b"slow", b"%d" % i]) for i in range(3)]
+    while dealer.poll(0):
+        dealer.recv()
+    # The bell has rung for all three; one look must do.
+    assert router.poll(0) == 0
+    assert not world.hub.readable()
+    (timer,) = [timer for timer in world.hub.timers if timer.keep]
+    world.hub.expire(timer)
+    if first_is_killed:
+        senders[0].throw(Killed)
+    while world.hub.run_callback():
+        pass
+    assert all(sender.done for sender in senders)
+    assert [dealer.recv() for _ in senders[first_is_killed:]] == [b"0", b"1", b"2"][first_is_killed:]
+
+
 def test_tries_of_a_routed_sender_get_rare_until_somebody_operates(world: World) -> None:
-    router = world.socket(zmq.ROUTER)
-    router.router_mandatory = 1
-    router.hwm = 1
-    router.bind("inproc://router")
-    dealer = world.socket(zmq.DEALER)
-    dealer.hwm = 1
-    dealer.identity = b"slow"
-    dealer.connect("inproc://router")
-    with pytest.raises(zmq.Again):
-        while True:
-            router.send_multipart([b"slow", b"fill"], zmq.NOBLOCK)
+    router, dealer = stalled_peer(world)
     sender = spawn(router.send_multipart, [b"slow", b"1"])
 
     def look() -> float:

@@ -70,6 +70,7 @@ cdef class Trampoline(Waiter):
     cdef int moor(self, get_hub) except -1
     cdef void unmoor(self) noexcept
     cdef void try_senders(self) noexcept
+    cdef void try_route(self, bytes route) noexcept
     cdef void look_again(self) noexcept
     cpdef on_readable(self)
     cpdef on_look(self)

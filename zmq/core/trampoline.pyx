@@ -38,7 +38,8 @@ ROUTER_MANDATORY a message to a peer whose pipe is full still meets EAGAIN (rout
 XPUB_NODROP is alike. Whether such a message can go is known only by trying, and a try may itself swallow the
 bell for another one. Looping on EVENTS would spin; waiting for the bell alone may wait for ever. So those
 senders are tried when the bell rings, a millisecond after any operation that may have swallowed it, and
-then at intervals that double up to the sweep's. Those for a peer that is not stalled never queue at all.
+then at intervals that double up to the sweep's; one that gets through hands on to the next for the same peer.
+Those for a peer that is not stalled never queue at all.
 
 The alarm
 ---------
@@ -253,6 +254,9 @@ cdef class Parked(Turn):
         owner.unmoor()
         if owner.interest and owner.handle != NULL:
             owner.notify()
+            if self.state == CHOSEN and self.events == ZMQ_POLLOUT and owner.routed:
+                # It got through, or did not try: the next one on its route may.
+                owner.try_route(self.route)
 
 
 cdef class Queue:
@@ -376,6 +380,14 @@ cdef class Trampoline(Waiter):
             if first is turn and turn.state == PARKED:
                 turn.choose(CHOSEN)
             turn = turn.after
+
+    cdef void try_route(self, bytes route) noexcept:
+        """Choose the first sender of one route."""
+        cdef Parked turn = self.senders.head
+        while turn is not None and turn.route != route:
+            turn = turn.after
+        if turn is not None and turn.state == PARKED:
+            turn.choose(CHOSEN)
 
     cdef void look_again(self) noexcept:
         """Try the senders of a routed socket after `look_delay`."""
