@@ -2,6 +2,7 @@
 # make test     run the tests
 # make pythons  run the tests on every CPython from 3.10 on that is installed
 # make bench    measure it beside PyZMQ (QUICK=1 for a short run)
+# make conformance  run PyZMQ's own tests here and with PyZMQ, and show where the two differ
 # make lint     check the style
 # make clean    remove what was built
 #
@@ -15,9 +16,10 @@ PYZMQ ?= 27.3.0
 
 python = $(VENV)/bin/python
 sources = setup.py pyproject.toml $(wildcard zmq/core/*.pyx zmq/core/*.pxd zmq/core/*.h)
+python_sources = $(shell find zmq -name '*.py*' -not -name '*.pyc')
 loops = libev-cffi libuv-cffi
 
-.PHONY: demo test pythons bench lint clean system
+.PHONY: demo test pythons bench conformance lint clean system
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
@@ -37,6 +39,10 @@ pythons:
 
 bench: $(VENV)/.installed $(BENCH)/pyzmq/.installed
 	@$(python) perf/bench.py --ours $(python) --theirs $(BENCH)/pyzmq/bin/python $(if $(QUICK),--quick)
+
+conformance: $(BENCH)/conformance/.installed $(BENCH)/pyzmq/.conformance $(BENCH)/pyzmq-$(PYZMQ).tar.gz
+	@$(python) tests/conformance/run.py --ours $(BENCH)/conformance/bin/python --theirs $(BENCH)/pyzmq/bin/python \
+	    --archive $(BENCH)/pyzmq-$(PYZMQ).tar.gz --json $(BENCH)/conformance.json $(CONFORMANCE)
 
 lint: $(VENV)/.installed $(VENV)/.lint
 	@$(VENV)/bin/ruff check .
@@ -68,3 +74,21 @@ $(BENCH)/pyzmq/.installed: | system
 	@$(PYTHON) -m venv $(BENCH)/pyzmq
 	@$(BENCH)/pyzmq/bin/python -m pip install --quiet "pyzmq==$(PYZMQ)" gevent
 	@touch $@
+
+$(BENCH)/pyzmq/.conformance: $(BENCH)/pyzmq/.installed pyproject.toml
+	@$(BENCH)/pyzmq/bin/python -m pip install --quiet --upgrade pip
+	@$(BENCH)/pyzmq/bin/python -m pip install --quiet --group conformance
+	@touch $@
+
+# The tests read what an installed package has, its .pxd files for example.
+$(BENCH)/conformance/.installed: $(VENV)/.installed $(python_sources)
+	@echo "Installing greenzmq for the conformance tests..."
+	@$(PYTHON) -m venv $(BENCH)/conformance
+	@$(BENCH)/conformance/bin/python -m pip install --quiet --upgrade pip
+	@$(BENCH)/conformance/bin/python -m pip install --quiet --group conformance
+	@$(BENCH)/conformance/bin/python -m pip install --quiet --no-build-isolation --force-reinstall --no-deps .
+	@touch $@
+
+$(BENCH)/pyzmq-$(PYZMQ).tar.gz:
+	@$(PYTHON) -m venv $(BENCH)/download
+	@$(BENCH)/download/bin/python -m pip download --quiet --no-deps --no-binary pyzmq --dest $(BENCH) "pyzmq==$(PYZMQ)"

@@ -61,6 +61,7 @@ def find_libzmq() -> dict[str, list[str]]:
 def extensions() -> list[Extension]:
     """Return one extension module for each .pyx file of zmq.core."""
     libzmq = find_libzmq()
+    folders = os.pathsep.join(libzmq["include_dirs"])
     libzmq["include_dirs"] = [*libzmq["include_dirs"], "zmq/core"]
     headers = sorted(str(path) for path in Path("zmq/core").glob("*.h"))
     return [
@@ -70,7 +71,7 @@ def extensions() -> list[Extension]:
             depends=headers,
             extra_compile_args=["-O3", "-std=c11", "-D_GNU_SOURCE", "-pthread"],
             # Types that can be changed at run time, as PyZMQ's can: programs and their tests patch methods.
-            define_macros=[("CYTHON_USE_TYPE_SPECS", "1")],
+            define_macros=[("CYTHON_USE_TYPE_SPECS", "1"), ("GREENZMQ_INCLUDE_DIRS", f'"{folders}"')],
             extra_link_args=["-pthread"],
             **libzmq,
         )

@@ -23,8 +23,18 @@ def test_with(zmq: ModuleType, ledger: None) -> None:
         with context.socket(zmq.PUSH) as socket:
             assert not socket.closed and not context.closed
         assert socket.closed
-        other = context.socket(zmq.PUSH)
-    assert other.closed and context.closed
+    assert context.closed
+
+
+def test_with_closes_what_was_left_open_and_says_so(zmq: ModuleType, ledger: None) -> None:
+    context = zmq.Context()
+    with pytest.warns(ResourceWarning, match="not closed.*PUSH"), context:
+        socket = context.socket(zmq.PUSH)
+    assert socket.closed and context.closed
+    context = zmq.Context()
+    with pytest.raises(ResourceWarning), context:
+        socket = context.socket(zmq.PUSH)
+    assert socket.closed and context.closed
 
 
 def test_closing_twice_does_no_harm(zmq: ModuleType, ledger: None) -> None:
@@ -153,7 +163,8 @@ def test_too_many_sockets(zmq: ModuleType, ledger: None) -> None:
         with pytest.raises(zmq.ZMQError) as caught:
             context.socket(zmq.PUSH)
         assert caught.value.errno == errno.EMFILE
-        assert sockets
+        for socket in sockets:
+            socket.close()
 
 
 def test_instance_is_shared(zmq: ModuleType, ledger: None) -> None:
@@ -164,11 +175,18 @@ def test_instance_is_shared(zmq: ModuleType, ledger: None) -> None:
         class Mine(zmq.Context):  # type: ignore[name-defined, misc]
             pass
 
-        mine = Mine.instance()
-        assert type(mine) is Mine and mine is not first
-        mine.term()
+        class Own(zmq.Context):  # type: ignore[name-defined, misc]
+            _instance = None
+
+        assert Mine.instance() is first
+        own = Own.instance()
+        assert type(own) is Own and own is Own.instance()
+        own.term()
     finally:
         first.term()
+    mine = Mine.instance()
+    assert type(mine) is Mine and not mine.closed
+    mine.term()
     second = zmq.Context.instance()
     assert second is not first and not second.closed
     second.term()

@@ -60,6 +60,8 @@ def test_a_child_gets_a_clear_error_at_once(front_end: FrontEnd) -> None:
                     d.connect("inproc://x")
                     c.send(b"3")
                     assert d.recv() == b"3"
+                    c.close()
+                    d.close()
                 a.close()
                 context.term()
                 del a, context

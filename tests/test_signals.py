@@ -13,9 +13,15 @@ from front_ends import FrontEnd
 # Another process sends the signals, so that they come at any moment of the program's work.
 STORM = """
     import os, signal, subprocess, sys, time
+    from contextlib import contextmanager
     from greenlet import getcurrent
     main = getcurrent()  # what a handler raises while a hub runs is the hub's business
     class Interrupt(Exception): pass
+    @contextmanager
+    def new_context():
+        context = zmq.Context()
+        try: yield context
+        finally: context.destroy()
     hits = 0
     def storm(pause):
         program = (
@@ -48,7 +54,7 @@ def test_a_handler_runs_while_a_call_waits(front_end: FrontEnd) -> None:
             if hits == 3:
                 a.send(b"sent by the handler")
         signal.signal(signal.SIGUSR1, handler)
-        with zmq.Context() as context:
+        with new_context() as context:
             a, b = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
             a.bind("inproc://x")
             b.connect("inproc://x")
@@ -70,7 +76,7 @@ def test_polls_and_time_outs_are_kept_under_a_storm(front_end: FrontEnd) -> None
             global hits
             hits += 1
         signal.signal(signal.SIGUSR1, handler)
-        with zmq.Context() as context:
+        with new_context() as context:
             a, b = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
             a.bind("inproc://x")
             b.connect("inproc://x")
@@ -111,7 +117,7 @@ def test_a_handler_that_raises_loses_no_message(front_end: FrontEnd, form: str) 
                 raise Interrupt
         armed = False
         signal.signal(signal.SIGUSR1, handler)
-        with zmq.Context() as context:
+        with new_context() as context:
             push, pull = context.socket(zmq.PUSH), context.socket(zmq.PULL)
             push.bind("inproc://x")
             pull.connect("inproc://x")
@@ -166,7 +172,7 @@ def test_a_handler_that_raises_tears_no_message_that_is_sent(front_end: FrontEnd
                 raise Interrupt
         armed = False
         signal.signal(signal.SIGUSR1, handler)
-        with zmq.Context() as context:
+        with new_context() as context:
             push, pull = context.socket(zmq.PUSH), context.socket(zmq.PULL)
             push.bind("inproc://x")
             pull.connect("inproc://x")
@@ -203,7 +209,7 @@ def test_control_c_ends_a_call_that_waits(front_end: FrontEnd) -> None:
     run(
         front_end,
         """
-        with zmq.Context() as context:
+        with new_context() as context:
             socket = context.socket(zmq.PULL)
             socket.poll(1)  # a framework's loop is made here, and not where a handler raises
             for wait in (socket.recv, socket.poll, lambda: zmq.select([socket], [], [])):

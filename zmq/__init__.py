@@ -3,11 +3,14 @@
 The public names; nothing is defined here. For gevent ``import zmq.green as zmq``.
 """
 
+from __future__ import annotations
+
 from zmq import constants as constants
 from zmq import error as error
 from zmq.core.constants import *  # noqa: F403
 from zmq.core.constants import __all__ as _constants
 from zmq.core.context import Context
+from zmq.core.device import device, proxy, proxy_steerable
 from zmq.core.error import (
     Again,
     ContextTerminated,
@@ -21,13 +24,19 @@ from zmq.core.error import (
 )
 from zmq.core.message import COPY_THRESHOLD, Frame, Message
 from zmq.core.poll import Poller, select, zmq_poll
-from zmq.core.socket import Socket
+from zmq.core.socket import Socket, SyncContext, SyncSocket
+from zmq.core.stopwatch import Stopwatch
 from zmq.core.tracker import _FINISHED_TRACKER as _FINISHED_TRACKER
 from zmq.core.tracker import MessageTracker
+from zmq.core.trampoline import get_budget, set_budget, statistics
 from zmq.core.version import (
     DRAFT_API,
+    IPC_PATH_MAX_LEN,
+    PYZMQ_DRAFT_API,
     curve_keypair,
     curve_public,
+    get_includes,
+    get_library_dirs,
     greenzmq_version,
     has,
     pyzmq_version,
@@ -41,10 +50,18 @@ from zmq.core.version import (
     PYZMQ_API as __version__,
 )
 
+from zmq import backend as backend  # isort: skip
+from zmq import sugar as sugar  # isort: skip
+from zmq import utils as utils  # isort: skip
+
+__revision__ = ""
+
 __all__ = [
     *_constants,
     "COPY_THRESHOLD",
     "DRAFT_API",
+    "IPC_PATH_MAX_LEN",
+    "PYZMQ_DRAFT_API",
     "Again",
     "Context",
     "ContextTerminated",
@@ -56,17 +73,28 @@ __all__ = [
     "NotDone",
     "Poller",
     "Socket",
+    "Stopwatch",
+    "SyncContext",
+    "SyncSocket",
     "ZMQBaseError",
     "ZMQBindError",
     "ZMQError",
     "ZMQVersionError",
     "curve_keypair",
     "curve_public",
+    "device",
+    "get_budget",
+    "get_includes",
+    "get_library_dirs",
     "greenzmq_version",
     "has",
+    "proxy",
+    "proxy_steerable",
     "pyzmq_version",
     "pyzmq_version_info",
     "select",
+    "set_budget",
+    "statistics",
     "strerror",
     "zmq_errno",
     "zmq_poll",

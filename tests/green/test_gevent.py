@@ -38,9 +38,10 @@ class KeepingContext(zmq.Context):
 @pytest.fixture
 def context() -> Iterator[zmq.Context]:
     missed = zmq.statistics()["missed"]
-    with KeepingContext() as context:
-        context.linger = 0
-        yield context
+    context = KeepingContext()
+    context.linger = 0
+    yield context
+    context.destroy()
     assert zmq.statistics()["missed"] == missed
     assert zmq.statistics()["waiting"] == []
 
@@ -587,3 +588,34 @@ def test_the_loop_has_nothing_left_to_wait_for_after_sockets_were_used() -> None
     thread.start()
     thread.join(10)
     assert len(outcome) == 1
+
+
+def test_a_proxy_leaves_the_hub_free_and_ends_when_its_greenlet_is_killed(context: zmq.Context) -> None:
+    front, a = pair(context)
+    back, b = pair(context)
+    greenlet = gevent.spawn(zmq.proxy, front, back)
+    with Ticker() as ticker:
+        ticker.wait(3)
+        a.send(b"1")
+        assert b.recv() == b"1"
+        for _ in range(2000):
+            b.send_multipart([b"x", b"y"])
+        assert [a.recv_multipart() for _ in range(2000)] == [[b"x", b"y"]] * 2000
+        assert not greenlet.ready()
+        greenlet.kill(timeout=10)
+        assert greenlet.ready()
+    # The sockets are their owner's again.
+    a.send(b"2")
+    assert front.recv() == b"2"
+    back.send(b"3")
+    assert b.recv() == b"3"
+
+
+def test_a_proxy_runs_for_a_time(context: zmq.Context) -> None:
+    front, a = pair(context)
+    back, b = pair(context)
+    for i in range(3):
+        a.send(b"%d" % i)
+        with pytest.raises(gevent.Timeout), gevent.Timeout(0.05):
+            zmq.device(zmq.QUEUE, front, back)
+        assert b.recv(zmq.NOBLOCK) == b"%d" % i

@@ -445,7 +445,7 @@ def test_a_routed_sender_that_is_done_hands_on_to_the_next(world: World, first_i
 
 
 def test_tries_of_a_routed_sender_get_rare_until_somebody_operates(world: World) -> None:
-    router, dealer = stalled_peer(world)
+    router, _ = stalled_peer(world)
     sender = spawn(router.send_multipart, [b"slow", b"1"])
 
     def look() -> float:

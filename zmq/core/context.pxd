@@ -11,4 +11,6 @@ cdef class Context:
     cdef int usable(self) except -1
 
 
+cdef size_t address_of(shadow) except? 0
 cpdef bint is_attribute(type cls, str name) except -1
+cpdef str public_name(type cls)

@@ -37,8 +37,7 @@ cdef extern from "ending.h" nogil:
 #: Seconds for which the end of the interpreter waits for contexts that were dropped without `term`.
 EXIT_LINGER = 5.0
 
-cdef dict instances = {}
-cdef object instances_lock = _thread.allocate_lock()
+cdef object instance_lock = _thread.allocate_lock()
 cdef bint exiting = False
 
 
@@ -102,6 +101,9 @@ cdef class Context:
     #: Returns the hub to park in; None blocks the thread.
     _get_hub = None
 
+    #: What `instance` returned last.
+    _instance = None
+
     def __cinit__(self):
         self.handle = NULL
 
@@ -115,7 +117,7 @@ cdef class Context:
         if isinstance(io_threads, Context):
             shadow = io_threads
         if shadow is not None:
-            address = shadow.underlying if hasattr(shadow, "underlying") else shadow
+            address = address_of(shadow)
             if address == 0:
                 raise ZMQError(Errno.EFAULT, "0 is not the address of a context")
             self.handle = <void *> address
@@ -148,14 +150,21 @@ cdef class Context:
     def __repr__(self):
         count = len(self._sockets) if self._sockets is not None else 0
         sockets = f"{count} socket{'' if count == 1 else 's'}" if count else ""
-        cls = type(self)
-        return f"<{cls.__module__}.{cls.__qualname__}({sockets}) at {hex(id(self))}{' closed' if self.closed else ''}>"
+        return f"<{public_name(type(self))}({sockets}) at {hex(id(self))}{' closed' if self.closed else ''}>"
 
     def __enter__(self):
         return self
 
     def __exit__(self, *args):
-        self.destroy()
+        left = [socket for socket in self._sockets if not socket.closed]
+        try:
+            if left:
+                warnings.warn(f"{self} is left with sockets that are not closed: {left}", ResourceWarning, stacklevel=2)
+        finally:
+            self.destroy()
+
+    def __dir__(self):
+        return [*object.__dir__(self), *ContextOption.__members__, *(option.name for option in self.sockopts)]
 
     def __copy__(self):
         """Return a shadow of this context."""
@@ -185,13 +194,17 @@ cdef class Context:
     def _shadow(self):
         return self.is_shadow
 
+    @property
+    def _shadow_obj(self):
+        return self.original
+
     @classmethod
     def shadow(cls, address):
         """Return a context for one that somebody else made.
 
         Parameters
         ----------
-        address : int or Context
+        address : int, pointer of ctypes or cffi, or Context
             Its address, or the context itself.
 
         Returns
@@ -209,7 +222,10 @@ cdef class Context:
 
     @classmethod
     def instance(cls, io_threads=1):
-        """Return the one context of this class that the whole program shares.
+        """Return the one context that the whole program shares.
+
+        A subclass shares that of its base if there is one already; with ``_instance = None`` in its body it has one
+        of its own.
 
         Parameters
         ----------
@@ -221,10 +237,10 @@ cdef class Context:
         Context
         """
         cdef Context context
-        with instances_lock:
-            context = instances.get(cls)
+        with instance_lock:
+            context = cls._instance
             if context is None or context.handle == NULL or context.born != wait.generation:
-                context = instances[cls] = cls(io_threads=io_threads)
+                context = cls._instance = cls(io_threads=io_threads)
             return context
 
     # Options.
@@ -294,7 +310,12 @@ cdef class Context:
     def __getattr__(self, name):
         cdef int option = option_named(name, True)
         if option >= 0:
-            return self.get(ContextOption(option))
+            try:
+                return self.get(ContextOption(option))
+            except ZMQError as error:
+                if error.errno != Errno.EINVAL:
+                    raise
+                raise AttributeError(f"the option {name} can't be read: {error}") from error
         option = option_named(name, False)
         if option >= 0 and SocketOption(option) in self.sockopts:
             return self.sockopts[SocketOption(option)]
@@ -432,9 +453,27 @@ cdef class Context:
         self.term()
 
 
+cdef size_t address_of(shadow) except? 0:
+    """Return the address of what libzmq calls a context or a socket."""
+    if isinstance(shadow, int):
+        return shadow
+    if hasattr(shadow, "underlying"):
+        return shadow.underlying
+    from zmq.utils.interop import cast_int_addr
+    return cast_int_addr(shadow)
+
+
 cpdef bint is_attribute(type cls, str name) except -1:
     """Tell whether a class, or one of its bases, defines or annotates a name."""
     for base in cls.__mro__:
         if name in base.__dict__ or name in base.__dict__.get("__annotations__", ()):
             return True
     return False
+
+
+cpdef str public_name(type cls):
+    """Return the name of a class with the module that users import it from."""
+    module = cls.__module__
+    if module.startswith("zmq."):
+        module = module.partition(".core")[0]
+    return f"{module}.{cls.__qualname__}"

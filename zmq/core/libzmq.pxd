@@ -5,6 +5,8 @@ from libc.stdint cimport uint32_t
 cdef extern from "zmq_compat.h" nogil:
     int ZMQ_VERSION
     int GREENZMQ_DRAFT
+    int GREENZMQ_IPC_PATH_MAX
+    const char *GREENZMQ_INCLUDE_DIRS
 
     enum:
         ENOTSUP

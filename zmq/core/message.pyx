@@ -151,7 +151,14 @@ cdef class Frame:
         cdef bytes start
         cdef Py_ssize_t size = len(self)
         start = PyBytes_FromStringAndSize(<const char *> zmq_msg_data(&self.msg), min(size, 12))
-        return f"<zmq.{type(self).__name__}({start!r}{f'...{size}B' if size > 12 else ''})>"
+        rest = ""
+        if size >= 1_000_000:
+            rest = f"...{size / 1e6:.0f}MB"
+        elif size >= 1000:
+            rest = f"...{size / 1e3:.0f}kB"
+        elif size > 12:
+            rest = f"...{size}B"
+        return f"<zmq.{type(self).__name__}({start!r}{rest})>"
 
     @property
     def buffer(self):

@@ -12,6 +12,7 @@ from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport zmq_errno, zmq_getsockopt, zmq_setsockopt
 
 from zmq.core.constants import ContextOption, SocketOption, _OptType
+from zmq.core.error import ZMQError
 
 cdef dict kinds = {
     int(option): {_OptType.int: INT, _OptType.int64: INT64, _OptType.bytes: BYTES, _OptType.fd: FD}[option._opt_type]
@@ -127,7 +128,12 @@ cdef class OptionAttribute:
             return self
         if self.option == 1:
             raise AttributeError(f"{self.name} attribute is write-only")
-        return socket.get(self.option)
+        try:
+            return socket.get(self.option)
+        except ZMQError as error:
+            if error.errno != EINVAL:
+                raise
+            raise AttributeError(f"the option {self.name} can't be read: {error}") from error
 
     def __set__(self, socket, value):
         socket.set(self.option, value)

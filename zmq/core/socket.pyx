@@ -23,13 +23,13 @@ from cpython.buffer cimport (
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject_GenericSetAttr
-from libc.errno cimport EAGAIN, EINTR, EINVAL
+from libc.errno cimport EAGAIN, EINTR, EINVAL, ENAMETOOLONG
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from zmq.core cimport wait
 from zmq.core.check cimport check, raise_errno
-from zmq.core.context cimport Context, is_attribute
+from zmq.core.context cimport Context, address_of, is_attribute, public_name
 from zmq.core.libzmq cimport (
     GREENZMQ_DRAFT,
     ZMQ_DEALER,
@@ -240,7 +240,7 @@ cdef class Socket:
         if isinstance(ctx_or_socket, Socket):
             shadow = ctx_or_socket
         if shadow is not None:
-            address = shadow.underlying if hasattr(shadow, "underlying") else shadow
+            address = address_of(shadow)
             if address == 0:
                 raise ZMQError(Errno.ENOTSOCK, "0 is not the address of a socket")
             self.handle = <void *> address
@@ -294,8 +294,7 @@ cdef class Socket:
 
     def __repr__(self):
         kind = self.socket_type.name if isinstance(self.socket_type, SocketType) else str(self.socket_type)
-        cls = type(self)
-        return f"<{cls.__module__}.{cls.__qualname__}(zmq.{kind}) at {hex(id(self))}{' closed' if self.closed else ''}>"
+        return f"<{public_name(type(self))}(zmq.{kind}) at {hex(id(self))}{' closed' if self.closed else ''}>"
 
     def __enter__(self):
         return self
@@ -343,6 +342,10 @@ cdef class Socket:
     @property
     def _shadow(self):
         return self.is_shadow
+
+    @property
+    def _shadow_obj(self):
+        return self.original
 
     @classmethod
     def shadow(cls, address):
@@ -491,8 +494,10 @@ cdef class Socket:
         if errno == 0:
             return 0
         from zmq.core.error import error_for
-        from zmq.core.version import strerror
+        from zmq.core.version import IPC_PATH_MAX_LEN, strerror
         text = f"{strerror(errno)} (addr={addr!r})"
+        if errno == ENAMETOOLONG:
+            text += f"; the path of an ipc address has at most {IPC_PATH_MAX_LEN} bytes here"
         raise error_for(errno, text)
 
     cdef last_endpoint(self, addr):
@@ -703,6 +708,8 @@ cdef class Socket:
         option = option_named(name, False)
         if option < 0:
             raise AttributeError(f"{type(self).__name__} has no such option: {name.upper()}")
+        if name in ("subscribe", "unsubscribe") and isinstance(value, str):
+            value = value.encode("utf-8")
         self.set(SocketOption(option), value)
 
     def fileno(self):
@@ -901,7 +908,7 @@ cdef class Socket:
             False lends the object's memory to libzmq where it has `copy_threshold` bytes or more. It must not be
             changed until libzmq is done with it.
         track : bool
-            With ``copy=False``: return a tracker.
+            With ``copy=False``: return a tracker. For a `Frame` that is tracked it is returned in any case.
         routing_id : int, optional
             The peer, for a SERVER or PEER socket (draft).
         group : str, optional
@@ -981,9 +988,11 @@ cdef class Socket:
                 discard(&out)
             if part.held:
                 PyBuffer_Release(&part.view)
-        if track and not copy:
-            return frame.tracker if frame is not None and frame.tracker is not None else _FINISHED_TRACKER
-        return None
+        if copy:
+            return None
+        if frame is not None and frame.tracker is not None:
+            return frame.tracker
+        return _FINISHED_TRACKER if track else None
 
     cdef Frame to_part(self, data, Part *part, copy, bint track, routing_id, group):
         """Fill in a part. Returns the frame that has to live until it is sent, or None."""
@@ -1093,15 +1102,15 @@ cdef class Socket:
                     PyBuffer_Release(&out.parts[i].view)
             if out.parts != few:
                 free(out.parts)
-        if track and not copy:
-            trackers = [frame.tracker for frame in frames or () if frame.tracker is not None]
-            if not trackers:
-                return _FINISHED_TRACKER
-            tracker = MessageTracker(*trackers)
-            if self.get_hub is not None:
-                tracker._get_hub = self.get_hub
-            return tracker
-        return None
+        if copy:
+            return None
+        trackers = [frame.tracker for frame in frames or () if frame.tracker is not None]
+        if not trackers:
+            return _FINISHED_TRACKER if track else None
+        tracker = MessageTracker(*trackers)
+        if self.get_hub is not None:
+            tracker._get_hub = self.get_hub
+        return tracker
 
     cdef send_each(self, list parts, int flags, copy, track, dict kwargs):
         """Send a message through the `send` of a subclass, frame by frame."""
@@ -1321,7 +1330,7 @@ cdef class Socket:
         Returns
         -------
         int
-            How many bytes were written into the buffer.
+            The size of the frame in bytes: more than `nbytes` or the buffer has where the rest was cut off.
 
         Raises
         ------
@@ -1347,8 +1356,8 @@ cdef class Socket:
                 raise ValueError(f"nbytes={nbytes} too big for a buffer of {view.len} bytes")
             expect(&incoming, False)
             self.operate(try_recv, &incoming, flags, ZMQ_POLLIN, 1)
-            size = min(zmq_msg_size(&incoming.few[0]), <size_t> (nbytes or view.len))
-            memcpy(view.buf, zmq_msg_data(&incoming.few[0]), size)
+            size = zmq_msg_size(&incoming.few[0])
+            memcpy(view.buf, zmq_msg_data(&incoming.few[0]), min(size, <size_t> (nbytes or view.len)))
             zmq_msg_close(&incoming.few[0])
             return size
         finally:
@@ -1511,12 +1520,9 @@ cdef class Socket:
         return monitor
 
     def disable_monitor(self):
-        """Stop monitoring and close the monitor's socket."""
-        monitor = self.monitor_socket
+        """Stop monitoring. The monitor's socket still has the events up to MONITOR_STOPPED; its user closes it."""
         self.monitor_socket = None
         self.monitor(None, 0)
-        if monitor is not None:
-            monitor.close()
 
     # Groups (draft).
 
@@ -1611,3 +1617,8 @@ cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout) except
         if zmq_errno() != EINTR:
             raise_errno(zmq_errno())
         PyErr_CheckSignals()
+
+
+# For annotations: what blocks the caller, as opposed to `zmq.asyncio`.
+SyncSocket = Socket[bytes]
+SyncContext = Context[SyncSocket]

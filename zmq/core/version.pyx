@@ -3,9 +3,13 @@
 What must not live here: anything that touches a context or a socket. Called by everybody.
 """
 
+import os
+
 from zmq.core.check cimport check
 from zmq.core.libzmq cimport (
     GREENZMQ_DRAFT,
+    GREENZMQ_INCLUDE_DIRS,
+    GREENZMQ_IPC_PATH_MAX,
     zmq_curve_keypair,
     zmq_curve_public,
     zmq_errno as c_zmq_errno,
@@ -21,6 +25,11 @@ GREENZMQ = "0.1.0"
 
 #: Whether this build knows libzmq's draft API.
 DRAFT_API = bool(GREENZMQ_DRAFT)
+#: The same by PyZMQ's name.
+PYZMQ_DRAFT_API = DRAFT_API
+
+#: The longest path of an ipc address, in bytes.
+IPC_PATH_MAX_LEN = GREENZMQ_IPC_PATH_MAX
 
 
 def zmq_version_info():
@@ -54,6 +63,30 @@ def pyzmq_version_info():
 def greenzmq_version():
     """Return the version of this package, greenzmq."""
     return GREENZMQ
+
+
+def get_includes():
+    """Return the folders that C and Cython code which builds on this package needs to include.
+
+    Returns
+    -------
+    list of str
+        The package's own, and those of the libzmq it was built with if they are not the system's.
+    """
+    package = os.path.dirname(os.path.dirname(__file__))
+    own = [package, os.path.join(package, "utils"), os.path.join(package, "core")]
+    return own + [folder for folder in GREENZMQ_INCLUDE_DIRS.decode("utf-8").split(os.pathsep) if folder]
+
+
+def get_library_dirs():
+    """Return the folders to look in for shared libraries that belong to this package.
+
+    Returns
+    -------
+    list of str
+        The package itself. libzmq is not part of it: link with that as the system, or your build of it, says.
+    """
+    return [os.path.dirname(os.path.dirname(__file__))]
 
 
 def zmq_errno():

@@ -167,6 +167,27 @@ static int greenzmq_is_lent(const void *data) {
     return found;
 }
 
+/* With the GIL held: count what is lent or has come back and is not released yet, and list up to `room` of it, the
+   address of each loan and a new reference to the object. */
+static size_t greenzmq_list_lent(void **loans, PyObject **objects, size_t room) {
+    greenzmq_loan *lists[2], *loan;
+    size_t count = 0;
+    int i;
+    pthread_mutex_lock(&greenzmq_lock);
+    lists[0] = greenzmq_out;
+    lists[1] = greenzmq_returned;
+    for (i = 0; i < 2; i++)
+        for (loan = lists[i]; loan; loan = i ? loan->next : loan->after) {
+            if (count < room) {
+                loans[count] = loan;
+                objects[count] = Py_NewRef(loan->view.obj);
+            }
+            count++;
+        }
+    pthread_mutex_unlock(&greenzmq_lock);
+    return count;
+}
+
 /* Returns 0 when it has come true already; the alert is then not registered. */
 static int greenzmq_add_alert(greenzmq_alert *alert) {
     int pending;

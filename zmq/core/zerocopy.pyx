@@ -9,7 +9,7 @@ import os
 
 from cpython.buffer cimport PyBUF_SIMPLE, Py_buffer, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.ref cimport Py_INCREF, Py_DECREF
+from cpython.ref cimport PyObject, Py_DECREF, Py_INCREF
 from libc.errno cimport EINTR
 from libc.stdlib cimport free, malloc
 
@@ -37,6 +37,7 @@ cdef extern from "zerocopy.h" nogil:
 
 cdef extern from "zerocopy.h":
     void settle "greenzmq_settle"(loan_t *loans)
+    size_t list_lent "greenzmq_list_lent"(void **loans, PyObject **objects, size_t room)
 
 
 cdef class Release:
@@ -154,6 +155,33 @@ cdef int lend(zmq_msg_t *msg, data, Release release) except -1:
 cdef bint is_lent(const void *data) noexcept nogil:
     """Tell whether `data` is the start of an object that is lent."""
     return c_is_lent(data)
+
+
+def lent():
+    """Return the objects whose memory is lent to libzmq.
+
+    Returns
+    -------
+    dict
+        Each object by the number of its loan.
+    """
+    cdef size_t room = list_lent(NULL, NULL, 0) + 64
+    cdef void **loans = <void **> malloc(room * sizeof(void *))
+    cdef PyObject **objects = <PyObject **> malloc(room * sizeof(PyObject *))
+    cdef size_t i, count
+    cdef list found = []
+    try:
+        if loans == NULL or objects == NULL:
+            raise MemoryError()
+        # libzmq's own threads only make it fewer; what other threads of Python lend meanwhile may be left out.
+        count = min(room, list_lent(loans, objects, room))
+        for i in range(count):
+            found.append((<size_t> loans[i], <object> objects[i]))
+            Py_DECREF(<object> objects[i])
+    finally:
+        free(loans)
+        free(objects)
+    return dict(found)
 
 
 def _stop():

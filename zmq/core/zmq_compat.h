@@ -7,10 +7,18 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <sys/un.h>
 #include <zmq.h>
 
 #if ZMQ_VERSION < ZMQ_MAKE_VERSION(4, 2, 0)
 #error "greenzmq needs libzmq 4.2 or newer"
+#endif
+
+#define GREENZMQ_IPC_PATH_MAX ((int) sizeof(((struct sockaddr_un *) 0)->sun_path) - 1)
+
+/* Where this libzmq's headers are, if not in the system's folders; setup.py says. */
+#ifndef GREENZMQ_INCLUDE_DIRS
+#define GREENZMQ_INCLUDE_DIRS ""
 #endif
 
 #ifdef ZMQ_BUILD_DRAFT_API

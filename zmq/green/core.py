@@ -26,3 +26,4 @@ class Context(_context.Context):
 
     _get_hub = staticmethod(get_hub)
     _socket_class = Socket
+    _instance = None

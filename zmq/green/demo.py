@@ -143,8 +143,8 @@ def bind(socket: zmq.Socket, transport: str, folder: str) -> str:
 
 def run(options: argparse.Namespace, tally: Tally) -> None:
     """Start everybody, wait for the clients, and leave nothing behind."""
-    # The end of the context closes the sockets that are still open.
-    with TemporaryDirectory(prefix="zmq-") as folder, zmq.Context() as context:
+    with TemporaryDirectory(prefix="zmq-") as folder:
+        context = zmq.Context()
         context.max_sockets = options.clients + options.workers + 2
         # For every socket. The queues need no bound: a client waits for an answer before it asks again.
         context.rcvtimeo = context.sndtimeo = TIMEOUT_MS
@@ -170,6 +170,7 @@ def run(options: argparse.Namespace, tally: Tally) -> None:
             gevent.joinall(clients)
         finally:
             gevent.killall(jobs)
+            context.destroy()
 
 
 class Parser(argparse.ArgumentParser):

@@ -1,0 +1,4 @@
+"""An import path of PyZMQ: what `zmq.core` has of PyZMQ's compiled binding."""
+
+from zmq.backend.cython._zmq import *  # noqa: F403
+from zmq.backend.cython._zmq import __all__ as __all__

@@ -1,0 +1,1 @@
+from zmq.core.libzmq cimport *

@@ -1,0 +1,5 @@
+"""An import path of PyZMQ; see `zmq.core.stopwatch`."""
+
+from zmq.core.stopwatch import Stopwatch
+
+__all__ = ["Stopwatch"]
