@@ -219,7 +219,7 @@ def test_curve(context: Any, zmq: ModuleType) -> None:
 
 def test_a_monitor_tells_of_connections(context: Any, zmq: ModuleType) -> None:
     push = context.socket(zmq.PUSH)
-    monitor = push.get_monitor_socket(zmq.EVENT_LISTENING | zmq.EVENT_ACCEPTED)
+    monitor = push.get_monitor_socket(zmq.EVENT_LISTENING | zmq.EVENT_ACCEPTED | zmq.EVENT_MONITOR_STOPPED)
     assert push.get_monitor_socket() is monitor
     port = push.bind_to_random_port("tcp://127.0.0.1")
     event, address = monitor.recv_multipart()
