@@ -46,6 +46,7 @@ def find_libzmq() -> dict[str, list[str]]:
             "include_dirs": [flag[2:] for flag in flags if flag.startswith("-I")],
             "library_dirs": [flag[2:] for flag in flags if flag.startswith("-L")],
             "libraries": [flag[2:] for flag in flags if flag.startswith("-l")],
+            "extra_compile_args": [flag for flag in flags if flag.startswith("-D")],
         }
     # Without pkg-config the compiler's own folders may have it.
     for folder in ("/usr/include", "/usr/local/include", "/opt/homebrew/include"):
@@ -61,6 +62,10 @@ def find_libzmq() -> dict[str, list[str]]:
 def extensions() -> list[Extension]:
     """Return one extension module for each .pyx file of zmq.core."""
     libzmq = find_libzmq()
+    more = libzmq.pop("extra_compile_args", [])
+    # A libzmq with its draft API says so through pkg-config; for one in ZMQ_PREFIX the user does.
+    if os.environ.get("ZMQ_DRAFT_API", "0") not in ("", "0"):
+        more = [*more, "-DZMQ_BUILD_DRAFT_API=1"]
     folders = os.pathsep.join(libzmq["include_dirs"])
     libzmq["include_dirs"] = [*libzmq["include_dirs"], "zmq/core"]
     headers = sorted(str(path) for path in Path("zmq/core").glob("*.h"))
@@ -69,7 +74,7 @@ def extensions() -> list[Extension]:
             ".".join(path.with_suffix("").parts),
             [str(path)],
             depends=headers,
-            extra_compile_args=["-O3", "-std=c11", "-D_GNU_SOURCE", "-pthread"],
+            extra_compile_args=["-O3", "-std=c11", "-D_GNU_SOURCE", "-pthread", *more],
             # Types that can be changed at run time, as PyZMQ's can: programs and their tests patch methods.
             define_macros=[("CYTHON_USE_TYPE_SPECS", "1"), ("GREENZMQ_INCLUDE_DIRS", f'"{folders}"')],
             extra_link_args=["-pthread"],

@@ -71,7 +71,10 @@ class Ending:
 
 
 cdef class Context:
-    """A container of sockets, with its I/O threads.
+    """Context(io_threads=1, shadow=None)
+--
+
+    A container of sockets, with its I/O threads.
 
     Parameters
     ----------

@@ -109,3 +109,8 @@ cdef extern from "zmq_compat.h" nogil:
     uint32_t zmq_msg_routing_id(zmq_msg_t *msg)
     int zmq_msg_set_group(zmq_msg_t *msg, const char *group)
     const char *zmq_msg_group(zmq_msg_t *msg)
+
+    # A descriptor for a thread-safe socket, which is draft and has no ZMQ_FD of its own.
+    void *bell_new "greenzmq_bell_new"(void *socket, int *fd)
+    void bell_still "greenzmq_bell_still"(void *bell)
+    void bell_close "greenzmq_bell_close"(void *bell)

@@ -49,7 +49,10 @@ COPY_THRESHOLD = 65536
 
 
 cdef class Frame:
-    """One part of a message.
+    """Frame(data=None, track=False, copy=None, copy_threshold=None)
+--
+
+    One part of a message.
 
     Parameters
     ----------

@@ -35,6 +35,7 @@ from zmq.core.libzmq cimport (
     ZMQ_DEALER,
     ZMQ_DONTWAIT,
     ZMQ_EVENTS,
+    ZMQ_FD,
     ZMQ_LINGER,
     ZMQ_POLLIN,
     ZMQ_POLLOUT,
@@ -194,7 +195,10 @@ class _SocketContext:
 
 
 cdef class Socket:
-    """A 0MQ socket.
+    """Socket(ctx_or_socket=None, socket_type=-1, *, shadow=None, copy_threshold=None)
+--
+
+    A 0MQ socket.
 
     Made by `Context.socket`. Not for several threads at once; any number of greenlets of one thread may share a
     green socket.
@@ -554,6 +558,8 @@ cdef class Socket:
     def getsockopt(self, option):
         """Return the value of a socket option; the same as `get`."""
         self.usable()
+        if option == ZMQ_FD:
+            return (<Trampoline> self.waited()).descriptor()
         value = get_option(self.handle, option)
         if option == ZMQ_EVENTS:
             self.operated()

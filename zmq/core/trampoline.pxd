@@ -43,6 +43,7 @@ cdef class Trampoline(Waiter):
     cdef Hub watched_hub    # the hub that `watcher` belongs to
     cdef unsigned long thread
     cdef int fd
+    cdef void *bell         # of a thread-safe socket, which has no ZMQ_FD; else NULL
     cdef int born           # `generation` when the socket was made
     cdef int parked         # turns and armed subscriptions
     cdef bint armed

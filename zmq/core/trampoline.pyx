@@ -49,14 +49,15 @@ told of. It never should find any. If it does it wakes the greenlet, counts it i
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.pythread cimport PyThread_get_thread_ident
+from libc.errno cimport EINTR, EINVAL
 from libc.string cimport memcmp
 
 from zmq.core import hub as hub_module
 from zmq.core.constants import Errno
-from libc.errno cimport EINTR
-from zmq.core.error import Again, ZMQError
+from zmq.core.error import Again, ZMQError, ZMQVersionError
 
 from zmq.core.libzmq cimport (
+    ENOTSUP,
     ZMQ_EVENTS,
     ZMQ_FD,
     ZMQ_POLLIN,
@@ -66,6 +67,9 @@ from zmq.core.libzmq cimport (
     ZMQ_STREAM,
     ZMQ_TYPE,
     ZMQ_XPUB,
+    bell_close,
+    bell_new,
+    bell_still,
     zmq_errno,
     zmq_getsockopt,
 )
@@ -337,6 +341,8 @@ cdef class Trampoline(Waiter):
         """Read EVENTS, which stills the bell; -1 on an error."""
         cdef int events = 0
         cdef size_t size = sizeof(int)
+        if self.bell != NULL:
+            bell_still(self.bell)
         while zmq_getsockopt(self.handle, ZMQ_EVENTS, &events, &size) != 0:
             if zmq_errno() != EINTR:
                 return -1
@@ -494,7 +500,13 @@ cdef class Trampoline(Waiter):
         """Return the bell."""
         cdef size_t size = sizeof(int)
         if self.fd < 0 and zmq_getsockopt(self.handle, ZMQ_FD, &self.fd, &size) != 0:
-            raise_errno(zmq_errno())
+            if zmq_errno() != EINVAL:
+                raise_errno(zmq_errno())
+            self.bell = bell_new(self.handle, &self.fd)
+            if self.bell == NULL:
+                if zmq_errno() == ENOTSUP:
+                    raise ZMQVersionError("4.3.2", "The descriptor of a thread-safe socket")
+                raise_errno(zmq_errno())
         return self.fd
 
     cdef int enter(self) except -1:
@@ -684,6 +696,9 @@ cdef class Trampoline(Waiter):
                 turn = queue.head
                 queue.remove(turn)
                 turn.choose(CLOSED)
+        if self.bell != NULL:
+            bell_close(self.bell)
+            self.bell = NULL
         self.handle = NULL
 
     def sweep(self):

@@ -38,4 +38,34 @@ static inline int greenzmq_lacking(void) {
 #define zmq_msg_group(msg) ((const char *) "")
 #endif
 
+/* Thread-safe sockets, which are draft, have no ZMQ_FD; a zmq_poller has one that speaks for them. */
+#if GREENZMQ_DRAFT && ZMQ_VERSION >= ZMQ_MAKE_VERSION(4, 3, 2)
+static inline void *greenzmq_bell_new(void *socket, int *fd) {
+    void *bell = zmq_poller_new();
+    if (bell && (zmq_poller_add(bell, socket, NULL, ZMQ_POLLIN) != 0 || zmq_poller_fd(bell, fd) != 0)) {
+        int error = errno;
+        zmq_poller_destroy(&bell);
+        errno = error;
+        return NULL;
+    }
+    return bell;
+}
+static inline void greenzmq_bell_still(void *bell) {
+    zmq_poller_event_t event;
+    zmq_poller_wait(bell, &event, 0);
+}
+static inline void greenzmq_bell_close(void *bell) {
+    zmq_poller_destroy(&bell);
+}
+#else
+static inline void *greenzmq_bell_new(void *socket, int *fd) {
+    (void) socket;
+    (void) fd;
+    errno = ENOTSUP;
+    return NULL;
+}
+static inline void greenzmq_bell_still(void *bell) { (void) bell; }
+static inline void greenzmq_bell_close(void *bell) { (void) bell; }
+#endif
+
 #endif

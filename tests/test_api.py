@@ -1,0 +1,73 @@
+"""The public names and parameter names of the API that this package implements."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+#: Modules that are not there yet.
+PENDING = (
+    "zmq.asyncio",
+    "zmq.auth",
+    "zmq.curve_keygen",
+    "zmq.devices",
+    "zmq.eventloop",
+    "zmq.green.eventloop",
+    "zmq.log",
+    "zmq.ssh",
+)
+
+
+def listed() -> Iterator[tuple[str, list[str]]]:
+    """Yield the modules of api.txt, each with its names."""
+    text = Path(__file__).with_name("api.txt").read_text()
+    for module, names in re.findall(r"^\[(.*)\]\n([^\[]*)", text, flags=re.M):
+        yield module, names.split("\n")
+
+
+def parameters(function: Any) -> list[str]:
+    return [parameter.name for parameter in inspect.signature(function).parameters.values()]
+
+
+def missing(module: Any, entry: str) -> str:
+    """Tell what is wrong with one name; the empty string when nothing is."""
+    name, _, rest = entry.partition("(")
+    found = module
+    for part in name.split("."):
+        if not hasattr(found, part):
+            return f"{entry}: not there"
+        found = getattr(found, part)
+    wanted = [parameter for parameter in rest.rstrip(")").split(", ") if parameter]
+    if not wanted:
+        return ""
+    have = parameters(found)
+    # Ours may have more, after those or by keyword alone.
+    rest_of_ours = [parameter for parameter in have if parameter in wanted]
+    if rest_of_ours != wanted and not ("kwargs" in have or "args" in have):
+        return f"{entry}: has the parameters {', '.join(have)}"
+    return ""
+
+
+@pytest.mark.parametrize(("module", "names"), [pytest.param(*each, id=each[0]) for each in listed()])
+def test_names_and_parameters(module: str, names: list[str]) -> None:
+    if module.startswith(PENDING):
+        pytest.skip(f"{module} is not there yet")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        found = importlib.import_module(module)
+        problems = [problem for name in names if name and (problem := missing(found, name))]
+    assert problems == []
+
+
+def test_the_list_is_read() -> None:
+    modules = dict(listed())
+    assert len(modules) > 40 and len(modules["zmq"]) > 300
+    assert missing(importlib.import_module("zmq"), "Socket.no_such_method(self)")
+    assert missing(importlib.import_module("zmq"), "Socket.bind(self, address)")

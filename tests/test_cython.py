@@ -1,0 +1,96 @@
+"""Cython code of other projects that builds on this package."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import zmq
+
+pytest.importorskip("Cython")
+
+SETUP = """
+    import os, shlex, subprocess
+    from Cython.Build import cythonize
+    from setuptools import Extension, setup
+    import zmq
+
+    prefix = os.environ.get("ZMQ_PREFIX")
+    flags = [f"-L{prefix}/lib", f"-Wl,-rpath,{prefix}/lib", "-lzmq"] if prefix else shlex.split(
+        subprocess.run(["pkg-config", "--libs", "libzmq"], check=True, capture_output=True, text=True).stdout
+    )
+    module = Extension("forwarder", ["forwarder.pyx"], include_dirs=zmq.get_includes(), extra_link_args=flags)
+    setup(name="forwarder", ext_modules=cythonize([module], language_level=3))
+"""
+
+FORWARDER = """
+    from zmq cimport Context, Frame, libzmq
+    from zmq.core.libzmq cimport (
+        ZMQ_SNDMORE, zmq_msg_close, zmq_msg_init, zmq_msg_more, zmq_msg_recv, zmq_msg_send, zmq_msg_t
+    )
+    from zmq.core.socket cimport Socket
+
+    cpdef int forward(Socket source, Socket target, int messages) except -1:
+        '''Move messages in C; returns how many frames they had.'''
+        cdef zmq_msg_t frame
+        cdef int moved = 0
+        cdef bint more = False
+        cdef void *from_handle = source.handle
+        cdef void *to_handle = target.handle
+        zmq_msg_init(&frame)
+        with nogil:
+            while messages or more:
+                if zmq_msg_recv(&frame, from_handle, 0) < 0:
+                    break
+                more = zmq_msg_more(&frame)
+                if zmq_msg_send(&frame, to_handle, ZMQ_SNDMORE if more else 0) < 0:
+                    break
+                moved += 1
+                if not more:
+                    messages -= 1
+        zmq_msg_close(&frame)
+        return moved
+
+    def run():
+        cdef Context context = Context()
+        cdef Frame frame = Frame(b"first")
+        pairs = []
+        for name in ("inproc://in", "inproc://out"):
+            pair = Socket(context, libzmq.ZMQ_PAIR), Socket(context, libzmq.ZMQ_PAIR)
+            pair[0].bind(name)
+            pair[1].connect(name)
+            pairs.append(pair)
+        (a, b), (c, d) = pairs
+        a.send_multipart([frame, b"second"])
+        a.send(b"third")
+        moved = forward(b, c, 2)
+        found = moved, d.recv_multipart(), d.recv()
+        for socket in (a, b, c, d):
+            socket.close()
+        context.term()
+        return found
+"""
+
+
+@pytest.mark.timeout(300)
+def test_a_forwarder_in_c(tmp_path: Path) -> None:
+    (tmp_path / "setup.py").write_text(textwrap.dedent(SETUP))
+    (tmp_path / "forwarder.pyx").write_text(textwrap.dedent(FORWARDER))
+    # Cython looks for .pxd files along the path, and not where an editable installation says.
+    environment = {**os.environ, "CFLAGS": "-O0", "PYTHONPATH": str(Path(zmq.__file__).parents[1])}
+
+    def run(*command: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=240
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    run("setup.py", "build_ext", "--inplace")
+    found = run("-W", "error", "-c", "import forwarder; print(forwarder.run())")
+    assert found.strip() == "(3, [b'first', b'second'], b'third')"
