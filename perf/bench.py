@@ -30,6 +30,8 @@ HERE = Path(__file__).resolve().parent
 TARGETS: dict[str, float | None] = {
     "threads-pair": 3.5,
     "threads-pair-busy": 8,
+    "open-close": 1,
+    "import": 1,
     "gevent-push-pull-inproc": 30,
     "gevent-push-pull-tcp": 15,
     "gevent-req-rep-inproc": 5,

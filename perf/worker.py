@@ -12,6 +12,7 @@ import importlib.util
 import json
 import random
 import resource
+import statistics
 import subprocess
 import sys
 import threading
@@ -301,9 +302,47 @@ def gevent_poller_wait(seconds: float, sockets: int) -> Result:
         return measure(together(send_all, receive_all), seconds)
 
 
+def open_close(seconds: float) -> Result:
+    """One operation is to open and to close a socket, and its share of its context's end, which waits for all."""
+
+    def run(count: int) -> float:
+        start = now()
+        while count > 0:
+            context = zmq.Context()
+            for socket in [context.socket(zmq.PUSH) for _ in range(min(count, 100))]:
+                socket.close()
+            context.term()
+            count -= 100
+        return now() - start
+
+    return measure(run, seconds)
+
+
+# Without `site`, whose .pth files may import for one side what the other side still has to.
+IMPORT = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+start = time.perf_counter()
+import zmq
+print(time.perf_counter() - start)
+"""
+
+
+def import_zmq(seconds: float) -> Result:
+    """One operation is to import `zmq` in a fresh interpreter; the median, as some of them are unlucky."""
+    command = [sys.executable, "-I", "-S", "-c", IMPORT, str(Path(zmq.__file__).parents[1])]
+    took = []
+    end = now() + seconds
+    while now() < end or len(took) < 5:
+        took.append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
+    return {"operations": 1, "seconds": statistics.median(took)}
+
+
 WORKLOADS: dict[str, Callable[..., Result]] = {
     "threads-pair": threads_pair,
     "threads-pair-busy": threads_pair_busy,
+    "open-close": open_close,
+    "import": import_zmq,
     "gevent-push-pull-inproc": gevent_push_pull_inproc,
     "gevent-push-pull-tcp": gevent_push_pull_tcp,
     "gevent-req-rep-inproc": gevent_req_rep_inproc,
