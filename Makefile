@@ -3,7 +3,7 @@
 # make pythons  run the tests on every CPython from 3.10 on that is installed
 # make bench    measure it beside PyZMQ (QUICK=1 for a short run)
 # make conformance  run PyZMQ's own tests here and with PyZMQ, and show where the two differ
-# make lint     check the style
+# make lint     check the style and the types
 # make clean    remove what was built
 #
 # Each target first installs what it needs: libzmq's headers with apt-get, where that is there and they are not, and
@@ -48,6 +48,9 @@ lint: $(VENV)/.installed $(VENV)/.lint
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint zmq/core
+	@$(python) -m mypy
+	@$(python) -m mypy.stubtest zmq --concise --ignore-disjoint-bases --mypy-config-file pyproject.toml \
+	    --allowlist tools/stubtest.txt
 
 clean:
 	rm -rf $(VENV) $(BENCH) build dist *.egg-info zmq/core/*.c zmq/core/*.so zmq/core/*.html
@@ -66,7 +69,7 @@ $(VENV)/.installed: $(VENV)/.created $(sources) | system
 	@$(python) -m pip install --quiet --no-build-isolation --editable ".[gevent,eventlet,tornado]"
 	@touch $@
 
-$(VENV)/.lint: $(VENV)/.created
+$(VENV)/.lint: $(VENV)/.created pyproject.toml
 	@$(python) -m pip install --quiet --group lint
 	@touch $@
 

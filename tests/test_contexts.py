@@ -244,15 +244,17 @@ def test_a_context_that_is_dropped_does_not_hold_up_the_collector(zmq: ModuleTyp
 def test_binding_and_connecting_in_blocks(context: Any, zmq: ModuleType) -> None:
     a, b = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
     with a.bind("tcp://127.0.0.1:*") as bound:
-        assert bound.addr == a.get_string(zmq.LAST_ENDPOINT)
-        with b.connect(bound.addr):
+        assert bound is a
+        address = a.get_string(zmq.LAST_ENDPOINT)
+        with b.connect(address) as connected:
+            assert connected is b
             b.send(b"1")
             assert a.recv() == b"1"
         with pytest.raises(zmq.ZMQError) as caught:
-            b.disconnect(bound.addr)
+            b.disconnect(address)
         assert caught.value.errno == errno.ENOENT
     with pytest.raises(zmq.ZMQError):
-        a.unbind(bound.addr)
+        a.unbind(address)
 
 
 def test_random_ports(context: Any, zmq: ModuleType) -> None:

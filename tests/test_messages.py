@@ -194,6 +194,20 @@ def test_a_tracker_tells_when_libzmq_is_done(connected: Pair, zmq: ModuleType) -
     assert b.recv() == b"small"
 
 
+def test_what_sends_return(pair: Pair, zmq: ModuleType) -> None:
+    a, _ = pair()
+    big = bytes(100_000)
+    done = zmq._FINISHED_TRACKER
+    tracked = zmq.Frame(big, track=True)
+    assert a.send(b"1") is a.send(big) is a.send_multipart([b"1", big]) is a.send(zmq.Frame(b"1")) is None
+    assert a.send(b"1", copy=False) is a.send_multipart([b"1"], copy=False) is done
+    assert a.send(big, copy=False) is a.send_multipart([big, b"1"], copy=False) is None
+    assert a.send(tracked) is a.send(tracked, copy=False) is tracked.tracker
+    assert not a.send_multipart([b"1", tracked]).done
+    assert not a.send(big, copy=False, track=True).done
+    assert not a.send_multipart([big, b"1"], copy=False, track=True).done
+
+
 def test_a_lent_object_is_held_until_it_left_and_given_back_then(
     pair: Pair, zmq: ModuleType, front_end: FrontEnd
 ) -> None:

@@ -196,8 +196,12 @@ def test_a_mandatory_router_whose_peer_is_full_holds_up_one_direction_only(
 ) -> None:
     front, slow = pair(zmq.ROUTER, zmq.DEALER, hwm=2)
     front.router_mandatory = 1
+    # Another peer has room: EVENTS says POLLOUT, and sending to the slow one meets EAGAIN all the same.
+    idle = front.context.socket(zmq.DEALER)
+    idle.connect(front.get_string(zmq.LAST_ENDPOINT))
     back, worker = pair(zmq.DEALER, zmq.DEALER)
-    relay(front, back)
+    capture, listener = pair(zmq.PUSH, zmq.PULL)
+    relay(front, back, capture)
     slow.send(b"hello")
     name, _ = worker.recv_multipart()
     for i in range(20):
@@ -205,6 +209,10 @@ def test_a_mandatory_router_whose_peer_is_full_holds_up_one_direction_only(
     slow.send(b"more")
     assert worker.recv_multipart() == [name, b"more"]
     assert [slow.recv() for _ in range(20)] == [b"%d" % i for i in range(20)]
+    # Every message was captured once, however often it was tried.
+    captured = [listener.recv_multipart()[1] for _ in range(22)]
+    assert sorted(captured) == sorted([b"hello", b"more", *(b"%d" % i for i in range(20))])
+    assert not listener.poll(0)
 
 
 def test_one_socket_gets_back_what_it_sent(pair: Pair, zmq: ModuleType, front_end: FrontEnd, ledger: None) -> None:

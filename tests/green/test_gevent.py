@@ -611,6 +611,31 @@ def test_a_proxy_leaves_the_hub_free_and_ends_when_its_greenlet_is_killed(contex
     assert b.recv() == b"3"
 
 
+def test_a_proxy_that_is_killed_while_one_side_is_full_loses_nothing(context: zmq.Context) -> None:
+    front, a = pair(context, hwm=5)
+    back, b = pair(context, hwm=2)
+    for i in range(5):
+        # The proxy finds more than the other side takes.
+        sent = 0
+        with pytest.raises(zmq.Again):
+            while True:
+                a.send(b"%d" % sent, zmq.NOBLOCK)
+                sent += 1
+        greenlet = gevent.spawn(zmq.proxy, front, back)
+        with pytest.raises(gevent.Timeout), gevent.Timeout(0.05 + 0.01 * i):
+            while True:
+                a.send(b"%d" % sent)
+                sent += 1
+        greenlet.kill(timeout=10)
+        # What did not get through is still on the other side.
+        got = []
+        for socket in (b, front):
+            while socket.poll(0):
+                got.append(socket.recv())
+        assert got == [b"%d" % number for number in range(sent)]
+        assert sent >= 10
+
+
 def test_a_proxy_runs_for_a_time(context: zmq.Context) -> None:
     front, a = pair(context)
     back, b = pair(context)

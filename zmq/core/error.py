@@ -84,6 +84,7 @@ class InterruptedSystemCall(ZMQError, InterruptedError):
     """A signal interrupted a call that could not be resumed (EINTR)."""
 
     errno = EINTR
+    strerror: str
 
     def __init__(self, errno: int | str | None = "ignored", msg: str | None = None) -> None:
         super().__init__(EINTR, msg)
@@ -114,7 +115,7 @@ class ZMQVersionError(NotImplementedError):
         self.version = zmq_version()
 
     def __str__(self) -> str:
-        return self.args[0]
+        return str(self.args[0])
 
     def __repr__(self) -> str:
         return f"ZMQVersionError({str(self)!r})"

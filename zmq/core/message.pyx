@@ -150,6 +150,10 @@ cdef class Frame:
         other.tracker_event = self.tracker_event
         return other
 
+    def fast_copy(self):
+        """Return another frame with the same contents, which are not copied; the same as `copy.copy`."""
+        return self.__copy__()
+
     def __repr__(self):
         cdef bytes start
         cdef Py_ssize_t size = len(self)

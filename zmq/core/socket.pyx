@@ -183,7 +183,7 @@ class _SocketContext:
         return f"<{self.__class__.__name__}({self.kind}={self.addr!r})>"
 
     def __enter__(self):
-        return self
+        return self.socket
 
     def __exit__(self, *args):
         if self.socket.closed:
@@ -914,7 +914,7 @@ cdef class Socket:
             False lends the object's memory to libzmq where it has `copy_threshold` bytes or more. It must not be
             changed until libzmq is done with it.
         track : bool
-            With ``copy=False``: return a tracker. For a `Frame` that is tracked it is returned in any case.
+            With ``copy=False``: make what is returned tell when libzmq is done with the memory.
         routing_id : int, optional
             The peer, for a SERVER or PEER socket (draft).
         group : str, optional
@@ -923,6 +923,8 @@ cdef class Socket:
         Returns
         -------
         MessageTracker or None
+            That of a `Frame` which is tracked, or of memory that was lent with ``track=True``; one that is done when
+            ``copy=False`` lent nothing.
 
         Raises
         ------
@@ -994,11 +996,9 @@ cdef class Socket:
                 discard(&out)
             if part.held:
                 PyBuffer_Release(&part.view)
-        if copy:
-            return None
-        if frame is not None and frame.tracker is not None:
+        if frame is not None:
             return frame.tracker
-        return _FINISHED_TRACKER if track else None
+        return None if copy else _FINISHED_TRACKER
 
     cdef Frame to_part(self, data, Part *part, copy, bint track, routing_id, group):
         """Fill in a part. Returns the frame that has to live until it is sent, or None."""
@@ -1039,7 +1039,7 @@ cdef class Socket:
         Returns
         -------
         MessageTracker or None
-            For all the frames, with ``copy=False, track=True``.
+            As `send` returns it, for all the frames.
 
         Raises
         ------
@@ -1108,11 +1108,11 @@ cdef class Socket:
                     PyBuffer_Release(&out.parts[i].view)
             if out.parts != few:
                 free(out.parts)
-        if copy:
-            return None
-        trackers = [frame.tracker for frame in frames or () if frame.tracker is not None]
+        if frames is None:
+            return None if copy else _FINISHED_TRACKER
+        trackers = [frame.tracker for frame in frames if frame.tracker is not None]
         if not trackers:
-            return _FINISHED_TRACKER if track else None
+            return None
         tracker = MessageTracker(*trackers)
         if self.get_hub is not None:
             tracker._get_hub = self.get_hub

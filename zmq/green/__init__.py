@@ -7,16 +7,54 @@ Use it in the place of `zmq`::
 
 from __future__ import annotations
 
-import zmq as _zmq
-from zmq import *  # noqa: F403
-from zmq import _FINISHED_TRACKER as _FINISHED_TRACKER
-from zmq import __revision__ as __revision__
-from zmq import __version__ as __version__
-from zmq import backend, constants, error, sugar, utils
+from zmq import (
+    _FINISHED_TRACKER,
+    COPY_THRESHOLD,
+    DRAFT_API,
+    IPC_PATH_MAX_LEN,
+    PYZMQ_DRAFT_API,
+    Again,
+    ContextTerminated,
+    DraftFDWarning,
+    InterruptedSystemCall,
+    MessageTracker,
+    NotDone,
+    Stopwatch,
+    SyncContext,
+    SyncSocket,
+    ZMQBaseError,
+    ZMQBindError,
+    ZMQError,
+    ZMQVersionError,
+    __revision__,
+    __version__,
+    backend,
+    constants,
+    curve_keypair,
+    curve_public,
+    error,
+    get_budget,
+    get_includes,
+    get_library_dirs,
+    greenzmq_version,
+    has,
+    proxy,
+    proxy_steerable,
+    pyzmq_version,
+    pyzmq_version_info,
+    set_budget,
+    statistics,
+    strerror,
+    sugar,
+    utils,
+    zmq_errno,
+    zmq_version,
+    zmq_version_info,
+)
+from zmq import __all__ as __all__
+from zmq.core.constants import *  # noqa: F403
 from zmq.green.core import Context, Frame, Socket
 from zmq.green.device import device
 from zmq.green.poll import Poller, select, zmq_poll
 
 Message = Frame
-
-__all__ = _zmq.__all__

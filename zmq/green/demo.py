@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
 from time import perf_counter
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import gevent
 from gevent.event import Event
@@ -150,7 +150,7 @@ def run(options: argparse.Namespace, tally: Tally) -> None:
         context.rcvtimeo = context.sndtimeo = TIMEOUT_MS
         context.rcvhwm = context.sndhwm = context.linger = 0
         context.backlog = options.clients
-        jobs = [gevent.spawn(progress, tally)]
+        jobs: list[gevent.Greenlet[..., None]] = [gevent.spawn(progress, tally)]
         try:
             frontend, backend = context.socket(zmq.ROUTER), context.socket(zmq.DEALER)
             front, back = (bind(socket, options.transport, folder) for socket in (frontend, backend))
@@ -233,7 +233,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     interrupt = Event()
     handler = gevent.signal_handler(signal.SIGINT, interrupt.set)
     running = gevent.spawn(run, options, tally)
-    gevent.wait([running, interrupt], count=1)
+    awaited: list[Any] = [running, interrupt]
+    gevent.wait(awaited, count=1)
     running.kill()
     print(tally.table(), flush=True)
     handler.cancel()

@@ -69,8 +69,8 @@ def get_hub() -> Hub:
         One for each gevent hub; it lives as long as that.
     """
     try:
-        return _get_hub()._zmq_hub
+        return _get_hub()._zmq_hub  # type: ignore[attr-defined, no-any-return]
     except AttributeError:
-        hub = _get_hub()
+        hub: Any = _get_hub()
         hub._zmq_hub = adapter = Hub(hub)
         return adapter

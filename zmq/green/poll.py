@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
 
 from zmq.core import poll as _poll
-from zmq.green.hub import get_hub
+from zmq.green.hub import Hub, get_hub
 
 
 class Poller(_poll.Poller):
     """Wait for several sockets and descriptors; blocks only the greenlet."""
 
-    _get_hub = staticmethod(get_hub)
+    _get_hub: ClassVar[Callable[[], Hub] | None] = staticmethod(get_hub)
 
 
 def select(
@@ -22,7 +22,7 @@ def select(
     return _poll.select(rlist, wlist, xlist, timeout, poller_class=Poller)
 
 
-def zmq_poll(sockets: Iterable[tuple[Any, int]], timeout: float = -1) -> list[tuple[Any, int]]:
+def zmq_poll(sockets: Iterable[tuple[Any, int]], timeout: float | None = -1) -> list[tuple[Any, int]]:
     """Poll as `zmq.zmq_poll` does; blocks only the greenlet."""
     poller = Poller()
     for socket, flags in sockets:

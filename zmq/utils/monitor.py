@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Awaitable, Sequence
-from typing import Any, TypedDict
+from typing import Any, TypedDict, overload
 
 from zmq.core.constants import Event
+from zmq.core.socket import Socket
 
 _HEADER = struct.Struct("=HI")
 
@@ -58,6 +59,10 @@ def parse_monitor_message(msg: Sequence[Any]) -> _MonitorMessage:
     return {"event": event, "value": value, "endpoint": where}
 
 
+@overload
+def recv_monitor_message(socket: Socket[bytes], flags: int = 0) -> _MonitorMessage: ...
+@overload
+def recv_monitor_message(socket: Socket[Awaitable[Any]], flags: int = 0) -> Awaitable[_MonitorMessage]: ...
 def recv_monitor_message(socket: Any, flags: int = 0) -> Any:
     """Receive a message of a monitor.
 
