@@ -169,3 +169,49 @@ def test_errors_know_what_they_are(zmq: ModuleType) -> None:
     assert error.errno == zmq.EINVAL and error.strerror == str(error) == zmq.strerror(zmq.EINVAL)
     assert str(zmq.ZMQError(zmq.EINVAL, "in other words")) == "in other words"
     assert zmq.Again().errno == zmq.EAGAIN and zmq.ContextTerminated().errno == zmq.ETERM
+
+
+def test_methods_refuse_objects_of_other_classes(zmq: ModuleType) -> None:
+    for cls in (zmq.Context, zmq.Socket, zmq.Frame):
+        for name in dir(cls):
+            method = getattr(cls, name)
+            if name.startswith("_") or not callable(method) or getattr(method, "__self__", None) is not None:
+                continue
+            for other in (None, [], 1, object(), cls):
+                with pytest.raises(TypeError):
+                    method(other)
+
+
+def test_objects_that_were_never_made(zmq: ModuleType) -> None:
+    frame = zmq.Frame.__new__(zmq.Frame)
+    assert frame.bytes == b"" and len(frame) == 0 and bytes(frame.buffer) == b""
+    socket = zmq.Socket.__new__(zmq.Socket)
+    assert socket.closed
+    context = zmq.Context.__new__(zmq.Context)
+    assert context.closed and "socket" in dir(context)
+    poller = zmq.Poller.__new__(zmq.Poller)
+    for use in (
+        lambda: socket.send(b"1"),
+        lambda: socket.recv(),
+        lambda: socket.poll(0),
+        lambda: zmq.proxy(socket, socket),
+        lambda: context.socket(zmq.PUSH),
+        lambda: context.get(zmq.IO_THREADS),
+        lambda: zmq.Socket(context, zmq.PUSH),
+    ):
+        with pytest.raises(zmq.ZMQError):
+            use()
+    del frame, socket, context, poller
+
+
+def test_what_is_no_address(zmq: ModuleType) -> None:
+    for number in (0, 1, True, 4095):
+        for cls in (zmq.Context, zmq.Socket):
+            with pytest.raises(zmq.ZMQError):
+                cls.shadow(number)
+    for other in (-1, 2**64):
+        with pytest.raises(OverflowError):
+            zmq.Context.shadow(other)
+    for other in ("x", 1.5, [], object()):
+        with pytest.raises((TypeError, ValueError)):
+            zmq.Socket.shadow(other)

@@ -34,6 +34,9 @@ cdef extern from "ending.h" nogil:
     int begin_ending "greenzmq_begin_ending"(void *context, int fd)
     void await_endings "greenzmq_await_endings"(double seconds)
 
+cdef enum:
+    PAGE = 4096     # no object has an address below
+
 #: Seconds for which the end of the interpreter waits for contexts that were dropped without `term`.
 EXIT_LINGER = 5.0
 
@@ -167,7 +170,7 @@ cdef class Context:
             self.destroy()
 
     def __dir__(self):
-        return [*object.__dir__(self), *ContextOption.__members__, *(option.name for option in self.sockopts)]
+        return [*object.__dir__(self), *ContextOption.__members__, *(option.name for option in self.sockopts or ())]
 
     def __copy__(self):
         """Return a shadow of this context."""
@@ -458,12 +461,17 @@ cdef class Context:
 
 cdef size_t address_of(shadow) except? 0:
     """Return the address of what libzmq calls a context or a socket."""
+    cdef size_t address
     if isinstance(shadow, int):
-        return shadow
-    if hasattr(shadow, "underlying"):
-        return shadow.underlying
-    from zmq.utils.interop import cast_int_addr
-    return cast_int_addr(shadow)
+        address = shadow
+    elif hasattr(shadow, "underlying"):
+        address = shadow.underlying
+    else:
+        from zmq.utils.interop import cast_int_addr
+        address = cast_int_addr(shadow)
+    if 0 < address < PAGE:
+        raise ZMQError(Errno.EFAULT, f"{shadow!r} is no address")
+    return address
 
 
 cpdef bint is_attribute(type cls, str name) except -1:

@@ -4,7 +4,7 @@ from zmq.core.libzmq cimport zmq_msg_t
 cdef class Frame:
     cdef object __weakref__
     cdef zmq_msg_t msg
-    cdef bint made          # whether `msg` was initialised
+    cdef bint made          # by `__init__`, which runs once
     cdef bint received
     cdef bint readonly
     cdef object _data

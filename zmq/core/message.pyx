@@ -80,7 +80,7 @@ cdef class Frame:
     _get_hub = None
 
     def __cinit__(self):
-        self.made = False
+        zmq_msg_init(&self.msg)
 
     def __init__(self, data=None, bint track=False, copy=None, copy_threshold=None):
         cdef Py_buffer view
@@ -88,7 +88,6 @@ cdef class Frame:
         if self.made:
             raise RuntimeError("a Frame is made once")
         if data is None:
-            zmq_msg_init(&self.msg)
             self.made = True
             self.tracker = _FINISHED_TRACKER if track else None
             return
@@ -122,8 +121,7 @@ cdef class Frame:
             PyBuffer_Release(&view)
 
     def __dealloc__(self):
-        if self.made:
-            zmq_msg_close(&self.msg)
+        zmq_msg_close(&self.msg)
 
     def __getbuffer__(self, Py_buffer *view, int flags):
         cdef void *data = zmq_msg_data(&self.msg)
@@ -292,7 +290,6 @@ cdef tracker_for(Release release, get_hub):
 cdef Frame frame_of(zmq_msg_t *msg, type cls):
     """Make a frame of a message that was received, and take the message over."""
     cdef Frame frame = cls.__new__(cls)
-    zmq_msg_init(&frame.msg)
     frame.made = True
     zmq_msg_move(&frame.msg, msg)
     frame.received = True

@@ -30,7 +30,7 @@ def select(
     xlist: Iterable[FileDescriptorLike],
     timeout: float | None = None,
     *,
-    poller_class: type[Poller] = ...,
+    poller_class: type[Poller] | None = None,
 ) -> tuple[list[Any], list[Any], list[Any]]: ...
 
 class Registered(Subscription): ...

@@ -137,9 +137,10 @@ class Poller:
     #: Returns the hub to park in; None blocks the thread.
     _get_hub = None
 
+    _set = None
+
     def __init__(self):
         self._registered = {}
-        self._set = None
 
     def __del__(self):
         if self._set is not None:
@@ -235,7 +236,7 @@ class Poller:
         return (<PollSet> self._set).poll(get_hub, seconds)
 
 
-def select(rlist, wlist, xlist, timeout=None, *, poller_class=Poller):
+def select(rlist, wlist, xlist, timeout=None, *, poller_class=None):
     """Wait as `select.select` does, for sockets and descriptors.
 
     Parameters
@@ -263,7 +264,7 @@ def select(rlist, wlist, xlist, timeout=None, *, poller_class=Poller):
         if not timeout >= 0:
             raise ValueError(f"a time-out is 0 or more seconds, or -1 or None for none; got {timeout!r}")
         timeout = 1000.0 * timeout
-    poller = poller_class()
+    poller = (Poller if poller_class is None else poller_class)()
     for item, flags in wanted.items():
         poller.register(item, flags)
     ready = poller.poll(timeout)

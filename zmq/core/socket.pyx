@@ -11,7 +11,6 @@ import warnings
 import weakref
 from types import GenericAlias
 
-cimport cython
 from cpython.buffer cimport (
     PyBUF_SIMPLE,
     PyBUF_WRITABLE,
@@ -89,7 +88,7 @@ from zmq.core.transfer cimport (
 )
 from zmq.core.wait cimport Turn, Waiter
 
-from zmq.core.constants import Errno, Event, PollEvent, SocketOption, SocketType
+from zmq.core.constants import Errno, Event, SocketOption, SocketType
 from zmq.core.error import Again, ZMQBindError, ZMQError, ZMQVersionError
 from zmq.core.message import COPY_THRESHOLD
 from zmq.core.options import add_attributes
@@ -898,9 +897,6 @@ cdef class Socket:
 
     # Sending.
 
-    # As `recv`, a plain method of C: it is called faster, most of all by an interpreter that specializes calls.
-    @cython.binding(False)
-    @cython.embedsignature.format("clinic")
     def send(self, data, int flags=0, copy=True, bint track=False, routing_id=None, group=None):
         """Send one frame.
 
@@ -1199,8 +1195,6 @@ cdef class Socket:
 
     # Receiving.
 
-    @cython.binding(False)
-    @cython.embedsignature.format("clinic")
     def recv(self, int flags=0, copy=True, bint track=False):
         """Receive one frame.
 
@@ -1435,7 +1429,7 @@ cdef class Socket:
 
     # Polling.
 
-    def poll(self, timeout=None, flags=PollEvent.POLLIN):
+    def poll(self, timeout=None, flags=1):
         """Wait until the socket can send or receive.
 
         Parameters
@@ -1472,7 +1466,7 @@ cdef class Socket:
 
     # Monitoring.
 
-    def monitor(self, addr, events=Event.ALL):
+    def monitor(self, addr, events=0xFFFF):
         """Have the socket's events sent to an inproc address.
 
         Parameters

@@ -741,7 +741,7 @@ cdef class Sleeper:
     cdef bint inside, woken
     cdef readonly bint expired
 
-    def __init__(self, Hub hub):
+    def __init__(self, Hub hub not None):
         self.hub = hub
         self.greenlet = hub.current()
 
