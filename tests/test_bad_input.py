@@ -201,7 +201,6 @@ def test_objects_that_were_never_made(zmq: ModuleType) -> None:
     ):
         with pytest.raises(zmq.ZMQError):
             use()
-    del frame, socket, context, poller
 
 
 def test_what_is_no_address(zmq: ModuleType) -> None:

@@ -110,7 +110,7 @@ def main() -> int:
     parser.add_argument("--ours", type=Path, required=True, help="the interpreter that has this package")
     parser.add_argument("--theirs", type=Path, required=True, help="the interpreter that has PyZMQ")
     parser.add_argument("--archive", type=Path, required=True, help="PyZMQ's source archive")
-    parser.add_argument("--limit", type=float, default=300, metavar="SECONDS", help="for one file")
+    parser.add_argument("--limit", type=float, default=120, metavar="SECONDS", help="for one file")
     parser.add_argument("--mode", choices=MODES, action="append", help="only this one (may be repeated)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results there")
     parser.add_argument("--verbose", action="store_true", help="show how tests failed that pass with PyZMQ")
