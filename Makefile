@@ -17,6 +17,9 @@ PYZMQ ?= 27.3.0
 python = $(VENV)/bin/python
 sources = setup.py pyproject.toml $(wildcard zmq/core/*.pyx zmq/core/*.pxd zmq/core/*.h)
 python_sources = $(shell find zmq -name '*.py*' -not -name '*.pyc')
+# Whether the stubs say of the compiled modules what is true.
+stubtest = $(python) -m mypy.stubtest zmq --concise --ignore-disjoint-bases --mypy-config-file pyproject.toml \
+    --allowlist tools/stubtest.txt
 loops = libev-cffi libuv-cffi
 
 .PHONY: demo test pythons bench conformance lint clean system
@@ -31,7 +34,9 @@ test: $(VENV)/.installed
 	    GEVENT_LOOP=$$loop $(python) -m pytest -k "gevent or green" tests; \
 	done; \
 	echo "== threads, and gevent on its default loop"; \
-	$(python) -m pytest tests
+	$(python) -m pytest tests; \
+	echo "== the stubs"; \
+	$(stubtest)
 
 # Every interpreter has a virtual environment and a build folder of its own, outside the working tree.
 pythons:
@@ -49,8 +54,7 @@ lint: $(VENV)/.installed $(VENV)/.lint
 	@$(VENV)/bin/ruff format --check .
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint zmq/core
 	@$(python) -m mypy
-	@$(python) -m mypy.stubtest zmq --concise --ignore-disjoint-bases --mypy-config-file pyproject.toml \
-	    --allowlist tools/stubtest.txt
+	@$(stubtest)
 
 clean:
 	rm -rf $(VENV) $(BENCH) build dist *.egg-info zmq/core/*.c zmq/core/*.so zmq/core/*.html

@@ -212,6 +212,8 @@ def test_control_c_ends_a_call_that_waits(front_end: FrontEnd) -> None:
         with new_context() as context:
             socket = context.socket(zmq.PULL)
             socket.poll(1)  # a framework's loop is made here, and not where a handler raises
+            # A job in the background inherits that it is ignored.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             for wait in (socket.recv, socket.poll, lambda: zmq.select([socket], [], [])):
                 send = f"import os, time; time.sleep(0.1); os.kill({os.getpid()}, {int(signal.SIGINT)})"
                 source = subprocess.Popen([sys.executable, "-c", send])
