@@ -24,7 +24,7 @@ from zmq.core.libzmq cimport (
     zmq_ctx_term,
     zmq_errno,
 )
-from zmq.core.options cimport option_named
+from zmq.core.options cimport option_named, read_attribute
 from zmq.core.trampoline cimport wait_readable
 
 from zmq.core.constants import ContextOption, Errno, SocketOption, SocketType
@@ -316,12 +316,7 @@ cdef class Context:
     def __getattr__(self, name):
         cdef int option = option_named(name, True)
         if option >= 0:
-            try:
-                return self.get(ContextOption(option))
-            except ZMQError as error:
-                if error.errno != Errno.EINVAL:
-                    raise
-                raise AttributeError(f"the option {name} can't be read: {error}") from error
+            return read_attribute(self, ContextOption(option), name)
         option = option_named(name, False)
         if option >= 0 and SocketOption(option) in self.sockopts:
             return self.sockopts[SocketOption(option)]

@@ -136,7 +136,6 @@ cdef class Frame:
     def __copy__(self):
         """Return a frame that shares this one's memory."""
         cdef Frame other = type(self).__new__(type(self))
-        zmq_msg_init(&other.msg)
         other.made = True
         check(zmq_msg_copy(&other.msg, &self.msg))
         other.received = self.received

@@ -112,6 +112,16 @@ def name_of(option):
         return str(int(option))
 
 
+cdef object read_attribute(owner, option, name):
+    """Return an option of a context or a socket; one that can't be read is no attribute."""
+    try:
+        return owner.get(option)
+    except ZMQError as error:
+        if error.errno != EINVAL:
+            raise
+        raise AttributeError(f"the option {name} can't be read: {error}") from error
+
+
 cdef class OptionAttribute:
     """A socket option as an attribute of sockets."""
 
@@ -128,12 +138,7 @@ cdef class OptionAttribute:
             return self
         if self.option == 1:
             raise AttributeError(f"{self.name} attribute is write-only")
-        try:
-            return socket.get(self.option)
-        except ZMQError as error:
-            if error.errno != EINVAL:
-                raise
-            raise AttributeError(f"the option {self.name} can't be read: {error}") from error
+        return read_attribute(socket, self.option, self.name)
 
     def __set__(self, socket, value):
         socket.set(self.option, value)
