@@ -5,16 +5,22 @@ A test never asks which front-end it runs on. What only one of them can do is te
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Protocol
 
+os.environ["EVENTLET_TESTS"] = "1"  # otherwise it warns, here and in every process of a test, that it is old
+
+import eventlet
+import eventlet.event
 import gevent
 import gevent.event
 
 import zmq
+import zmq.eventlet
 import zmq.green
 
 #: Seconds after which a test that waits for something gives up.
@@ -31,6 +37,8 @@ class Task(Protocol):
 class FrontEnd(Protocol):
     name: str
     zmq: ModuleType
+    #: Whether the hub can run on after Ctrl-C came while it ran; eventlet's on asyncio can't.
+    outlives_interrupts: bool
     #: The names in the front-end's own terms.
     Event: Callable[[], Any]
 
@@ -61,6 +69,7 @@ class ThreadTask:
 
 class Threads:
     name = "threads"
+    outlives_interrupts = True
     zmq = zmq
     Event = threading.Event
 
@@ -93,6 +102,7 @@ class GreenTask:
 
 class Gevent:
     name = "gevent"
+    outlives_interrupts = True
     zmq = zmq.green
     Event = gevent.event.Event
 
@@ -103,7 +113,60 @@ class Gevent:
         gevent.sleep(seconds)
 
 
-FRONT_ENDS: list[FrontEnd] = [Threads(), Gevent()]
+class EventletTask:
+    def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self.greenlet = eventlet.spawn(self.run, function, args, kwargs)
+
+    def run(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        # An error that the test expects is nothing that eventlet should report.
+        try:
+            self.value = function(*args, **kwargs)
+        except Exception as error:
+            self.error = error
+
+    def get(self) -> Any:
+        with eventlet.Timeout(LIMIT):
+            self.greenlet.wait()
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+class EventletEvent:
+    """What `threading.Event` does, with the one-shot events of eventlet."""
+
+    def __init__(self) -> None:
+        self.event = eventlet.event.Event()
+
+    def is_set(self) -> bool:
+        return self.event.ready()
+
+    def set(self) -> None:
+        if not self.event.ready():
+            self.event.send()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        with eventlet.Timeout(timeout, False):
+            self.event.wait()
+        return self.is_set()
+
+
+class Eventlet:
+    name = "eventlet"
+    outlives_interrupts = os.environ.get("EVENTLET_HUB") != "asyncio"
+    zmq = zmq.eventlet
+    Event = EventletEvent
+
+    def spawn(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Task:
+        return EventletTask(function, args, kwargs)
+
+    def sleep(self, seconds: float) -> None:
+        eventlet.sleep(seconds)
+
+
+FRONT_ENDS: list[FrontEnd] = [Threads(), Gevent(), Eventlet()]
 
 
 def wait_until(front_end: FrontEnd, condition: Callable[[], object]) -> None:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def run(program: str, module: str = "zmq") -> str:
-    command = [sys.executable, "-X", "faulthandler", "-W", "error", "-c"]
+    command = [sys.executable, "-X", "faulthandler", "-W", "error", "-W", "ignore:Using fork", "-c"]
     program = f"import {module} as zmq\n{textwrap.dedent(program)}"
     done = subprocess.run([*command, program], capture_output=True, text=True, timeout=30)
     assert done.returncode == 0 and not done.stderr, done.stderr
@@ -130,14 +130,15 @@ def test_import_loads_no_framework() -> None:
     assert not {"gevent", "eventlet", "tornado", "asyncio", "greenlet", "numpy"} & set(loaded)
 
 
-def test_green_sockets_say_what_is_missing_without_gevent() -> None:
+@pytest.mark.parametrize(("framework", "module"), [("gevent", "zmq.green"), ("eventlet", "zmq.eventlet")])
+def test_green_sockets_say_what_is_missing_without_the_framework(framework: str, module: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "import sys; sys.modules['gevent'] = None; import zmq.green"],
+        [sys.executable, "-c", f"import sys; sys.modules['{framework}'] = None; import {module}"],
         capture_output=True,
         text=True,
         timeout=30,
     )
-    assert done.returncode == 1 and "gevent" in done.stderr.splitlines()[-1]
+    assert done.returncode == 1 and framework in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "zmq" / "core").glob("*.p*")), ids=lambda path: path.name)
@@ -150,7 +151,14 @@ def test_the_core_imports_nothing_from_above(path: Path) -> None:
         assert module.split(".")[0] not in {"gevent", "eventlet", "tornado", "asyncio", "greenlet"}, module
 
 
-def test_only_the_adapter_imports_gevent() -> None:
+FRAMEWORKS = {
+    "gevent": ("green/hub.py", "green/monkey.py", "green/demo.py"),
+    "eventlet": ("eventlet/hub.py", "eventlet/monkey.py"),
+}
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_only_the_adapter_imports_the_framework(framework: str) -> None:
     for path in (ROOT / "zmq").rglob("*.py"):
         imported = [
             name
@@ -163,8 +171,8 @@ def test_only_the_adapter_imports_gevent() -> None:
                 else []
             )
         ]
-        if path.relative_to(ROOT / "zmq").as_posix() not in ("green/hub.py", "green/demo.py"):
-            assert not any(name.split(".")[0] in ("gevent", "greenlet") for name in imported), path
+        if path.relative_to(ROOT / "zmq").as_posix() not in FRAMEWORKS[framework]:
+            assert not any(name.split(".")[0] == framework for name in imported), path
 
 
 def test_the_version_is_said_once() -> None:

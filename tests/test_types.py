@@ -13,6 +13,7 @@ from types import ModuleType
 
 import pytest
 
+import zmq.eventlet
 import zmq.green
 from zmq.core import constants
 
@@ -95,7 +96,8 @@ def test_every_constant_is_listed() -> None:
     assert constants.__all__ == found
 
 
-def test_green_has_every_name() -> None:
-    assert zmq.green.__all__ == zmq.__all__
-    assert [name for name in zmq.__all__ if not hasattr(zmq.green, name)] == []
+@pytest.mark.parametrize("module", [zmq.green, zmq.eventlet], ids=lambda module: module.__name__)
+def test_a_green_module_has_every_name(module: ModuleType) -> None:
+    assert module.__all__ == zmq.__all__
+    assert [name for name in zmq.__all__ if not hasattr(module, name)] == []
     assert len(set(zmq.__all__)) == len(zmq.__all__)

@@ -412,15 +412,19 @@ cdef class Context:
             self.handle = NULL
             return
         if get_hub is None:
-            while handle != NULL:
-                with nogil:
-                    rc = zmq_ctx_term(handle)
-                if rc == 0:
-                    self.handle = NULL
-                    return
-                if zmq_errno() != EINTR:
-                    raise_errno(zmq_errno())
-                PyErr_CheckSignals()
+            wait.block(self)
+            try:
+                while handle != NULL:
+                    with nogil:
+                        rc = zmq_ctx_term(handle)
+                    if rc == 0:
+                        self.handle = NULL
+                        return
+                    if zmq_errno() != EINTR:
+                        raise_errno(zmq_errno())
+                    PyErr_CheckSignals()
+            finally:
+                wait.unblock()
             return
         if handle != NULL:
             self.ending = Ending(<size_t> handle)

@@ -25,6 +25,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memset
 from posix.unistd cimport close, write
 
+from zmq.core cimport wait
 from zmq.core.check cimport raise_errno
 from zmq.core.hub cimport Hub
 from zmq.core.libzmq cimport (
@@ -314,15 +315,19 @@ cdef void *run_in_thread(void *argument) noexcept nogil:
     return NULL
 
 
-cdef int in_this_thread(Relay *relay) except -1:
+cdef int in_this_thread(Relay *relay, list sockets) except -1:
     """Run the loop here; a signal's handler runs meanwhile, and may raise."""
     relay.interruptible = True
-    while True:
-        with nogil:
-            relay.result = run(relay)
-        if relay.result != EINTR:
-            return 0
-        PyErr_CheckSignals()
+    wait.block(sockets)
+    try:
+        while True:
+            with nogil:
+                relay.result = run(relay)
+            if relay.result != EINTR:
+                return 0
+            PyErr_CheckSignals()
+    finally:
+        wait.unblock()
 
 
 cdef int in_native_thread(Relay *relay, Hub hub) except -1:
@@ -365,7 +370,7 @@ cdef relay_between(Socket frontend, Socket backend, Socket capture, Socket contr
         fill(relay, frontend, backend, capture, control)
         get_hub = frontend.get_hub
         if get_hub is None:
-            in_this_thread(relay)
+            in_this_thread(relay, [frontend, backend])
         else:
             in_native_thread(relay, get_hub())
         result = relay.result

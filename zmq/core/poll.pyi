@@ -9,7 +9,10 @@ from zmq.core.trampoline import Subscription
 FEW_SOCKETS: int
 
 def zmq_poll(
-    sockets: Iterable[tuple[FileDescriptorLike, int]], timeout: float | None = -1
+    sockets: Iterable[tuple[FileDescriptorLike, int]],
+    timeout: float | None = -1,
+    *,
+    poller_class: type[Poller] | None = None,
 ) -> list[tuple[Any, int]]: ...
 
 class Poller:

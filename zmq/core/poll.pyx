@@ -59,8 +59,8 @@ cdef int descriptor_of(item) except -1:
     return number
 
 
-def zmq_poll(sockets, timeout=-1):
-    """Poll sockets and descriptors once, blocking the thread.
+def zmq_poll(sockets, timeout=-1, *, poller_class=None):
+    """Poll sockets and descriptors once.
 
     Parameters
     ----------
@@ -88,6 +88,29 @@ def zmq_poll(sockets, timeout=-1):
     Source: zmq_poll(3).
     """
     cdef list wanted = list(sockets)
+    if poller_class is None:
+        poller_class = Poller
+    if poller_class._get_hub is None:
+        return poll_once(wanted, timeout)
+    masks = {}
+    for item, events in wanted:
+        masks[item] = masks.get(item, 0) | events
+    poller = poller_class()
+    for item, mask in masks.items():
+        poller.register(item, mask)
+    ready = dict(poller.poll(timeout))
+    found = []
+    for item, events in wanted:
+        if not isinstance(item, Socket):
+            item = descriptor_of(item)
+        revents = ready.get(item, 0) & (events | ZMQ_POLLERR)
+        if revents:
+            found.append((item, revents))
+    return found
+
+
+cdef list poll_once(list wanted, timeout):
+    """Poll with zmq_poll, which blocks the thread."""
     cdef int count = len(wanted)
     cdef int i
     cdef zmq_pollitem_t *items
@@ -109,7 +132,7 @@ def zmq_poll(sockets, timeout=-1):
                 items[i].socket = socket.handle
             else:
                 items[i].fd = descriptor_of(item)
-        poll_in_thread(items, count, seconds)
+        poll_in_thread(items, count, seconds, [item for item, _ in wanted] if seconds != 0 else None)
         for item, _ in wanted:
             if isinstance(item, Socket):
                 socket = item
@@ -228,7 +251,7 @@ class Poller:
         cdef double seconds = seconds_of(timeout)
         get_hub = self._get_hub
         if get_hub is None:
-            return zmq_poll(self._registered.items(), timeout)
+            return poll_once(list(self._registered.items()), timeout)
         if self._set is None:
             self._set = PollSet()
             for socket, flags in self._registered.items():
@@ -437,6 +460,8 @@ cdef class PollSet:
         """A bell of the epoll set rang."""
         cdef Registered registered
         if self.born != wait.generation:
+            # The child of a fork shares the set and must leave it alone.
+            self.watcher.stop()
             return
         for fd, _ in self.epoll.poll(0, len(self.by_fd) or 1):
             registered = self.by_fd.get(fd)
@@ -486,7 +511,7 @@ cdef class PollSet:
         return ready
 
     cdef list collect_descriptors(self):
-        return zmq_poll([(fd, flags) for _, fd, flags in self.descriptors.values()], 0)
+        return poll_once([(fd, flags) for _, fd, flags in self.descriptors.values()], 0)
 
     cdef list poll(self, get_hub, double timeout):
         """Wait until something is ready or `timeout` seconds, negative for none, are over."""

@@ -42,4 +42,4 @@ cdef class Socket:
 
 
 cdef double seconds_of(timeout) except? -2
-cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout) except -1
+cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) except -1

@@ -2,6 +2,7 @@ from collections.abc import Callable, Iterable
 from ctypes import c_void_p
 from types import GenericAlias
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, overload
+from weakref import WeakSet
 
 from typing_extensions import Buffer, Self, TypeVar
 
@@ -26,8 +27,11 @@ class _SocketContext(Generic[_SocketT_co]):
     def __enter__(self) -> _SocketT_co: ...
     def __exit__(self, *args: object) -> None: ...
 
+living: WeakSet[Socket[Any]]
+
 class Socket(_SocketOptions, Generic[_ReceivedT_co]):
     _get_hub: ClassVar[Callable[[], Hub] | None]
+    def _choose_hub(self) -> None: ...
     _frame_class: ClassVar[type[Frame]]
     context: Context[Any]
     copy_threshold: int

@@ -129,6 +129,9 @@ def _ask_version():
 
 _ask_version()
 
+#: Every socket that is not collected yet.
+living = weakref.WeakSet()
+
 # What subclasses replace, by class; see DESIGN "Drop-in rules" in docs/design.md.
 cdef object overrides_of = weakref.WeakKeyDictionary()
 
@@ -275,11 +278,16 @@ cdef class Socket:
             self.socket_type = number
         self.drops = libzmq_drops and number in (ZMQ_PUSH, ZMQ_DEALER, ZMQ_REQ)
         self.overrides = 0 if type(self) is Socket else find_overrides(type(self))
-        self.get_hub = self._get_hub
         self.frame_class = self._frame_class
-        if self.get_hub is not None:
-            self.waiter = trampoline_of(self.handle)
         self.born = wait.generation
+        self._choose_hub()
+        living.add(self)
+
+    def _choose_hub(self):
+        """Park in, or block as, the class says now."""
+        self.get_hub = self._get_hub
+        if self.get_hub is not None and self.born == wait.generation:
+            self.waited()
 
     __class_getitem__ = classmethod(GenericAlias)
 
@@ -769,30 +777,34 @@ cdef class Socket:
         cdef zmq_pollitem_t item
         cdef long left
         cdef void *handle = self.handle
-        with nogil:
-            err = attempt(handle, transfer, flags)
-        while err == EINTR:
-            PyErr_CheckSignals()
-            self.usable()
-            # A call that is repeated must not begin its time-out anew.
-            zmq_getsockopt(
-                handle, ZMQ_RCVTIMEO if events == ZMQ_POLLIN else ZMQ_SNDTIMEO, &milliseconds, &size
-            )
-            left = -1
-            if milliseconds >= 0:
-                left = <long> (milliseconds - 1000 * (monotonic() - begun) + 0.999)
-                if left <= 0:
-                    err = attempt(handle, transfer, flags | ZMQ_DONTWAIT)
-                    break
-            item.socket = handle
-            item.events = <short> events
+        wait.block(self)
+        try:
             with nogil:
-                if zmq_poll(&item, 1, left) < 0:
-                    err = zmq_errno()
-                else:
-                    err = attempt(handle, transfer, flags | ZMQ_DONTWAIT)
-                    if err == EAGAIN:
-                        err = EINTR
+                err = attempt(handle, transfer, flags)
+            while err == EINTR:
+                PyErr_CheckSignals()
+                self.usable()
+                # A call that is repeated must not begin its time-out anew.
+                zmq_getsockopt(
+                    handle, ZMQ_RCVTIMEO if events == ZMQ_POLLIN else ZMQ_SNDTIMEO, &milliseconds, &size
+                )
+                left = -1
+                if milliseconds >= 0:
+                    left = <long> (milliseconds - 1000 * (monotonic() - begun) + 0.999)
+                    if left <= 0:
+                        err = attempt(handle, transfer, flags | ZMQ_DONTWAIT)
+                        break
+                item.socket = handle
+                item.events = <short> events
+                with nogil:
+                    if zmq_poll(&item, 1, left) < 0:
+                        err = zmq_errno()
+                    else:
+                        err = attempt(handle, transfer, flags | ZMQ_DONTWAIT)
+                        if err == EAGAIN:
+                            err = EINTR
+        finally:
+            wait.unblock()
         if self.waiter is not None and self.waiter.interest:
             self.waiter.notify()
         if err:
@@ -1460,7 +1472,7 @@ cdef class Socket:
             return trampoline.poll(self.get_hub, flags, seconds)
         item.socket = self.handle
         item.events = flags
-        poll_in_thread(&item, 1, seconds)
+        poll_in_thread(&item, 1, seconds, self)
         self.operated()
         return item.revents
 
@@ -1601,22 +1613,28 @@ cdef double seconds_of(timeout) except? -2:
     return milliseconds / 1000
 
 
-cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout) except -1:
-    """zmq_poll, without the GIL, until an absolute deadline, looking at signals."""
+cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) except -1:
+    """zmq_poll, without the GIL, until an absolute deadline, looking at signals; `what` is what the items stand for."""
     cdef double deadline = monotonic() + timeout
     cdef long left
     cdef int rc
-    while True:
-        left = -1
-        if timeout >= 0:
-            left = <long> (1000 * max(0, deadline - monotonic()) + 0.999)
-        with nogil:
-            rc = zmq_poll(items, count, left)
-        if rc >= 0:
-            return rc
-        if zmq_errno() != EINTR:
-            raise_errno(zmq_errno())
-        PyErr_CheckSignals()
+    if timeout != 0:
+        wait.block(what)
+    try:
+        while True:
+            left = -1
+            if timeout >= 0:
+                left = <long> (1000 * max(0, deadline - monotonic()) + 0.999)
+            with nogil:
+                rc = zmq_poll(items, count, left)
+            if rc >= 0:
+                return rc
+            if zmq_errno() != EINTR:
+                raise_errno(zmq_errno())
+            PyErr_CheckSignals()
+    finally:
+        if timeout != 0:
+            wait.unblock()
 
 
 # For annotations: what blocks the caller, as opposed to `zmq.asyncio`.

@@ -53,6 +53,7 @@ from libc.errno cimport EINTR, EINVAL
 from libc.string cimport memcmp
 
 from zmq.core import hub as hub_module
+from zmq.core import wait as wait_module
 from zmq.core.constants import Errno
 from zmq.core.error import Again, ZMQError, ZMQVersionError
 
@@ -130,7 +131,9 @@ def statistics():
         ``vain``: wake-ups after which the attempt still had to wait. ``yields``: blocking calls that let the hub
         run because their budget was used up. ``missed``: wake-ups that only the sweep alarm noticed; a number
         other than 0 is a bug. ``waiting``: one dict for each greenlet that is parked now, in this thread or
-        another, with ``fd``, ``events``, ``seconds``, ``route`` and ``greenlet``.
+        another, with ``fd``, ``events``, ``seconds``, ``route`` and ``greenlet``. ``blocked``: one dict for each plain
+        call that blocks its native thread now, with ``thread``, ``seconds`` and ``waits_for``; in a program of
+        greenlets there should be none.
     """
     now = monotonic()
     waiting = []
@@ -146,6 +149,7 @@ def statistics():
         "yields": count_yields,
         "missed": hub_module.missed(),
         "waiting": waiting,
+        "blocked": wait_module.blocked_threads(),
     }
 
 

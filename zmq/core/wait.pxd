@@ -1,5 +1,8 @@
 cdef int generation     # of this process: grows by one in the child of every fork
 
+cdef int block(what) except -1
+cdef void unblock() noexcept
+
 cdef class Turn:
     cdef int wait(self) except -1
     cdef void again(self) noexcept

@@ -1,17 +1,50 @@
 """How one socket handle is waited for: the contract between a socket and whoever waits for it.
 
 Lives here: `Waiter` and `Turn`, without any way of waiting. `zmq.core.trampoline` implements them, and
-`zmq.core.socket` calls them. A socket without a waiter blocks its thread inside libzmq.
+`zmq.core.socket` calls them. A socket without a waiter blocks its thread inside libzmq, and says so here.
 """
 
 import os
+import time
+
+from cpython.pythread cimport PyThread_get_thread_ident
 
 generation = 0
+
+# What plain calls wait for inside libzmq now, and since when, by the thread they block.
+cdef dict blocked = {}
+
+
+cdef int block(what) except -1:
+    """This thread is about to block."""
+    blocked[<unsigned long> PyThread_get_thread_ident()] = what, time.monotonic()
+    return 0
+
+
+cdef void unblock() noexcept:
+    blocked.pop(<unsigned long> PyThread_get_thread_ident(), None)
+
+
+def blocked_threads():
+    """List the calls that block a native thread now.
+
+    Returns
+    -------
+    list of dict
+        ``thread``: its identifier, as of `threading.get_ident`. ``seconds``: for how long. ``waits_for``: the Socket or
+        Context, or a list of what is polled or relayed.
+    """
+    now = time.monotonic()
+    return [
+        {"thread": thread, "seconds": now - since, "waits_for": what}
+        for thread, (what, since) in list(blocked.items())
+    ]
 
 
 def _forked():
     global generation
     generation += 1
+    blocked.clear()
 
 
 os.register_at_fork(after_in_child=_forked)

@@ -24,7 +24,4 @@ def select(
 
 def zmq_poll(sockets: Iterable[tuple[Any, int]], timeout: float | None = -1) -> list[tuple[Any, int]]:
     """Poll as `zmq.zmq_poll` does; blocks only the greenlet."""
-    poller = Poller()
-    for socket, flags in sockets:
-        poller.register(socket, flags)
-    return poller.poll(timeout)
+    return _poll.zmq_poll(sockets, timeout, poller_class=Poller)

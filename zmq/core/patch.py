@@ -1,0 +1,119 @@
+"""Make the plain classes green, and plain again, under the feet of code that has imported them.
+
+Lives here: what `zmq.green.monkey` and `zmq.eventlet.monkey` share. What must not: anything of their frameworks.
+
+Green is whoever has a `_get_hub`, and subclasses inherit it, so nothing is replaced: names that were imported before,
+classes that were derived before and the sockets that there are see the same classes as ever.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+
+from zmq.core.context import Context
+from zmq.core.hub import Hub
+from zmq.core.message import Frame
+from zmq.core.poll import Poller
+from zmq.core.socket import Socket, living
+from zmq.core.tracker import MessageTracker
+from zmq.core.wait import blocked_threads
+
+GetHub = Callable[[], Hub]
+
+#: Whatever may wait. `select`, `zmq_poll`, `proxy` and `device` wait as these do.
+CLASSES = (Context, Frame, MessageTracker, Poller, Socket)
+
+
+def set_hub(get_hub: GetHub | None) -> None:
+    for cls in CLASSES:
+        cls._get_hub = None if get_hub is None else staticmethod(get_hub)
+    for socket in list(living):
+        socket._choose_hub()
+
+
+def patch(get_hub: GetHub) -> None:
+    """Let plain sockets, contexts and pollers, those that there are included, wait in a hub.
+
+    Parameters
+    ----------
+    get_hub : callable
+        Returns the `Hub` of the running thread.
+
+    Raises
+    ------
+    RuntimeError
+        They wait in the hubs of another framework already.
+
+    Warns
+    -----
+    RuntimeWarning
+        Other threads are blocked by 0MQ calls now. These stay blocked until they have what they wait for.
+    """
+    current = Socket._get_hub
+    if current is not None and current is not get_hub:
+        raise RuntimeError(f"zmq is patched already, by {current.__module__}; unpatch_all() there first")
+    set_hub(get_hub)
+    blocked = blocked_threads()
+    if blocked:
+        calls = "; ".join(
+            f"thread {call['thread']}, for {call['seconds']:.1f} s, on {call['waits_for']}" for call in blocked
+        )
+        warnings.warn(
+            "0MQ calls that other threads began before zmq was patched go on blocking those threads, and the sockets "
+            f"must not be used by greenlets until they have returned: {calls}",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+
+
+def unpatch(get_hub: GetHub) -> None:
+    """Undo `patch`. Who is parked now stays parked.
+
+    Parameters
+    ----------
+    get_hub : callable
+        That of `patch`; if the classes wait elsewhere nothing is done.
+    """
+    if is_patched(get_hub):
+        set_hub(None)
+
+
+def is_patched(get_hub: GetHub) -> bool:
+    """Tell whether plain sockets wait in these hubs."""
+    return Socket._get_hub is get_hub
+
+
+def run(prepare: Callable[[], object], arguments: Sequence[str], module: str) -> None:
+    """Run a program, as the interpreter's own command line does, after `prepare`.
+
+    Parameters
+    ----------
+    prepare : callable
+        Called first.
+    arguments : sequence of str
+        Those after the program's name: a script or ``-m`` and a module, then what the program gets.
+    module : str
+        Whose command line this is, for the help.
+
+    Raises
+    ------
+    SystemExit
+        There is no program.
+    """
+    rest = list(arguments)
+    asked = rest[:1] in (["-h"], ["--help"])
+    if asked or not rest or rest == ["-m"]:
+        print(f"usage: python -m {module} (SCRIPT | -m MODULE) [ARGUMENT...]", file=sys.stdout if asked else sys.stderr)
+        sys.exit(0 if asked else 2)
+    prepare()
+    if rest[0] == "-m":
+        sys.argv[:] = rest[1:]
+        runpy.run_module(rest[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv[:] = rest
+        sys.path[0] = os.path.dirname(os.path.abspath(rest[0]))
+        runpy.run_path(rest[0], run_name="__main__")

@@ -1,0 +1,177 @@
+"""eventlet as a Hub: the only file of the project that imports eventlet to wait.
+
+Lives here: what `zmq.core.hub` asks for, in eventlet's words. What must not: anything that knows of sockets. Called by
+`zmq.core.trampoline` through `get_hub`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from eventlet.hubs import get_hub as _get_hub
+from eventlet.patcher import original
+from greenlet import getcurrent
+
+from zmq.core import hub as _hub
+from zmq.core.constants import PollEvent
+
+# Of the native thread, also where threads are monkeypatched.
+get_ident = original("_thread").get_ident
+
+
+class Watcher:
+    """A level-triggered watcher: a listener of eventlet's hub for each direction.
+
+    It is disarmed when the hub runs next, before descriptors are looked at: who parks on the same descriptor again and
+    again does not pay for two system calls each time.
+    """
+
+    def __init__(self, adapter: Hub, fd: int, events: int) -> None:
+        self.adapter = adapter
+        self.hub = hub = adapter.hub
+        self.fd = fd
+        self.kinds = [
+            kind for flag, kind in ((PollEvent.POLLIN, hub.READ), (PollEvent.POLLOUT, hub.WRITE)) if events & flag
+        ]
+        self.listeners: list[Any] = []
+        self.callback: Callable[[], object] | None = None
+        self.own_fd = False
+
+    def start(self, callback: Callable[[], object]) -> None:
+        self.callback = callback
+        if self.listeners:
+            return
+        try:
+            for kind in self.kinds:
+                if self.fd in self.hub.listeners[kind]:
+                    self.adapter.disarm()
+                if self.fd in self.hub.listeners[kind] and not self.own_fd:
+                    # eventlet has one listener for a descriptor: be another descriptor.
+                    self.fd = os.dup(self.fd)
+                    self.own_fd = True
+                self.listeners.append(self.hub.add(kind, self.fd, self.ready, self.gone, None))
+        except BaseException:
+            self.close()
+            raise
+
+    def stop(self) -> None:
+        self.callback = None
+        if self.listeners:
+            self.adapter.retire(self)
+
+    def disarm(self) -> None:
+        while self.listeners:
+            self.hub.remove(self.listeners.pop())
+
+    def close(self) -> None:
+        self.callback = None
+        self.disarm()
+        if self.own_fd:
+            self.own_fd = False
+            os.close(self.fd)
+
+    def ready(self, fd: int) -> None:
+        callback = self.callback
+        if callback is None:
+            # Stopped by another callback of the same turn; or the hub was aborted and forgot to call `Hub.disarm`.
+            self.disarm()
+            return
+        try:
+            callback()
+        except self.hub.SYSTEM_EXCEPTIONS:
+            raise
+        except BaseException:
+            # It is that of the greenlet that was switched to. Were it raised here, the hub would forget the descriptor.
+            self.hub.squelch_generic_exception(sys.exc_info())
+
+    def gone(self, error: BaseException) -> None:
+        """Somebody else was given this descriptor: the one that was watched is closed."""
+        self.ready(self.fd)
+
+
+class Hub(_hub.Hub):
+    """The hub of one thread."""
+
+    def __init__(self, hub: Any) -> None:
+        super().__init__(
+            current=getcurrent,
+            park=hub.switch,
+            # Timers that are due are called in the order of their times, before descriptors are looked at.
+            call_soon=partial(hub.schedule_call_global, 0),
+            watcher=partial(Watcher, self),
+        )
+        self.hub = hub
+        self.thread = get_ident()
+        self.retired: dict[Watcher, None] = {}
+
+    def call_at(self, deadline: float, callback: Callable[[], object], keep: bool = True) -> Any:
+        return self.hub.schedule_call_global(max(0, deadline - time.monotonic()), callback)
+
+    def forget(self, watcher: Any) -> None:
+        # One that listens still is disarmed when its hub runs, or when the next watcher of the descriptor is armed.
+        if self.thread == get_ident():
+            watcher.close()
+
+    def retire(self, watcher: Watcher) -> None:
+        """Disarm a watcher that is not started again before the hub runs."""
+        if not self.retired:
+            self.hub.schedule_call_global(0, self.disarm)
+        self.retired[watcher] = None
+
+    def disarm(self) -> None:
+        retired, self.retired = self.retired, {}
+        for watcher in retired:
+            if watcher.callback is None:
+                watcher.disarm()
+
+
+adapters: weakref.WeakSet[Hub] = weakref.WeakSet()
+
+
+def get_hub() -> Hub:
+    """Return the adapter of the running thread's eventlet hub.
+
+    Returns
+    -------
+    Hub
+        One for each eventlet hub; it lives as long as that.
+    """
+    hub: Any = _get_hub()
+    try:
+        return hub._zmq_hub  # type: ignore[no-any-return]
+    except AttributeError:
+        hub._zmq_hub = adapter = Hub(hub)
+        adapters.add(adapter)
+        return adapter
+
+
+def renew(poll: Any) -> Any:
+    """Return an empty object of the same kind, which may be an epoll set."""
+    return type(poll)()
+
+
+def unshare() -> None:
+    """Give the hub of a forked child an epoll set of its own.
+
+    The one it inherited is its parent's too: what the child disarmed there, its parent would never hear of again.
+    """
+    for adapter in adapters:
+        hub = adapter.hub
+        if hasattr(hub, "loop"):
+            selector = hub.loop._selector
+            hub.loop._selector = renew(selector)
+            for key in selector.get_map().values():
+                hub.loop._selector.register(key.fileobj, key.events, key.data)
+        elif hasattr(hub, "poll"):
+            hub.poll = renew(hub.poll)
+            for fd in {*hub.listeners[hub.READ], *hub.listeners[hub.WRITE]}:
+                hub.register(fd, new=True)
+
+
+os.register_at_fork(after_in_child=unshare)

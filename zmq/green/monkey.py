@@ -1,0 +1,59 @@
+"""Make programs that say plain ``import zmq`` green, for gevent.
+
+Call `patch_all` at any time: before or after `zmq` is imported, before or after ``gevent.monkey.patch_all()``, which
+makes the rest of the program green and which this does not do. Or start the program with both::
+
+    python -m zmq.green.monkey program.py argument...
+"""
+
+from __future__ import annotations
+
+import sys
+
+from zmq.core import patch as _patch
+from zmq.green.hub import get_hub
+
+
+def patch_all() -> None:
+    """Have everything of `zmq` that blocks the thread block only the greenlet.
+
+    Names that were imported from `zmq` before, classes that were derived from its classes and sockets that exist become
+    green too.
+
+    Raises
+    ------
+    RuntimeError
+        zmq is patched for another framework.
+
+    Warns
+    -----
+    RuntimeWarning
+        Other threads are blocked by 0MQ calls now; they stay blocked until these return.
+    """
+    _patch.patch(get_hub)
+
+
+def unpatch_all() -> None:
+    """Undo `patch_all`: for tests. Greenlets that wait now go on waiting."""
+    _patch.unpatch(get_hub)
+
+
+def is_patched() -> bool:
+    """Tell whether `patch_all` is in effect.
+
+    Returns
+    -------
+    bool
+    """
+    return _patch.is_patched(get_hub)
+
+
+def _patch_everything() -> None:
+    import gevent.monkey
+
+    gevent.monkey.patch_all()
+    patch_all()
+
+
+if __name__ == "__main__":
+    _patch.run(_patch_everything, sys.argv[1:], "zmq.green.monkey")
