@@ -1,6 +1,7 @@
 # make demo     show it at work: a broker, 8 workers and 1,000 clients in one process
 # make test     run the tests
-# make pythons  run the tests on every CPython from 3.10 on that is installed
+# make matrix   run the tests on every hub with every CPython from 3.10 on that is installed, and show a table
+# make pythons  make test with every CPython from 3.10 on that is installed
 # make bench    measure it beside PyZMQ (QUICK=1 for a short run)
 # make conformance  run PyZMQ's own tests here and with PyZMQ, and show where the two differ
 # make lint     check the style and the types
@@ -20,27 +21,39 @@ python_sources = $(shell find zmq -name '*.py*' -not -name '*.pyc')
 # Whether the stubs say of the compiled modules what is true.
 stubtest = $(python) -m mypy.stubtest zmq --concise --ignore-disjoint-bases --mypy-config-file pyproject.toml \
     --allowlist tools/stubtest.txt
+# Beside the default ones, which are libev-cext and epolls.
 loops = libev-cffi libuv-cffi
+hubs = poll selects asyncio
 
-.PHONY: demo test pythons bench conformance lint clean system
+.PHONY: demo test installed matrix pythons bench conformance lint clean system
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
 
 test: $(VENV)/.installed
 	@set -e; \
+	echo "== everything, on threads and the default hubs"; \
+	$(python) -m pytest tests; \
 	for loop in $(loops); do \
 	    echo "== gevent on $$loop"; \
-	    GEVENT_LOOP=$$loop $(python) -m pytest -k "gevent or green" tests; \
+	    GEVENT_LOOP=$$loop $(python) -m pytest --front-end=gevent tests; \
 	done; \
-	echo "== threads, and gevent on its default loop"; \
-	$(python) -m pytest tests; \
+	for hub in $(hubs); do \
+	    echo "== eventlet on $$hub"; \
+	    EVENTLET_HUB=$$hub $(python) -m pytest --front-end=eventlet tests; \
+	done; \
 	echo "== the stubs"; \
 	$(stubtest)
 
+installed: $(VENV)/.installed
+
+matrix: installed
+	@sh tools/pythons.sh "$(BENCH)" installed
+	@$(python) tests/matrix.py --json $(BENCH)/matrix.json $(MATRIX) $(BENCH)/python-*/.venv/bin/python
+
 # Every interpreter has a virtual environment and a build folder of its own, outside the working tree.
 pythons:
-	@sh tools/pythons.sh "$(BENCH)"
+	@sh tools/pythons.sh "$(BENCH)" test
 
 bench: $(VENV)/.installed $(BENCH)/pyzmq/.installed
 	@$(python) perf/bench.py --ours $(python) --theirs $(BENCH)/pyzmq/bin/python $(if $(QUICK),--quick)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -18,6 +19,25 @@ import zmq.green
 from front_ends import FRONT_ENDS, FrontEnd
 
 numbers = count()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    names = ["core", *(front_end.name for front_end in FRONT_ENDS)]
+    parser.addoption("--front-end", choices=names, help="only the tests of this one; core: those that need none")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep the tests of the front-end that was asked for, which is named by the test's parameters or its file."""
+    wanted = config.getoption("--front-end")
+    if wanted is None:
+        return
+    names = {front_end.name for front_end in FRONT_ENDS}
+    kept, left = [], []
+    for item in items:
+        words = {*re.split(r"[-\[\]]", item.name), item.path.stem.removeprefix("test_")}
+        (kept if wanted in (words & names or {"core"}) else left).append(item)
+    config.hook.pytest_deselected(items=left)
+    items[:] = kept
 
 
 @pytest.fixture(params=FRONT_ENDS, ids=lambda front_end: front_end.name)

@@ -1,9 +1,10 @@
 #!/bin/sh
-# Run the tests on every CPython from 3.10 on that is installed, each in a copy of the tree with a virtual environment
+# Make a target with every CPython from 3.10 on that is installed, each in a copy of the tree with a virtual environment
 # of its own.
-# usage: pythons.sh FOLDER
+# usage: pythons.sh FOLDER TARGET
 set -eu
 folder=$1
+target=$2
 failed=
 ran=
 for version in 3.10 3.11 3.12 3.13 3.14; do
@@ -20,13 +21,19 @@ for version in 3.10 3.11 3.12 3.13 3.14; do
         continue
     fi
     echo "== Python $version"
-    mkdir -p "$folder/python-$version"
-    git ls-files -z | tar -c --null -T - | tar -x -C "$folder/python-$version"
-    if make --no-print-directory -C "$folder/python-$version" test PYTHON="$python"; then
+    copy=$folder/python-$version
+    mkdir -p "$copy"
+    if [ -f "$copy/.files" ]; then
+        # What was there the last time may be gone now.
+        (cd "$copy" && xargs -0 rm -f <.files)
+    fi
+    git ls-files -z >"$copy/.files"
+    tar -c --ignore-failed-read --null -T "$copy/.files" | tar -x -C "$copy"
+    if make --no-print-directory -C "$copy" "$target" PYTHON="$python"; then
         ran="$ran $version"
     else
         failed="$failed $version"
     fi
 done
-echo "== passed on:${ran:- none}; failed on:${failed:- none}"
+echo "== make $target worked with:${ran:- none}; failed with:${failed:- none}"
 [ -z "$failed" ]
