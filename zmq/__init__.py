@@ -10,7 +10,7 @@ from zmq import error as error
 from zmq.core.constants import *  # noqa: F403
 from zmq.core.constants import __all__ as __all__
 from zmq.core.context import Context
-from zmq.core.device import device, proxy, proxy_steerable
+from zmq.core.device import device, monitored_queue, proxy, proxy_steerable
 from zmq.core.error import (
     Again,
     ContextTerminated,
@@ -92,6 +92,7 @@ __all__ = [
     "get_library_dirs",
     "greenzmq_version",
     "has",
+    "monitored_queue",
     "proxy",
     "proxy_steerable",
     "pyzmq_version",

@@ -1,6 +1,7 @@
 from typing import Any
 
 from zmq.core.socket import Socket
+from zmq.core.wait import Owner
 
 def proxy(frontend: Socket[Any], backend: Socket[Any], capture: Socket[Any] | None = None) -> None: ...
 def proxy_steerable(
@@ -10,3 +11,20 @@ def proxy_steerable(
     control: Socket[Any] | None = None,
 ) -> None: ...
 def device(device_type: int, frontend: Socket[Any], backend: Socket[Any] | None = None) -> None: ...
+def monitored_queue(
+    in_socket: Socket[Any],
+    out_socket: Socket[Any],
+    mon_socket: Socket[Any],
+    in_prefix: bytes = b"in",
+    out_prefix: bytes = b"out",
+) -> None: ...
+def relay_in_thread(
+    frontend: Socket[Any],
+    backend: Socket[Any],
+    capture: Socket[Any] | None = None,
+    control: Socket[Any] | None = None,
+    prefixes: tuple[bytes, bytes] | None = None,
+) -> None: ...
+
+class Running(Owner): ...
+class InHand: ...

@@ -1,4 +1,4 @@
-"""`proxy`, `proxy_steerable`, `device`: messages relayed between two sockets until the context ends.
+"""`proxy`, `proxy_steerable`, `monitored_queue`, `device`: messages relayed between two sockets.
 
 Lives here: the loop that moves messages, in C, without the GIL, and how a greenlet waits for it. What must not: threads
 and processes that run devices by themselves (`zmq.devices`). Called by users.
@@ -12,14 +12,21 @@ and loses the message in hand when a signal interrupts it.
 A message is taken from one side only when the other, and the capture socket, say that they have room. Should they lie
 (see "When POLLOUT lies" in `zmq.core.trampoline`) it is held, in that direction alone, and tried again.
 
-Sockets are not thread-safe. While a proxy of green sockets runs, its sockets belong to a native thread of the proxy,
-and the greenlet that called parks until that has ended. What is thrown into the greenlet stops the thread first.
+Whose the sockets are
+---------------------
+Sockets are not thread-safe, and the loop runs without the GIL: in the calling thread, or, where the sockets are green, in
+a native thread while the caller is parked. So as long as it runs the sockets belong to it. Any other call on them gets
+EBUSY, at no cost to sockets that have no owner: `Socket.born`, which every call looks at, has a value of its own then.
+Whoever closes one, or throws something into the caller, stops the loop first; it hears of that after a burst of messages.
+
+A message that was taken from one side and that the other has no room for after all is kept when the loop is
+stopped, and goes out first when a loop begins again that takes from the same socket.
 """
 
 import os
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.errno cimport EAGAIN, EHOSTUNREACH, EINTR, ENOMEM
+from libc.errno cimport EAGAIN, EBUSY, EHOSTUNREACH, EINTR, ENOMEM
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memset
@@ -33,29 +40,40 @@ from zmq.core.libzmq cimport (
     ZMQ_EVENTS,
     ZMQ_POLLIN,
     ZMQ_POLLOUT,
+    ZMQ_PUB,
+    ZMQ_PULL,
+    ZMQ_PUSH,
     ZMQ_REP,
+    ZMQ_ROUTER,
     ZMQ_SNDMORE,
+    ZMQ_SUB,
     ZMQ_TYPE,
     zmq_errno,
     zmq_getsockopt,
+    zmq_msg_close,
     zmq_msg_data,
+    zmq_msg_init,
+    zmq_msg_move,
     zmq_msg_send,
     zmq_msg_size,
+    zmq_msg_t,
     zmq_poll,
     zmq_pollitem_t,
     zmq_send,
 )
 from zmq.core.socket cimport Socket
-from zmq.core.trampoline cimport wait_readable
+from zmq.core.trampoline cimport Trampoline, wait_readable
+from zmq.core.wait cimport Owner
 from zmq.core.transfer cimport Incoming, Outgoing, Part, discard, expect, prepare_all, release, try_recv, try_send
 
-from zmq.core.constants import DeviceType
+from zmq.core.constants import DeviceType, Errno
+from zmq.core.error import ZMQError
 
 cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_t:
         pass
     int pthread_create(pthread_t *thread, void *attributes, void *(*run)(void *) noexcept nogil, void *argument)
-    int pthread_join(pthread_t thread, void **result)
+    int pthread_detach(pthread_t thread)
 
 cdef enum:
     BURST = 100         # messages that one direction moves before the other has its turn
@@ -78,6 +96,9 @@ cdef struct Direction:
     void *target
     Incoming message    # the message in hand
     bint captured       # the capture socket has it already
+    bint swaps          # between two ROUTERs: the first frame says who sent it, the second who gets it
+    const char *prefix  # a first frame for the capture socket, or NULL
+    size_t prefix_size
     int retry           # milliseconds; 0 while POLLOUT may be trusted
     Counts counts
 
@@ -104,25 +125,29 @@ cdef inline int events_of(void *socket) noexcept nogil:
     return events
 
 
-cdef int pass_on(Incoming *message, void *target) noexcept nogil:
-    """Send the message in hand whole, and keep it. Returns 0 or an error code."""
-    cdef Part few[4]
+cdef int pass_on(Incoming *message, void *target, const char *prefix, size_t prefix_size) noexcept nogil:
+    """Send the message in hand whole, after a prefix that may be NULL, and keep it. Returns 0 or an error code."""
+    cdef Part few[5]
     cdef Part *parts = few
     cdef Outgoing out
     cdef size_t i
+    cdef size_t before = 1 if prefix != NULL else 0
     cdef int err
-    if message.count > 4:
-        parts = <Part *> malloc(message.count * sizeof(Part))
+    if message.count + before > 5:
+        parts = <Part *> malloc((message.count + before) * sizeof(Part))
         if parts == NULL:
             return ENOMEM
+    if prefix != NULL:
+        parts[0].source = NULL
+        parts[0].data = prefix
+        parts[0].size = prefix_size
     for i in range(message.count):
-        parts[i].source = &message.frames[i]
-        parts[i].held = False
+        parts[before + i].source = &message.frames[i]
     out.parts = parts
-    out.count = out.ready = message.count
+    out.count = out.ready = message.count + before
     out.more = 0
     out.drops = True
-    err = prepare_all(&out, message.count)
+    err = prepare_all(&out, out.count)
     if not err:
         err = try_send(target, &out, ZMQ_DONTWAIT)
     if err:
@@ -137,7 +162,7 @@ cdef int send_in_hand(Direction *way, void *capture) noexcept nogil:
     cdef size_t i, size = 0
     cdef int err
     if capture != NULL and not way.captured:
-        err = pass_on(&way.message, capture)
+        err = pass_on(&way.message, capture, way.prefix, way.prefix_size)
         if err:
             return err
         way.captured = True
@@ -151,7 +176,7 @@ cdef int send_in_hand(Direction *way, void *capture) noexcept nogil:
         if err == 0:
             way.message.count = 0
     else:
-        err = pass_on(&way.message, way.target)
+        err = pass_on(&way.message, way.target, NULL, 0)
     if err == EAGAIN:
         return err
     way.captured = False
@@ -164,6 +189,15 @@ cdef int send_in_hand(Direction *way, void *capture) noexcept nogil:
         way.counts.messages += 1
         way.counts.bytes += size
     return err
+
+
+cdef void swap(zmq_msg_t *one, zmq_msg_t *other) noexcept nogil:
+    cdef zmq_msg_t between
+    zmq_msg_init(&between)
+    zmq_msg_move(&between, one)
+    zmq_msg_move(one, other)
+    zmq_msg_move(other, &between)
+    zmq_msg_close(&between)
 
 
 cdef int move(Direction *way, void *capture) noexcept nogil:
@@ -181,6 +215,8 @@ cdef int move(Direction *way, void *capture) noexcept nogil:
             err = try_recv(way.source, &way.message, ZMQ_DONTWAIT)
             if err:
                 return 0 if err == EAGAIN else err
+            if way.swaps and way.message.count > 1:
+                swap(&way.message.frames[0], &way.message.frames[1])
         err = send_in_hand(way, capture)
         if err:
             return 0 if err == EAGAIN else err
@@ -311,106 +347,248 @@ cdef int run(Relay *relay) noexcept nogil:
 cdef void *run_in_thread(void *argument) noexcept nogil:
     cdef Relay *relay = <Relay *> argument
     relay.result = run(relay)
+    # From here on the structure may be gone.
     close(relay.done)
     return NULL
 
 
-cdef int in_this_thread(Relay *relay, list sockets) except -1:
-    """Run the loop here; a signal's handler runs meanwhile, and may raise."""
-    relay.interruptible = True
-    wait.block(sockets)
-    try:
-        while True:
-            with nogil:
-                relay.result = run(relay)
-            if relay.result != EINTR:
-                return 0
-            PyErr_CheckSignals()
-    finally:
-        wait.unblock()
+cdef class Running(Owner):
+    """A loop that runs, and the sockets that belong to it meanwhile."""
 
+    cdef Relay relay
+    cdef list sockets
+    cdef object in_hand         # what a loop before this one kept, until it is taken over
+    cdef object prefixes
+    cdef int stopper            # makes `relay.stop` readable
+    cdef int ended              # becomes readable when the loop has ended
+    cdef bint looping           # in a thread, without the GIL
+    cdef bint over              # the sockets were given back
+    cdef bint robbed            # because one of them is being closed
 
-cdef int in_native_thread(Relay *relay, Hub hub) except -1:
-    """Run the loop in a thread of its own while this greenlet is parked."""
-    cdef pthread_t thread
-    cdef int err
-    stop, stopper = os.pipe()
-    try:
-        done, ender = os.pipe()
-    except BaseException:
-        os.close(stop)
-        os.close(stopper)
-        raise
-    relay.stop = stop
-    relay.done = ender
-    err = pthread_create(&thread, NULL, run_in_thread, relay)
-    if err:
-        for fd in (stop, stopper, done, ender):
-            os.close(fd)
-        raise_errno(err)
-    cdef int stopper_fd = stopper
-    try:
-        wait_readable(hub, done, -1)
-    finally:
-        # It hears of this before it moves another burst.
-        with nogil:
-            write(stopper_fd, b"x", 1)
-            pthread_join(thread, NULL)
-        for fd in (stop, stopper, done):
-            os.close(fd)
-    return 0
+    def __cinit__(self):
+        memset(&self.relay, 0, sizeof(Relay))
+        expect(&self.relay.directions[0].message, True)
+        expect(&self.relay.directions[1].message, True)
+        self.relay.stop = self.relay.done = self.stopper = self.ended = -1
+        self.sockets = []
+        self.over = True
 
+    def __dealloc__(self):
+        cdef int fd
+        release(&self.relay.directions[0].message)
+        release(&self.relay.directions[1].message)
+        for fd in (self.relay.stop, self.stopper, self.ended):
+            if fd >= 0:
+                close(fd)
+        self.close_done()
 
-cdef relay_between(Socket frontend, Socket backend, Socket capture, Socket control):
-    # On the heap: the stack of a greenlet that is parked is not where it was.
-    cdef Relay *relay = <Relay *> malloc(sizeof(Relay))
-    if relay == NULL:
-        raise MemoryError()
-    try:
-        fill(relay, frontend, backend, capture, control)
-        get_hub = frontend.get_hub
-        if get_hub is None:
-            in_this_thread(relay, [frontend, backend])
-        else:
-            in_native_thread(relay, get_hub())
-        result = relay.result
-    finally:
-        release(&relay.directions[0].message)
-        release(&relay.directions[1].message)
-        free(relay)
+    cdef void close_done(self) noexcept:
+        if self.relay.done >= 0:
+            close(self.relay.done)
+            self.relay.done = -1
+
+    cdef int take(self, Socket frontend, Socket backend, Socket capture, Socket control) except -1:
+        """Have the sockets for the loop alone."""
+        cdef Socket socket
+        cdef Trampoline trampoline
+        cdef Direction *forth = &self.relay.directions[0]
+        cdef Direction *back = &self.relay.directions[1]
         for socket in (frontend, backend, capture, control):
-            if socket is not None and not socket.closed:
-                (<Socket> socket).operated()
-    if result == BAD_COMMAND:
-        raise ValueError("a steerable proxy knows PAUSE, RESUME, TERMINATE and STATISTICS")
-    if result != STOPPED:
-        raise_errno(result)
+            if socket is None:
+                continue
+            socket.usable()
+            trampoline = socket.waited()
+            if trampoline.parked:
+                raise ZMQError(EBUSY, f"a greenlet waits for {socket}: a proxy must have it to itself")
+            if socket not in self.sockets:
+                self.sockets.append(socket)
+        forth.source = back.target = frontend.handle
+        forth.target = back.source = backend.handle
+        self.relay.ways = 1 if frontend.handle == backend.handle else 2
+        if capture is not None:
+            self.relay.capture = capture.handle
+        if control is not None:
+            self.relay.control = control.handle
+        if not passes(frontend, backend) and not passes(backend, frontend):
+            raise ZMQError(
+                Errno.EINVAL, f"nothing can pass between {frontend} and {backend}: none can receive what the other sends"
+            )
+        self.relay.stop, self.stopper = os.pipe()
+        self.ended, self.relay.done = os.pipe()
+        self.born = wait.generation
+        self.over = False
+        for socket in self.sockets:
+            socket.born = wait.OWNED
+            socket.owner = self
+            (<Trampoline> socket.waiter).owned = True
+        take_in_hand(forth, frontend)
+        if self.relay.ways == 2:
+            take_in_hand(back, backend)
+        return 0
+
+    cdef int give_back(self) except -1:
+        """Let others have the sockets again. The loop has ended."""
+        cdef Socket socket
+        if self.over:
+            return 0
+        self.over = True
+        for socket in self.sockets:
+            if socket.owner is self:
+                socket.owner = None
+                socket.born = self.born
+                (<Trampoline> socket.waiter).owned = False
+        if self.born != wait.generation:
+            # In the child of a fork everything is its parent's.
+            return 0
+        keep_in_hand(&self.relay.directions[0], self.sockets[0])
+        if self.relay.ways == 2:
+            keep_in_hand(&self.relay.directions[1], self.sockets[1])
+        for socket in self.sockets:
+            socket.operated()
+        return 0
+
+    cdef int end(self) except -1:
+        """Stop the loop, wait until it has, and give the sockets back; in any thread."""
+        cdef zmq_pollitem_t item
+        if self.over or self.born != wait.generation:
+            return self.give_back()
+        if self.looping:
+            item.socket = NULL
+            item.fd = self.ended
+            item.events = ZMQ_POLLIN
+            with nogil:
+                # The loop hears of it before it moves another burst.
+                write(self.stopper, b"x", 1)
+                while zmq_poll(&item, 1, -1) < 0 and zmq_errno() == EINTR:
+                    pass
+        return self.give_back()
+
+    cdef int stop(self) except -1:
+        self.robbed = True
+        return self.end()
+
+    cdef int in_this_thread(self) except -1:
+        """Run the loop here; a signal's handler runs meanwhile, and may raise."""
+        self.relay.interruptible = True
+        wait.block(list(self.sockets))
+        try:
+            while not self.over:
+                self.looping = True
+                with nogil:
+                    self.relay.result = run(&self.relay)
+                    if self.relay.result != EINTR:
+                        close(self.relay.done)
+                        self.relay.done = -1
+                self.looping = False
+                if self.relay.result != EINTR:
+                    return 0
+                PyErr_CheckSignals()
+        finally:
+            self.looping = False
+            self.close_done()
+            wait.unblock()
+            self.give_back()
+        return 0
+
+    cdef int in_native_thread(self, Hub hub) except -1:
+        """Run the loop in a thread of its own while this greenlet is parked."""
+        cdef pthread_t thread
+        cdef int err = pthread_create(&thread, NULL, run_in_thread, &self.relay)
+        if err:
+            self.give_back()
+            raise_errno(err)
+        pthread_detach(thread)
+        self.looping = True
+        try:
+            wait_readable(hub, self.ended, -1)
+        finally:
+            self.end()
+            # The thread has closed it.
+            self.relay.done = -1
+        return 0
 
 
-cdef int fill(Relay *relay, Socket frontend, Socket backend, Socket capture, Socket control) except -1:
-    memset(relay, 0, sizeof(Relay))
-    expect(&relay.directions[0].message, True)
-    expect(&relay.directions[1].message, True)
-    relay.stop = relay.done = -1
-    relay.directions[0].source = relay.directions[1].target = frontend.handle
-    relay.directions[0].target = relay.directions[1].source = backend.handle
-    relay.ways = 1 if frontend.handle == backend.handle else 2
-    frontend.usable()
-    backend.usable()
-    if capture is not None:
-        capture.usable()
-        relay.capture = capture.handle
-    if control is not None:
-        control.usable()
-        relay.control = control.handle
+cdef class InHand:
+    """A message that was taken from one socket and not passed on before the loop was stopped."""
+
+    cdef Incoming message
+    cdef bint captured
+
+    def __cinit__(self):
+        expect(&self.message, True)
+
+    def __dealloc__(self):
+        release(&self.message)
+
+
+cdef int move_message(Incoming *target, Incoming *source) except -1:
+    cdef size_t i
+    if source.frames == source.few:
+        for i in range(source.count):
+            zmq_msg_init(&target.few[i])
+            zmq_msg_move(&target.few[i], &source.few[i])
+    else:
+        target.frames = source.frames
+        target.capacity = source.capacity
+        source.frames = source.few
+    target.count = source.count
+    source.count = 0
     return 0
+
+
+cdef int keep_in_hand(Direction *way, Socket source) except -1:
+    cdef InHand kept
+    if way.message.count == 0 or source.handle == NULL:
+        return 0
+    kept = InHand()
+    move_message(&kept.message, &way.message)
+    kept.captured = way.captured
+    source.in_hand = kept
+    return 0
+
+
+cdef int take_in_hand(Direction *way, Socket source) except -1:
+    cdef InHand kept = source.in_hand
+    if kept is None:
+        return 0
+    source.in_hand = None
+    move_message(&way.message, &kept.message)
+    way.captured = kept.captured
+    return 0
+
+
+cdef bint passes(Socket source, Socket target) except -1:
+    """Tell whether sockets of these types can receive, and send."""
+    return source.socket_type not in (ZMQ_PUSH, ZMQ_PUB) and target.socket_type not in (ZMQ_PULL, ZMQ_SUB)
+
+
+cdef relay_between(Socket frontend, Socket backend, Socket capture, Socket control, tuple prefixes, bint block):
+    cdef Running running = Running()
+    cdef int way
+    if prefixes is not None:
+        running.prefixes = prefixes
+        for way in range(2):
+            running.relay.directions[way].prefix = <const char *> <bytes> prefixes[way]
+            running.relay.directions[way].prefix_size = len(prefixes[way])
+            running.relay.directions[way].swaps = frontend.socket_type == backend.socket_type == ZMQ_ROUTER
+    running.take(frontend, backend, capture, control)
+    if frontend.get_hub is None or block:
+        running.in_this_thread()
+    else:
+        running.in_native_thread(frontend.get_hub())
+    if running.robbed:
+        raise ZMQError(Errno.ENOTSOCK, "a socket was closed while messages were relayed between it and others")
+    if running.relay.result == BAD_COMMAND:
+        raise ValueError("a steerable proxy knows PAUSE, RESUME, TERMINATE and STATISTICS")
+    if running.relay.result != STOPPED:
+        raise_errno(running.relay.result)
 
 
 def proxy(Socket frontend not None, Socket backend not None, Socket capture=None):
-    """Relay messages between two sockets, both ways, until the context is terminated.
+    """Relay messages between two sockets, both ways, until the context is terminated or a socket is closed.
 
     With green sockets only the calling greenlet waits: the messages are moved by a native thread, which ends when
-    something is thrown into the greenlet. Nobody else may use the sockets meanwhile.
+    something is thrown into the greenlet. Nobody else can use the sockets meanwhile; afterwards they are as before.
 
     Parameters
     ----------
@@ -424,13 +602,14 @@ def proxy(Socket frontend not None, Socket backend not None, Socket capture=None
     ContextTerminated
         The context was terminated: how a proxy usually ends.
     ZMQError
-        ENOTSOCK: a socket is closed.
+        ENOTSOCK: a socket is closed. EBUSY: another proxy has a socket, or a greenlet waits for it. EINVAL: the types
+        of the sockets let nothing pass.
 
     Notes
     -----
     A message that a ROUTER with ROUTER_MANDATORY cannot deliver is dropped. Source: zmq_proxy(3).
     """
-    relay_between(frontend, backend, capture, None)
+    relay_between(frontend, backend, capture, None, None, False)
 
 
 def proxy_steerable(Socket frontend not None, Socket backend not None, Socket capture=None, Socket control=None):
@@ -457,7 +636,34 @@ def proxy_steerable(Socket frontend not None, Socket backend not None, Socket ca
     -----
     Source: zmq_proxy_steerable(3).
     """
-    relay_between(frontend, backend, capture, control)
+    relay_between(frontend, backend, capture, control, None, False)
+
+
+def monitored_queue(
+    Socket in_socket not None,
+    Socket out_socket not None,
+    Socket mon_socket not None,
+    bytes in_prefix not None=b"in",
+    bytes out_prefix not None=b"out",
+):
+    """Relay messages as `proxy` does, and tell a third socket which way each went.
+
+    Parameters
+    ----------
+    in_socket, out_socket : Socket
+        The two ends. Where both are ROUTERs, the first two frames of a message are the identities of who sent it and of
+        who shall get it: they change places, so that peers of the one can write to peers of the other.
+    mon_socket : Socket
+        Gets every message as it was passed on, behind a frame that says where it came from.
+    in_prefix, out_prefix : bytes
+        That frame, for messages of `in_socket` and of `out_socket`.
+
+    Raises
+    ------
+    ContextTerminated, ZMQError
+        As in `proxy`.
+    """
+    relay_between(in_socket, out_socket, mon_socket, None, (in_prefix, out_prefix), False)
 
 
 def device(int device_type, Socket frontend not None, Socket backend=None):
@@ -479,4 +685,24 @@ def device(int device_type, Socket frontend not None, Socket backend=None):
         As in `proxy`.
     """
     DeviceType(device_type)
-    relay_between(frontend, frontend if backend is None else backend, None, None)
+    relay_between(frontend, frontend if backend is None else backend, None, None, None, False)
+
+
+def relay_in_thread(
+    Socket frontend not None, Socket backend not None, Socket capture=None, Socket control=None, tuple prefixes=None
+):
+    """Relay messages in this thread, which blocks, also where the sockets are green: for threads that do nothing else.
+
+    Parameters
+    ----------
+    frontend, backend, capture, control : Socket
+        As in `proxy_steerable`.
+    prefixes : tuple of bytes, optional
+        As in `monitored_queue`.
+
+    Raises
+    ------
+    ContextTerminated, ValueError, ZMQError
+        As in `proxy_steerable`.
+    """
+    relay_between(frontend, backend, capture, control, prefixes, True)

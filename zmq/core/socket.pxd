@@ -2,7 +2,7 @@ from zmq.core.context cimport Context
 from zmq.core.libzmq cimport zmq_msg_t, zmq_pollitem_t
 from zmq.core.message cimport Frame
 from zmq.core.transfer cimport Outgoing, Part, attempt_t
-from zmq.core.wait cimport Waiter
+from zmq.core.wait cimport Owner, Waiter
 
 ctypedef int (*endpoint_call_t)(void *socket, const char *address) noexcept nogil
 
@@ -10,7 +10,8 @@ ctypedef int (*endpoint_call_t)(void *socket, const char *address) noexcept nogi
 cdef class Socket:
     cdef object __weakref__
     cdef void *handle       # libzmq's socket; NULL once it is closed
-    cdef int born           # `generation` when it was made; -1 once it is closed
+    cdef int born           # `generation` when it was made; -1 once it is closed, OWNED while it has an owner
+    cdef Owner owner        # who has it to himself
     cdef bint is_shadow
     cdef object original    # of a shadow, to keep it alive
     cdef Waiter waiter      # None while nobody waits for, or hears of, this socket in a hub
@@ -19,12 +20,14 @@ cdef class Socket:
     cdef int overrides      # which methods a subclass replaced
     cdef int message        # whether a message was begun with SNDMORE and not ended
     cdef bint drops
+    cdef object in_hand     # what a proxy took from it and could not pass on before it was stopped
     cdef object monitor_socket
     cdef public object context
     cdef readonly object socket_type
     cdef public object copy_threshold
 
     cdef int usable(self) except -1
+    cdef int has_options(self, bint harmless) except -1
     cdef int operate(self, attempt_t attempt, void *transfer, int flags, int events, int cost) except -1
     cdef int would_block(self, attempt_t attempt, void *transfer, int flags, int events) except -1
     cdef int operate_parked(self, attempt_t attempt, void *transfer, int flags, int events, bint tried) except -1

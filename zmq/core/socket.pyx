@@ -22,7 +22,7 @@ from cpython.buffer cimport (
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject_GenericSetAttr
-from libc.errno cimport EAGAIN, EINTR, EINVAL, ENAMETOOLONG
+from libc.errno cimport EAGAIN, EBUSY, EINTR, EINVAL, ENAMETOOLONG
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
@@ -286,8 +286,8 @@ cdef class Socket:
     def _choose_hub(self):
         """Park in, or block as, the class says now."""
         self.get_hub = self._get_hub
-        if self.get_hub is not None and self.born == wait.generation:
-            self.waited()
+        if self.get_hub is not None and self.waiter is None and self.born in (wait.generation, wait.OWNED):
+            self.waiter = trampoline_of(self.handle)
 
     __class_getitem__ = classmethod(GenericAlias)
 
@@ -326,7 +326,9 @@ cdef class Socket:
         """Raise unless the socket can be used here."""
         if self.born == wait.generation:
             return 0
-        if self.handle != NULL and self.born >= 0:
+        if self.born == wait.OWNED and self.owner.born == wait.generation:
+            raise ZMQError(EBUSY, "a proxy that runs has this socket to itself")
+        if self.handle != NULL and self.born != -1:
             raise ZMQError(
                 Errno.ENOTSOCK, "this socket was made before a fork: make a new Context and Socket in the child"
             )
@@ -390,6 +392,8 @@ cdef class Socket:
         cdef void *handle = self.handle
         if handle == NULL:
             return
+        if self.born == wait.OWNED and self.owner.born == wait.generation:
+            self.owner.stop()
         if self.born != wait.generation:
             self.handle = NULL
             self.born = -1
@@ -404,6 +408,7 @@ cdef class Socket:
             self.waiter.close()
         self.handle = NULL
         self.born = -1
+        self.in_hand = None
         if self.context is not None and getattr(self.context, "_sockets", None) is not None:
             self.context._sockets.discard(self)
         if zmq_close(handle) != 0 and zmq_errno() != Errno.ENOTSOCK:
@@ -562,9 +567,15 @@ cdef class Socket:
             self.waiter.notify()
         return 0
 
+    cdef int has_options(self, bint harmless) except -1:
+        """Raise unless options can be used; those that touch nothing else may be used by others than the owner."""
+        if harmless and self.born == wait.OWNED and self.owner.born == wait.generation:
+            return 0
+        return self.usable()
+
     def getsockopt(self, option):
         """Return the value of a socket option; the same as `get`."""
-        self.usable()
+        self.has_options(option != ZMQ_EVENTS)
         if option == ZMQ_FD:
             return (<Trampoline> self.waited()).descriptor()
         value = get_option(self.handle, option)
@@ -599,7 +610,7 @@ cdef class Socket:
 
     def setsockopt(self, option, optval):
         """Set a socket option; the same as `set`."""
-        self.usable()
+        self.has_options(option == ZMQ_LINGER)
         if option == 1:
             self.set_hwm(optval)
             return

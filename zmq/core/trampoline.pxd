@@ -47,6 +47,7 @@ cdef class Trampoline(Waiter):
     cdef int born           # `generation` when the socket was made
     cdef int parked         # turns and armed subscriptions
     cdef bint armed
+    cdef bint owned         # somebody has the socket to himself: it must not be looked at
     cdef bint ringing       # the hub is in `on_readable`
     cdef Parked first       # whom it will switch to last
     cdef Trampoline partner  # whose bell rang when somebody had parked here

@@ -1,5 +1,8 @@
 cdef int generation     # of this process: grows by one in the child of every fork
 
+cdef enum:
+    OWNED = -2          # in `Socket.born`: the socket belongs to an Owner, and every call looks twice
+
 cdef int block(what) except -1
 cdef void unblock() noexcept
 
@@ -19,3 +22,7 @@ cdef class Waiter:
     cdef bint must_queue(self, int events, const void *route, size_t size) noexcept
     cdef Turn join(self, get_hub, int events, const void *route, size_t size, double timeout)
     cdef void close(self) noexcept
+
+cdef class Owner:
+    cdef int born           # `generation` when it took its sockets
+    cdef int stop(self) except -1

@@ -87,3 +87,11 @@ cdef class Waiter:
 
     cdef void close(self) noexcept:
         """The handle is about to be closed: disarm and send everybody home."""
+
+
+cdef class Owner:
+    """Somebody who has sockets to himself for a time, such as a proxy that runs."""
+
+    cdef int stop(self) except -1:
+        """Give the sockets back before this returns, because one of them is about to be closed; in any thread."""
+        raise NotImplementedError

@@ -38,6 +38,7 @@ from zmq import (
     get_library_dirs,
     greenzmq_version,
     has,
+    monitored_queue,
     proxy,
     proxy_steerable,
     pyzmq_version,
