@@ -18,12 +18,14 @@ def monitored_queue(
     in_prefix: bytes = b"in",
     out_prefix: bytes = b"out",
 ) -> None: ...
-def relay_in_thread(
+def relay(
     frontend: Socket[Any],
     backend: Socket[Any],
     capture: Socket[Any] | None = None,
     control: Socket[Any] | None = None,
+    *,
     prefixes: tuple[bytes, bytes] | None = None,
+    block: bool = False,
 ) -> None: ...
 
 class Running(Owner): ...

@@ -207,7 +207,8 @@ cdef int move(Direction *way, void *capture) noexcept nogil:
         return 0
     for _ in range(BURST):
         if way.message.count == 0:
-            if not events_of(way.target) & ZMQ_POLLOUT:
+            # One socket for both may be able to send only once it has received, as a REP is.
+            if way.target != way.source and not events_of(way.target) & ZMQ_POLLOUT:
                 return 0
             if capture != NULL and not events_of(capture) & ZMQ_POLLOUT:
                 return 0
@@ -242,7 +243,10 @@ cdef int await_work(Relay *relay) noexcept nogil:
         blocked = NULL
         if relay.capture != NULL and not direction.captured and not events_of(relay.capture) & ZMQ_POLLOUT:
             blocked = relay.capture
-        elif not events_of(direction.target) & ZMQ_POLLOUT:
+        elif (
+            (direction.message.count or direction.target != direction.source)
+            and not events_of(direction.target) & ZMQ_POLLOUT
+        ):
             blocked = direction.target
         elif direction.message.count:
             direction.retry = min(2 * direction.retry, LAST_RETRY) if direction.retry else FIRST_RETRY
@@ -688,10 +692,16 @@ def device(int device_type, Socket frontend not None, Socket backend=None):
     relay_between(frontend, frontend if backend is None else backend, None, None, None, False)
 
 
-def relay_in_thread(
-    Socket frontend not None, Socket backend not None, Socket capture=None, Socket control=None, tuple prefixes=None
+def relay(
+    Socket frontend not None,
+    Socket backend not None,
+    Socket capture=None,
+    Socket control=None,
+    *,
+    tuple prefixes=None,
+    bint block=False,
 ):
-    """Relay messages in this thread, which blocks, also where the sockets are green: for threads that do nothing else.
+    """Do what the functions above do, all in one.
 
     Parameters
     ----------
@@ -699,10 +709,12 @@ def relay_in_thread(
         As in `proxy_steerable`.
     prefixes : tuple of bytes, optional
         As in `monitored_queue`.
+    block : bool
+        Block the thread, also where the sockets are green: for threads that do nothing else.
 
     Raises
     ------
     ContextTerminated, ValueError, ZMQError
         As in `proxy_steerable`.
     """
-    relay_between(frontend, backend, capture, control, prefixes, True)
+    relay_between(frontend, backend, capture, control, prefixes, block)

@@ -1,0 +1,116 @@
+"""`NativeThread`: a thread of the operating system that runs Python, whatever is monkeypatched.
+
+Lives here: that thread. What must not: what it does. Called by `zmq.devices`. Under monkeypatching `threading.Thread` is a
+greenlet, and a greenlet that blocks in C blocks its hub.
+"""
+
+import atexit
+import os
+
+from cpython.pythread cimport PyThread_get_thread_ident
+from cpython.ref cimport Py_DECREF, Py_INCREF
+from posix.unistd cimport close
+
+cdef extern from "Python.h":
+    unsigned long PyThread_start_new_thread(void (*run)(void *) noexcept, void *argument)
+
+
+cdef class NativeThread:
+    """NativeThread(target, daemon=True, name=None)
+--
+
+    A native thread.
+
+    Parameters
+    ----------
+    target : callable
+        Called without arguments, once.
+    daemon : bool
+        Whether the interpreter may end while the thread runs.
+    name : str, optional
+        For humans.
+    """
+
+    cdef object target
+    cdef readonly bint daemon
+    cdef readonly object name
+    cdef readonly object ident
+    cdef readonly object error
+    cdef int running            # the end that the thread closes when it is done, or -1
+    cdef readonly int done_fd   # becomes readable when it is done; -1 before it is started
+    cdef bint finished
+
+    def __cinit__(self):
+        self.running = self.done_fd = -1
+
+    def __init__(self, target, daemon=True, name=None):
+        self.target = target
+        self.daemon = daemon
+        self.name = name
+
+    def __dealloc__(self):
+        if self.done_fd >= 0:
+            close(self.done_fd)
+
+    def __repr__(self):
+        state = "not started" if self.done_fd < 0 else "running" if self.is_alive() else "done"
+        return f"<NativeThread {self.name} {state}>"
+
+    def start(self):
+        """Start the thread.
+
+        Raises
+        ------
+        RuntimeError
+            It was started before, or the system allows no more threads.
+        """
+        if self.done_fd >= 0:
+            raise RuntimeError("a thread is started once")
+        self.done_fd, self.running = os.pipe()
+        Py_INCREF(self)
+        if PyThread_start_new_thread(run, <void *> self) == <unsigned long> -1:
+            Py_DECREF(self)
+            close(self.running)
+            raise RuntimeError("the system allows no more threads")
+        if not self.daemon:
+            atexit.register(self.join)
+
+    def is_alive(self):
+        """Tell whether the thread runs."""
+        return self.done_fd >= 0 and not self.finished
+
+    def join(self, timeout=None, poller_class=None):
+        """Wait until the thread is done.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; None to wait for ever.
+        poller_class : type, optional
+            A `Poller`, which says whether the thread or the greenlet waits.
+
+        Raises
+        ------
+        RuntimeError
+            It was not started.
+        """
+        from zmq.core.poll import zmq_poll
+        if self.done_fd < 0:
+            raise RuntimeError("cannot join a thread that was not started")
+        if self.is_alive():
+            zmq_poll([(self.done_fd, 1)], None if timeout is None else 1000 * max(0, timeout), poller_class=poller_class)
+
+
+cdef void run(void *argument) noexcept with gil:
+    cdef NativeThread thread = <NativeThread> argument
+    Py_DECREF(thread)
+    thread.ident = <unsigned long> PyThread_get_thread_ident()
+    try:
+        thread.target()
+    except BaseException as error:
+        thread.error = error
+    thread.target = None
+    thread.finished = True
+    if not thread.daemon:
+        atexit.unregister(thread.join)
+    close(thread.running)

@@ -1,0 +1,465 @@
+"""`Device`, `ThreadDevice` and `ProcessDevice`: a device that makes its own sockets and runs in the background.
+
+Lives here: how the sockets are asked for, made and given up, and how a device is launched. What must not: how messages
+move (`zmq.core.device`).
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from errno import EADDRINUSE
+from multiprocessing.connection import Connection
+from typing import Any, ClassVar
+
+from zmq.core.constants import DeviceType, SocketType
+from zmq.core.context import Context
+from zmq.core.device import relay
+from zmq.core.error import ContextTerminated, ZMQBindError, ZMQError
+from zmq.core.native import NativeThread
+from zmq.core.poll import Poller, zmq_poll
+from zmq.core.socket import Socket
+
+#: How many ports are tried before `bind_*_to_random_port` gives up.
+RESERVATIONS = 100
+#: For how many seconds a device tries to bind to a port that it reserved itself; libzmq lets go of it a moment later.
+PATIENCE = 2.0
+
+
+@dataclass
+class End:
+    """What one socket of a device shall be."""
+
+    socket_type: int
+    options: list[tuple[int, Any]] = field(default_factory=list)
+    binds: list[str] = field(default_factory=list)
+    connects: list[str] = field(default_factory=list)
+    reserved: list[str] = field(default_factory=list)
+
+    def make(self, context: Context[Any]) -> Socket[Any]:
+        """Return a socket with all that was asked for."""
+        socket: Socket[Any] = context.socket(self.socket_type)
+        try:
+            self.prepare(socket)
+        except BaseException:
+            socket.close(linger=0)
+            raise
+        return socket
+
+    def prepare(self, socket: Socket[Any]) -> None:
+        for option, value in self.options:
+            socket.setsockopt(option, value)
+        for address in self.binds:
+            self.bind(socket, address)
+        for address in self.connects:
+            socket.connect(address)
+
+    def bind(self, socket: Socket[Any], address: str) -> None:
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                socket.bind(address)
+                return
+            except ZMQError as error:
+                if error.errno != EADDRINUSE or address not in self.reserved or time.monotonic() > end:
+                    raise
+            time.sleep(0.001)
+
+    def reserve(self, address: str, others: set[str], *args: Any, **kwargs: Any) -> int:
+        """Find a free port that no other end has, and bind to it later; return it."""
+        with Context() as context, context.socket(SocketType.REQ) as socket:
+            for _ in range(RESERVATIONS):
+                port: int = socket.bind_to_random_port(address, *args, **kwargs)
+                found = f"{address}:{port}"
+                socket.unbind(socket.last_endpoint)
+                if found not in others:
+                    break
+            else:
+                raise ZMQBindError(EADDRINUSE, f"Could not reserve a random port at {address}")
+        self.binds.append(found)
+        self.reserved.append(found)
+        return port
+
+
+class Device:
+    """A device with sockets of its own, in the foreground: `start` returns when it ends.
+
+    Sockets are not thread-safe. So a device is told what sockets to make, and makes them where it runs.
+
+    Parameters
+    ----------
+    device_type : int
+        A `zmq.DeviceType`: QUEUE, FORWARDER or STREAMER. It says what the device is for; all three work the same way.
+    in_type, out_type : int
+        A `zmq.SocketType` each. With -1 for `out_type` there is one socket, for both.
+
+    Attributes
+    ----------
+    context_factory : callable
+        Returns the context to make the sockets in; that of the whole program, `Context.instance`. With
+        ``device.context_factory = zmq.Context`` a device gets one of its own.
+    daemon : bool
+        Whether the program may end while the device runs.
+    done : bool
+        Whether it has ended.
+
+    Raises
+    ------
+    ValueError
+        A type is missing.
+
+    Examples
+    --------
+    >>> device = ThreadDevice(zmq.QUEUE, zmq.ROUTER, zmq.DEALER)
+    >>> device.bind_in("tcp://127.0.0.1:5559")
+    >>> device.bind_out("tcp://127.0.0.1:5560")
+    >>> device.start()
+    """
+
+    context_factory: Callable[[], Context[Any]] = Context.instance
+    #: What waits for the background part: in a thread, or in a hub.
+    _poller_class: ClassVar[type[Poller]] = Poller
+    #: Whether messages are moved in the thread that runs the device.
+    _blocks: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        device_type: int = DeviceType.QUEUE,
+        in_type: int | None = None,
+        out_type: int | None = None,
+    ) -> None:
+        if in_type is None or out_type is None:
+            raise ValueError(f"a device needs two types of sockets; got in_type={in_type!r}, out_type={out_type!r}")
+        self.device_type = device_type
+        self.in_type = in_type
+        self.out_type = out_type
+        self.daemon = True
+        self.done = False
+        self._ends = {"in": End(in_type), "out": End(out_type)}
+        self._context: Context[Any] | None = None
+        self._sockets: list[Socket[Any]] = []
+        self._stopping = False
+
+    # The ends.
+
+    def bind_in(self, addr: str) -> None:
+        """Have the in socket bind to an address.
+
+        Parameters
+        ----------
+        addr : str
+        """
+        self._ends["in"].binds.append(addr)
+
+    def bind_out(self, addr: str) -> None:
+        """Have the out socket bind to an address; see `bind_in`."""
+        self._ends["out"].binds.append(addr)
+
+    def connect_in(self, addr: str) -> None:
+        """Have the in socket connect to an address.
+
+        Parameters
+        ----------
+        addr : str
+        """
+        self._ends["in"].connects.append(addr)
+
+    def connect_out(self, addr: str) -> None:
+        """Have the out socket connect to an address; see `connect_in`."""
+        self._ends["out"].connects.append(addr)
+
+    def setsockopt_in(self, opt: int, value: Any) -> None:
+        """Set an option of the in socket, before it binds or connects.
+
+        Parameters
+        ----------
+        opt : int
+            A `zmq.SocketOption`.
+        value : int or bytes
+        """
+        self._ends["in"].options.append((opt, value))
+
+    def setsockopt_out(self, opt: int, value: Any) -> None:
+        """Set an option of the out socket; see `setsockopt_in`."""
+        self._ends["out"].options.append((opt, value))
+
+    def bind_in_to_random_port(self, addr: str, *args: Any, **kwargs: Any) -> int:
+        """Have the in socket bind to a free port.
+
+        Parameters
+        ----------
+        addr : str
+            Without the port, such as ``"tcp://127.0.0.1"``.
+        *args, **kwargs
+            As in `Socket.bind_to_random_port`.
+
+        Returns
+        -------
+        int
+            The port. It is free now; another program may take it before the device starts.
+
+        Raises
+        ------
+        ZMQBindError
+            None was found.
+        """
+        return self._reserve("in", addr, *args, **kwargs)
+
+    def bind_out_to_random_port(self, addr: str, *args: Any, **kwargs: Any) -> int:
+        """Have the out socket bind to a free port; see `bind_in_to_random_port`."""
+        return self._reserve("out", addr, *args, **kwargs)
+
+    def _reserve(self, name: str, addr: str, *args: Any, **kwargs: Any) -> int:
+        others = {address for end in self._ends.values() for address in end.reserved}
+        return self._ends[name].reserve(addr, others, *args, **kwargs)
+
+    def _setup_sockets(self) -> tuple[Socket[Any], ...]:
+        """Make the sockets, in the order of the ends."""
+        self._context = context = self.context_factory()
+        sockets: list[Socket[Any]] = []
+        try:
+            for name, end in self._ends.items():
+                if name == "out" and end.socket_type < 0:
+                    end.prepare(sockets[0])
+                    sockets.append(sockets[0])
+                else:
+                    sockets.append(end.make(context))
+        except BaseException:
+            for socket in sockets:
+                socket.close(linger=0)
+            raise
+        self._sockets = sockets
+        self._report("ready")
+        return tuple(sockets)
+
+    # Running.
+
+    def _relay(self, *sockets: Socket[Any]) -> None:
+        relay(*sockets, block=self._blocks)
+
+    def run_device(self) -> None:
+        """Make the sockets and move messages between them; what `run` runs, for subclasses to replace."""
+        DeviceType(self.device_type)
+        sockets = self._setup_sockets()
+        try:
+            self._relay(*sockets)
+        finally:
+            for socket in sockets:
+                socket.close()
+
+    def run(self) -> None:
+        """Run the device here and now, until its context is terminated or it is stopped.
+
+        Raises
+        ------
+        ValueError, ZMQError
+            The sockets can't be made, or messages can't be moved any more.
+        """
+        try:
+            self.run_device()
+        except ContextTerminated:
+            pass
+        except ZMQError:
+            if not self._stopping:
+                raise
+        finally:
+            self.done = True
+
+    def start(self) -> None:
+        """Start the device. In the background ones this returns when its sockets are made.
+
+        Raises
+        ------
+        ValueError, ZMQError
+            They can't be made: an address is taken or wrong, an option or a type.
+        """
+        self.run()
+
+    def stop(self) -> None:
+        """End the device and close its sockets; in any thread."""
+        self._stopping = True
+        for socket in self._sockets:
+            socket.close()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the device has ended.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds; None to wait for ever.
+
+        Raises
+        ------
+        ValueError, ZMQError
+            What ended it, if that was an error.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        while not self.done and (end is None or time.monotonic() < end):
+            zmq_poll([], 1, poller_class=self._poller_class)
+
+    def _report(self, event: str) -> None:
+        """Tell the starter how things stand."""
+
+    def _says_when_ready(self) -> bool:
+        """Tell whether `_setup_sockets` will be called: subclasses may run something else."""
+        return all(getattr(type(self), name).__module__.startswith("zmq.") for name in ("run", "run_device"))
+
+    def _wait(self, fds: list[int], timeout: float | None = None) -> None:
+        """Wait until a descriptor is readable or `timeout` seconds are over."""
+        zmq_poll([(fd, 1) for fd in fds], None if timeout is None else 1000 * timeout, poller_class=self._poller_class)
+
+
+class BackgroundDevice(Device):
+    """A `Device` that runs beside its caller, in the same process: what threads and greenlets have in common."""
+
+    #: What closes when the sockets are made, and when the device has ended; -1 for what is closed.
+    _ready = _over = -1
+    _ended = -1
+    _error: BaseException | None = None
+
+    def _launch(self, target: Callable[[], None]) -> Any:
+        """Have a function called in the background; return what runs it."""
+        raise NotImplementedError
+
+    def __del__(self) -> None:
+        if self._ended >= 0:
+            os.close(self._ended)
+
+    def start(self) -> None:
+        if self._ended >= 0:
+            raise RuntimeError("a device is started once")
+        made, self._ready = os.pipe()
+        self._ended, self._over = os.pipe()
+        try:
+            self.launcher = self._launch(self._run_in_background)
+            if self._says_when_ready():
+                self._wait([made])
+        finally:
+            os.close(made)
+        if self.done and self._error is not None:
+            raise self._error
+
+    def _run_in_background(self) -> None:
+        try:
+            self.run()
+        except Exception as error:
+            self._error = error
+            if self._ready < 0:
+                # Who started the device does not look any more. Who joins it will, if anybody ever does.
+                threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))
+        finally:
+            self._report("done")
+            over, self._over = self._over, -1
+            os.close(over)
+
+    def _report(self, event: str) -> None:
+        ready, self._ready = self._ready, -1
+        if ready >= 0:
+            os.close(ready)
+
+    def join(self, timeout: float | None = None) -> None:
+        if self._ended < 0:
+            raise RuntimeError("cannot join a device that was not started")
+        self._wait([self._ended], timeout)
+        if self.done and self._error is not None:
+            raise self._error
+
+
+class ThreadDevice(BackgroundDevice):
+    """A `Device` that runs in a native thread, whatever is monkeypatched.
+
+    Attributes
+    ----------
+    launcher : NativeThread
+        The thread, once it was started.
+    """
+
+    launcher: NativeThread
+
+    def _launch(self, target: Callable[[], None]) -> NativeThread:
+        thread = NativeThread(target, daemon=self.daemon, name=type(self).__name__)
+        thread.start()
+        return thread
+
+
+class ProcessDevice(Device):
+    """A `Device` that runs in a process of its own, with a context of its own.
+
+    Attributes
+    ----------
+    launcher : multiprocessing.Process
+        The process, once it was started.
+    """
+
+    context_factory: Callable[[], Context[Any]] = Context
+    launcher: multiprocessing.Process
+    _connection: Connection | None = None
+    _error: BaseException | None = None
+    _ready = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in ("launcher", "_connection")}
+
+    def start(self) -> None:
+        self._connection, theirs = multiprocessing.Pipe(duplex=False)
+        self.launcher = multiprocessing.Process(target=self._run_in_process, args=(theirs,), name=type(self).__name__)
+        self.launcher.daemon = self.daemon
+        self.launcher.start()
+        theirs.close()
+        if self._says_when_ready():
+            self._wait([self._connection.fileno()])
+            self._listen()
+
+    def _run_in_process(self, connection: Connection) -> None:
+        self._connection = connection
+        try:
+            self.run()
+        except Exception as error:
+            try:
+                connection.send(error)
+            except Exception:
+                connection.send(RuntimeError(f"{type(error).__name__}: {error}"))
+            if not self._ready:
+                # Who starts the device raises it.
+                raise SystemExit(1) from None
+            raise
+        finally:
+            connection.close()
+
+    def _report(self, event: str) -> None:
+        self._ready = True
+        if self._connection is not None:
+            self._connection.send(event)
+
+    def _listen(self) -> None:
+        """Raise what the process said, if it has failed."""
+        connection = self._connection
+        try:
+            while connection is not None and connection.poll():
+                said = connection.recv()
+                if isinstance(said, BaseException):
+                    self._error = said
+        except EOFError:
+            pass
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        self._stopping = True
+        self.launcher.terminate()
+
+    def join(self, timeout: float | None = None) -> None:
+        self._wait([self.launcher.sentinel], timeout)
+        if self.launcher.is_alive():
+            return
+        self.launcher.join()
+        self.done = True
+        self._listen()
+        code = self.launcher.exitcode
+        if code is not None and code < 0 and code != -15:
+            raise RuntimeError(f"the process of the device was ended by signal {-code}")
