@@ -16,7 +16,7 @@ from errno import EADDRINUSE
 from multiprocessing.connection import Connection
 from typing import Any, ClassVar
 
-from zmq.core.constants import DeviceType, SocketType
+from zmq.core.constants import DeviceType, PollEvent, SocketType
 from zmq.core.context import Context
 from zmq.core.device import relay
 from zmq.core.error import ContextTerminated, ZMQBindError, ZMQError
@@ -309,9 +309,10 @@ class Device:
         """Tell whether `_setup_sockets` will be called: subclasses may run something else."""
         return all(getattr(type(self), name).__module__.startswith("zmq.") for name in ("run", "run_device"))
 
-    def _wait(self, fds: list[int], timeout: float | None = None) -> None:
-        """Wait until a descriptor is readable or `timeout` seconds are over."""
-        zmq_poll([(fd, 1) for fd in fds], None if timeout is None else 1000 * timeout, poller_class=self._poller_class)
+    def _wait(self, fd: int, timeout: float | None = None) -> bool:
+        """Wait until a descriptor is readable or `timeout` seconds are over; tell whether it is."""
+        milliseconds = None if timeout is None else 1000 * max(0, timeout)
+        return bool(zmq_poll([(fd, PollEvent.POLLIN)], milliseconds, poller_class=self._poller_class))
 
 
 class BackgroundDevice(Device):
@@ -338,7 +339,7 @@ class BackgroundDevice(Device):
         try:
             self.launcher = self._launch(self._run_in_background)
             if self._says_when_ready():
-                self._wait([made])
+                self._wait(made)
         finally:
             os.close(made)
         if self.done and self._error is not None:
@@ -365,7 +366,7 @@ class BackgroundDevice(Device):
     def join(self, timeout: float | None = None) -> None:
         if self._ended < 0:
             raise RuntimeError("cannot join a device that was not started")
-        self._wait([self._ended], timeout)
+        self._wait(self._ended, timeout)
         if self.done and self._error is not None:
             raise self._error
 
@@ -412,7 +413,7 @@ class ProcessDevice(Device):
         self.launcher.start()
         theirs.close()
         if self._says_when_ready():
-            self._wait([self._connection.fileno()])
+            self._wait(self._connection.fileno())
             self._listen()
 
     def _run_in_process(self, connection: Connection) -> None:
@@ -454,9 +455,9 @@ class ProcessDevice(Device):
         self.launcher.terminate()
 
     def join(self, timeout: float | None = None) -> None:
-        self._wait([self.launcher.sentinel], timeout)
-        if self.launcher.is_alive():
+        if not self._wait(self.launcher.sentinel, timeout):
             return
+        # It ends now, if it has not yet.
         self.launcher.join()
         self.done = True
         self._listen()
