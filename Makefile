@@ -4,6 +4,7 @@
 # make pythons  make test with every CPython from 3.10 on that is installed
 # make bench    measure it beside PyZMQ (QUICK=1 for a short run)
 # make conformance  run PyZMQ's own tests here and with PyZMQ, and show where the two differ
+# make model    search every state of a model of the wake-up rule, with SPIN
 # make lint     check the style and the types
 # make clean    remove what was built
 #
@@ -24,8 +25,10 @@ stubtest = $(python) -m mypy.stubtest zmq --concise --ignore-disjoint-bases --my
 # Beside the default ones, which are libev-cext and epolls.
 loops = libev-cffi libuv-cffi
 hubs = poll selects asyncio
+# What the benchmark compares with.
+pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
-.PHONY: demo test installed matrix pythons bench conformance lint clean system
+.PHONY: demo test installed matrix pythons bench conformance model lint clean system
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
@@ -62,6 +65,10 @@ conformance: $(BENCH)/conformance/.installed $(BENCH)/pyzmq/.conformance $(BENCH
 	@$(python) tests/conformance/run.py --ours $(BENCH)/conformance/bin/python --theirs $(BENCH)/pyzmq/bin/python \
 	    --archive $(BENCH)/pyzmq-$(PYZMQ).tar.gz --json $(BENCH)/conformance.json $(CONFORMANCE)
 
+model:
+	@sh docs/model/install.sh
+	@$(PYTHON) docs/model/check.py
+
 lint: $(VENV)/.installed $(VENV)/.lint
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
@@ -90,10 +97,14 @@ $(VENV)/.lint: $(VENV)/.created pyproject.toml
 	@$(python) -m pip install --quiet --group lint
 	@touch $@
 
+# The stamp says what was installed: it is made again where that is something else.
+ifneq ($(shell cat "$(BENCH)/pyzmq/.installed" 2>/dev/null),$(pyzmq))
+.PHONY: $(BENCH)/pyzmq/.installed
+endif
 $(BENCH)/pyzmq/.installed: | system
 	@$(PYTHON) -m venv $(BENCH)/pyzmq
-	@$(BENCH)/pyzmq/bin/python -m pip install --quiet "pyzmq==$(PYZMQ)" gevent
-	@touch $@
+	@$(BENCH)/pyzmq/bin/python -m pip install --quiet $(pyzmq)
+	@echo "$(pyzmq)" >$@
 
 $(BENCH)/pyzmq/.conformance: $(BENCH)/pyzmq/.installed pyproject.toml
 	@$(BENCH)/pyzmq/bin/python -m pip install --quiet --upgrade pip

@@ -4,7 +4,6 @@ Lives here: making, configuring and ending contexts. What must not: what sockets
 `zmq.core.socket`.
 """
 
-import _thread
 import atexit
 import os
 import warnings
@@ -40,7 +39,6 @@ cdef enum:
 #: Seconds for which the end of the interpreter waits for contexts that were dropped without `term`.
 EXIT_LINGER = 5.0
 
-cdef object instance_lock = _thread.allocate_lock()
 cdef bint exiting = False
 
 
@@ -242,12 +240,17 @@ cdef class Context:
         -------
         Context
         """
-        cdef Context context
-        with instance_lock:
-            context = cls._instance
-            if context is None or context.handle == NULL or context.born != wait.generation:
-                context = cls._instance = cls(io_threads=io_threads)
-            return context
+        cdef Context made
+        if is_usable(cls._instance):
+            return cls._instance
+        # Without a lock: a subclass may do anything here, wait for instance, and greenlets share their thread's locks.
+        made = cls(io_threads=io_threads)
+        if not is_usable(cls._instance):
+            cls._instance = made
+        elif made is not cls._instance:
+            # Somebody was faster.
+            made.term()
+        return cls._instance
 
     # Options.
 
@@ -456,6 +459,10 @@ cdef class Context:
                     socket.close(linger)
             self._sockets.clear()
         self.term()
+
+
+cdef bint is_usable(Context context) noexcept:
+    return context is not None and context.handle != NULL and context.born == wait.generation
 
 
 cdef size_t address_of(shadow) except? 0:

@@ -18,7 +18,7 @@ from zmq.core.context import Context
 from zmq.core.hub import Hub
 from zmq.core.message import Frame
 from zmq.core.poll import Poller
-from zmq.core.socket import Socket, living
+from zmq.core.socket import Socket, living_sockets
 from zmq.core.tracker import MessageTracker
 from zmq.core.wait import blocked_threads
 
@@ -31,7 +31,7 @@ CLASSES = (Context, Frame, MessageTracker, Poller, Socket)
 def set_hub(get_hub: GetHub | None) -> None:
     for cls in CLASSES:
         cls._get_hub = None if get_hub is None else staticmethod(get_hub)
-    for socket in list(living):
+    for socket in living_sockets():
         socket._choose_hub()
 
 

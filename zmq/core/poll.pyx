@@ -13,10 +13,10 @@ said "nothing" are not looked at. Where there is no epoll, or for a handful of s
 itself, and each socket looked at.
 """
 
-import select as _select
-
 from cpython.pythread cimport PyThread_get_thread_ident
+from libc.errno cimport errno
 from libc.stdlib cimport free, malloc
+from posix.unistd cimport close as close_fd
 
 from zmq.core cimport wait
 from zmq.core.check cimport raise_errno
@@ -33,12 +33,18 @@ from zmq.core.trampoline cimport Subscription, Trampoline, monotonic
 
 from zmq.core.constants import PollEvent
 
+cdef extern from "bells.h" nogil:
+    bint GREENZMQ_HAS_BELLS
+    int bells_new "greenzmq_bells_new"()
+    int bells_add "greenzmq_bells_add"(int bells, int bell)
+    int bells_remove "greenzmq_bells_remove"(int bells, int bell)
+    int bells_rung "greenzmq_bells_rung"(int bells, int *rung, int room)
+
+cdef enum:
+    ROOM = 64           # for bells that rang, at a time
+
 #: Sockets up to which each bell is watched by itself.
 FEW_SOCKETS = 4
-
-cdef object EPOLLIN = getattr(_select, "EPOLLIN", 0)
-cdef object EPOLLET = getattr(_select, "EPOLLET", 0)
-cdef bint has_epoll = hasattr(_select, "epoll")
 
 
 cdef int descriptor_of(item) except -1:
@@ -314,6 +320,7 @@ cdef class Registered(Subscription):
 
     cdef void ready(self, int events) noexcept:
         if events & self.mask or events < 0:
+            self.members.doubt(self)
             self.members.wake()
 
     cdef void gone(self) noexcept:
@@ -346,7 +353,7 @@ cdef class PollSet:
     cdef list waiting
     cdef unsigned long thread
     cdef long counter
-    cdef object epoll
+    cdef int bells              # the epoll set, or -1
     cdef dict by_fd
     cdef object watcher         # on the epoll set, in `watched_hub`
     cdef Hub watched_hub
@@ -356,6 +363,7 @@ cdef class PollSet:
     cdef bint broken            # a registered socket was closed
 
     def __cinit__(self):
+        self.bells = -1
         self.sockets = {}
         self.descriptors = {}
         self.doubtful = []
@@ -406,24 +414,25 @@ cdef class PollSet:
         if registered.in_epoll:
             registered.in_epoll = False
             self.by_fd.pop(registered.fd, None)
-            try:
-                if self.born == wait.generation:
-                    self.epoll.unregister(registered.fd)
-            except OSError:
-                pass
+            if self.born == wait.generation:
+                bells_remove(self.bells, registered.fd)
 
     cdef void close(self) noexcept:
         for item in list(self.sockets):
             self.remove(item)
         self.drop_epoll()
 
+    def __dealloc__(self):
+        if self.bells >= 0:
+            close_fd(self.bells)
+
     cdef void drop_epoll(self) noexcept:
         if self.watcher is not None:
             self.watched_hub.forget(self.watcher)
             self.watcher = self.watched_hub = self.ring = None
-        if self.epoll is not None:
-            self.epoll.close()
-            self.epoll = None
+        if self.bells >= 0:
+            close_fd(self.bells)
+            self.bells = -1
 
     # News of the sockets.
 
@@ -456,6 +465,21 @@ cdef class PollSet:
                 waiter.woken = True
                 waiter.hub.call_soon(waiter.resume)
 
+    cdef list hear(self):
+        """Doubt the sockets whose bells rang since the last time, and return them."""
+        cdef int rung[ROOM]
+        cdef int i
+        cdef int count = ROOM
+        cdef list heard = []
+        while count == ROOM:
+            count = bells_rung(self.bells, rung, ROOM)
+            for i in range(count):
+                registered = self.by_fd.get(rung[i])
+                if registered is not None:
+                    self.doubt(registered)
+                    heard.append(registered)
+        return heard
+
     def on_bell(self):
         """A bell of the epoll set rang."""
         cdef Registered registered
@@ -463,10 +487,8 @@ cdef class PollSet:
             # The child of a fork shares the set and must leave it alone.
             self.watcher.stop()
             return
-        for fd, _ in self.epoll.poll(0, len(self.by_fd) or 1):
-            registered = self.by_fd.get(fd)
-            if registered is not None and registered.owner is not None:
-                self.doubt(registered)
+        for registered in self.hear():
+            if registered.owner is not None:
                 self.look(registered)
 
     # Polling.
@@ -477,11 +499,8 @@ cdef class PollSet:
         cdef list still = []
         cdef list found = []
         cdef int events
-        if self.epoll is not None:
-            for fd, _ in self.epoll.poll(0, len(self.by_fd) or 1):
-                registered = self.by_fd.get(fd)
-                if registered is not None:
-                    self.doubt(registered)
+        if self.bells >= 0:
+            self.hear()
         doubtful, self.doubtful = self.doubtful, still
         try:
             for registered in doubtful:
@@ -569,6 +588,7 @@ cdef class PollSet:
                         registered.doubtful = False
                         self.doubtful.remove(registered)
                 self.watch_epoll(hub)
+                hub.watch(self)
             else:
                 for registered in list(self.sockets.values()):
                     if registered.owner is not None:
@@ -590,6 +610,7 @@ cdef class PollSet:
             self.waiting.remove(waiter)
             if self.watcher is not None and not self.waiting:
                 self.watcher.stop()
+                hub.unwatch(self)
             if timer is not None:
                 timer.cancel()
             for watcher in watchers:
@@ -603,8 +624,18 @@ cdef class PollSet:
     def _wake(self):
         self.wake()
 
+    def sweep(self):
+        """Wake those whom a bell of the epoll set should have woken; tell how many bells there were."""
+        cdef Registered registered
+        cdef int found = 0
+        if self.born == wait.generation:
+            for registered in list(self.sockets.values()):
+                if registered.in_epoll and not registered.doubtful and registered.owner.missed(registered.mask):
+                    found += 1
+        return found
+
     cdef bint with_epoll(self) noexcept:
-        return has_epoll and len(self.sockets) > FEW_SOCKETS
+        return GREENZMQ_HAS_BELLS and len(self.sockets) > FEW_SOCKETS
 
     cdef bint join_epoll(self, Registered registered) except -1:
         """Put a bell into the epoll set; tell whether it is there.
@@ -616,10 +647,13 @@ cdef class PollSet:
             return True
         if not self.with_epoll():
             return False
-        if self.epoll is None:
-            self.epoll = _select.epoll()
+        if self.bells < 0:
+            self.bells = bells_new()
+            if self.bells < 0:
+                raise_errno(errno)
         registered.fd = registered.owner.descriptor()
-        self.epoll.register(registered.fd, EPOLLIN | EPOLLET)
+        if bells_add(self.bells, registered.fd) < 0:
+            raise_errno(errno)
         self.by_fd[registered.fd] = registered
         registered.in_epoll = True
         return True
@@ -633,7 +667,7 @@ cdef class PollSet:
             if self.watcher is not None:
                 self.watched_hub.forget(self.watcher)
                 self.watcher = None
-            self.watcher = hub.watcher(self.epoll.fileno(), ZMQ_POLLIN)
+            self.watcher = hub.watcher(self.bells, ZMQ_POLLIN)
             self.watched_hub = hub
             self.ring = self.on_bell
         if len(self.waiting) == 1:

@@ -2,7 +2,6 @@ from collections.abc import Callable, Iterable
 from ctypes import c_void_p
 from types import GenericAlias
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, overload
-from weakref import WeakSet
 
 from typing_extensions import Buffer, Self, TypeVar
 
@@ -27,7 +26,7 @@ class _SocketContext(Generic[_SocketT_co]):
     def __enter__(self) -> _SocketT_co: ...
     def __exit__(self, *args: object) -> None: ...
 
-living: WeakSet[Socket[Any]]
+def living_sockets() -> list[Socket[Any]]: ...
 
 class Socket(_SocketOptions, Generic[_ReceivedT_co]):
     _get_hub: ClassVar[Callable[[], Hub] | None]

@@ -129,8 +129,19 @@ def _ask_version():
 
 _ask_version()
 
-#: Every socket that is not collected yet.
-living = weakref.WeakSet()
+# Weak references to all sockets by their address. A plain dict can be copied while other threads make sockets.
+cdef dict living = {}
+
+
+def living_sockets():
+    """Return the sockets that are not collected yet.
+
+    Returns
+    -------
+    list of Socket
+    """
+    return [socket for reference in list(living.values()) if (socket := reference()) is not None]
+
 
 # What subclasses replace, by class; see DESIGN "Drop-in rules" in docs/design.md.
 cdef object overrides_of = weakref.WeakKeyDictionary()
@@ -281,7 +292,7 @@ cdef class Socket:
         self.frame_class = self._frame_class
         self.born = wait.generation
         self._choose_hub()
-        living.add(self)
+        living[<size_t> <void *> self] = weakref.ref(self)
 
     def _choose_hub(self):
         """Park in, or block as, the class says now."""
@@ -300,6 +311,8 @@ cdef class Socket:
             warnings.warn(f"Unclosed socket {shown}", ResourceWarning, stacklevel=2, source=self)
 
     def __dealloc__(self):
+        if living is not None:
+            living.pop(<size_t> <void *> self, None)
         if self.handle != NULL and not self.is_shadow and self.born == wait.generation:
             zmq_close(self.handle)
 
@@ -830,6 +843,7 @@ cdef class Socket:
         cdef Waiter waiter = self.waiter
         cdef Turn turn
         cdef int err, milliseconds
+        cdef bint gives_up
         cdef size_t size = sizeof(int)
         cdef double timeout
         cdef const void *route = NULL
@@ -846,15 +860,17 @@ cdef class Socket:
             or not waiter.must_queue(events, route, route_size)
         ):
             err = self.attempt_again(attempt, transfer, events, False)
-            if waiter.interest:
-                waiter.notify()
+            gives_up = err == EAGAIN and self.message == BEGUN and events == ZMQ_POLLOUT
+            if err != EAGAIN or flags & ZMQ_DONTWAIT or gives_up or self.get_hub is None:
+                if waiter.interest:
+                    waiter.notify()
             if err != EAGAIN:
                 if err:
                     raise_errno(err)
                 return 0
             if flags & ZMQ_DONTWAIT:
                 raise Again()
-            if self.message == BEGUN and events == ZMQ_POLLOUT:
+            if gives_up:
                 return self.give_up(<Outgoing *> transfer)
         if self.get_hub is None:
             return self.operate_blocked(attempt, transfer, flags, events)
@@ -867,6 +883,9 @@ cdef class Socket:
         timeout = milliseconds / 1000.0
         turn = waiter.join(self.get_hub, events, route, route_size, timeout)
         try:
+            if waiter.interest > 1:
+                # Not before this one has joined: who reads EVENTS for the others may still the bell for itself.
+                waiter.notify()
             while True:
                 turn.wait()
                 err = self.attempt_again(attempt, transfer, events, False)

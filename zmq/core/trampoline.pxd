@@ -62,6 +62,7 @@ cdef class Trampoline(Waiter):
     cdef double look_delay
 
     cdef int read_events(self) noexcept
+    cdef bint missed(self, int mask) noexcept
     cdef Parked answer(self)
     cdef void learn(self) noexcept
     cdef Parked partner_turn(self)

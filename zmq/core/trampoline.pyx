@@ -300,8 +300,8 @@ cdef class Queue:
 cdef class Subscription:
     """Somebody who wants to hear of changes and does not queue: a poller, a stream.
 
-    `touched` is called after every operation on the socket. `ready` is called while the subscription is armed,
-    with what EVENTS says; -1 stands for an error, which the next operation on the socket will report. `gone` is
+    `touched` is called after every operation on the socket. `ready` is called whenever EVENTS was read, by
+    whomever, with what it said; -1 stands for an error, which the next operation on the socket will report. `gone` is
     called when the socket closes. None of them may switch greenlets.
     """
 
@@ -360,11 +360,11 @@ cdef class Trampoline(Waiter):
         """Choose whoever can proceed. With `look` the bell may have rung for any sender."""
         cdef Parked turn
         cdef Subscription subscription
+        for subscription in self.subscriptions:
+            # Also one that watches the bell in its own way: it is still now.
+            subscription.ready(events)
         if self.parked == 0:
             return
-        for subscription in self.subscriptions:
-            if subscription.armed:
-                subscription.ready(events)
         turn = self.pollers.head
         while turn is not None:
             if turn.state == PARKED and turn.events & events:
@@ -706,6 +706,16 @@ cdef class Trampoline(Waiter):
             bell_close(self.bell)
             self.bell = NULL
         self.handle = NULL
+
+    cdef bint missed(self, int mask) noexcept:
+        """Tell subscribers whether one of these events is true; return whether the bell should have said so."""
+        cdef int events
+        cdef int ear = listen_to(self.fd)
+        if ear == GREENZMQ_RINGS:
+            return False
+        events = self.read_events()
+        self.changed(events, False)
+        return ear >= 0 and not heard(ear) and events > 0 and events & mask
 
     def sweep(self):
         """Wake those whom the bell should have woken; tell whether there were any."""

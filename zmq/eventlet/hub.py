@@ -151,11 +151,6 @@ def get_hub() -> Hub:
         return adapter
 
 
-def renew(poll: Any) -> Any:
-    """Return an empty object of the same kind, which may be an epoll set."""
-    return type(poll)()
-
-
 def unshare() -> None:
     """Give the hub of a forked child an epoll set of its own.
 
@@ -165,11 +160,11 @@ def unshare() -> None:
         hub = adapter.hub
         if hasattr(hub, "loop"):
             selector = hub.loop._selector
-            hub.loop._selector = renew(selector)
+            hub.loop._selector = type(selector)()
             for key in selector.get_map().values():
                 hub.loop._selector.register(key.fileobj, key.events, key.data)
-        elif hasattr(hub, "poll"):
-            hub.poll = renew(hub.poll)
+        elif hasattr(getattr(hub, "poll", None), "fileno"):
+            hub.poll = type(hub.poll)()
             for fd in {*hub.listeners[hub.READ], *hub.listeners[hub.WRITE]}:
                 hub.register(fd, new=True)
 

@@ -1,0 +1,945 @@
+/* How greenlets that wait for one 0MQ socket are woken: a model of zmq/core/trampoline.pyx, and of what calls it in
+   socket.pyx and poll.pyx. The invariants I1 to I9 are those at the top of trampoline.pyx.
+
+   `make model` has SPIN search every state. README.md says what is modelled, what is left out, and what the mistakes
+   do that can be switched on here. Names are those of the sources; "= name" says which function a part stands for.
+
+   What is simplified, and why nothing is lost by it
+   -------------------------------------------------
+   Steps. Greenlets switch only where they park, so nothing but the I/O thread can come between two steps of one. What
+   the trampoline does between two calls of libzmq the I/O thread neither sees nor changes: that is one step. A call of
+   libzmq is several: the bell is stilled, the mailbox emptied, the pipe looked at.
+
+   Time. There is none. A time-out, a kill, a close, a new call may come whenever the hub could run it, and a throttled
+   send may find any time over or not. So every order of events is searched that a clock could bring about, and more.
+
+   The end of a run. There is none either: the I/O thread and the greenlets may go on for ever, or stop anywhere. What
+   must hold at rest is therefore asked in every state in which nothing moves of necessity.
+
+   Messages. They are counted and not told apart. A pipe keeps their order, so that none is lost, comes twice or overtakes
+   if calls take one at a time and return it before another is taken. The pipe from the peer holds two, because one
+   bell may stand for several; that to the peer holds one, so that it is full after a send.
+
+   Callbacks. The callback of a turn that is over finds that out and does nothing (Parked.resume); here it is taken off
+   the hub's list when the turn ends. */
+
+/* Who is there: 2 to 4 greenlets. */
+#ifndef CALLERS
+#define CALLERS 3       /* 1 to 3 that send or receive */
+#endif
+#ifndef SENDERS
+#define SENDERS 1       /* of these send, the others receive */
+#endif
+#ifndef POLLERS
+#define POLLERS 1       /* 0 or 1 that calls Socket.poll(POLLIN) and leaves the message where it is */
+#endif
+#ifndef SETS
+#define SETS 0          /* 0 to 2 that call Poller.poll, each on a Poller of its own, for POLLIN */
+#endif
+#ifdef FEW
+#define few(s) (s == 0) /* the first of these Pollers has few sockets, and watches the descriptor itself */
+#else
+#define few(s) false    /* all have many, and an epoll set */
+#endif
+#if CALLERS + POLLERS + SETS < 2 || CALLERS + POLLERS + SETS > 4
+#error "2 to 4 greenlets"
+#endif
+
+#define ROOM 1          /* high-water mark of the pipe to the peer */
+#define BACKLOG 2       /* messages that the pipe from the peer holds: one bell may stand for two */
+
+/* Whose turn it is to run: a greenlet, by number, or one of these. */
+#define POLLER CALLERS
+#define SET(s) (CALLERS + POLLERS + s)
+#define GREENLETS (CALLERS + POLLERS + SETS)
+#define HUB 8           /* the hub, between two callbacks */
+#define CALLBACK 9      /* the hub, in one */
+#define NOBODY 10
+
+/* Parked.state */
+#define OUTSIDE 0       /* does not wait */
+#define PARKED 1
+#define CHOSEN 2
+#define EXPIRED 3
+#define CLOSED 4
+
+/* What an attempt says. */
+#define DONE 0
+#define AGAIN 1         /* EAGAIN */
+#define TERM 2          /* ETERM */
+
+
+/* libzmq: the mailbox (mailbox_t, signaler_t)
+   -------------------------------------------
+   A command rings the bell only if it finds the mailbox asleep. Nobody sees a command before the bell has rung for it,
+   so to put it there and to ring is one step. The reader stills the bell, then takes commands until there are none,
+   and that puts the mailbox to sleep: two steps. A command that comes between them does not ring, and is taken too. */
+
+bool asleep = true;
+bool bell;              /* the descriptor is readable */
+
+/* The commands in the mailbox. */
+bool activate_read;     /* the pipe from the peer has something to read */
+byte activate_write;    /* the peer took so many messages */
+bool stop;              /* the context is being terminated */
+
+#if SETS > 0
+/* An epoll set remembers that a bell rang, once; it is readable while it does and the bell still rings. */
+bool edge[SETS];
+#endif
+
+inline ring() {
+	if
+	:: asleep ->
+		asleep = false;
+		bell = true;
+		printf("the bell rings\n");
+#if SETS > 0
+		edge[0] = true;
+#endif
+#if SETS > 1
+		edge[1] = true;
+#endif
+	:: else
+	fi
+}
+
+
+/* libzmq: the pipes (pipe_t, ypipe_t)
+   -----------------------------------
+   The pipe from the peer has an edge of its own: activate_read is sent only if the reader found the pipe empty
+   (ypipe_t::flush), and until it has processed that command the reader does not look again (pipe_t::_in_active). */
+
+bool in_active = true;
+byte incoming;          /* messages in it */
+byte room = ROOM;       /* as far as the socket knows */
+byte outgoing;          /* sent, and not yet taken by the peer */
+bool terminated;        /* socket_base_t::_ctx_terminated */
+
+byte in_hand;           /* messages that were taken and that no call has returned yet */
+
+/* = socket_base_t::process_commands, when it is not throttled */
+inline process_commands() {
+	if
+	:: d_step { bell -> bell = false; printf("<%d> stills the bell\n", running) };
+		d_step {
+			if
+			:: activate_read -> activate_read = false; in_active = true
+			:: else
+			fi;
+			room = room + activate_write;
+			activate_write = 0;
+			if
+			:: stop -> stop = false; terminated = true
+			:: else
+			fi;
+			asleep = true
+		}
+	:: else
+	fi
+}
+
+/* = fq_t::recvpipe, pipe_t::read */
+inline take() {
+	d_step {
+		if
+		:: terminated -> err = TERM
+		:: else ->
+			if
+			:: in_active && incoming > 0 -> incoming--; in_hand++; err = DONE; printf("<%d> receives\n", running)
+			:: else -> in_active = false; err = AGAIN; printf("<%d> finds no message\n", running)
+			fi
+		fi
+	}
+}
+
+/* = try_recv. It processes commands now and then (inbound_poll_rate), and always before it says EAGAIN. */
+inline try_recv() {
+	if
+	:: process_commands()
+	:: skip
+	fi;
+	take();
+	if
+	:: err == AGAIN -> process_commands(); take()
+	:: else
+	fi
+}
+
+/* = try_send. It processes commands only if the last time is a millisecond ago (max_command_delay). */
+inline try_send() {
+	if
+	:: process_commands()
+	:: skip
+	fi;
+	d_step {
+		if
+		:: terminated -> err = TERM
+		:: else ->
+			if
+			:: room > 0 -> room--; outgoing++; err = DONE; printf("<%d> sends\n", running)
+			:: else -> err = AGAIN; printf("<%d> finds no room\n", running)
+			fi
+		fi
+	}
+}
+
+/* = Trampoline.read_events, into `in` and `out`. An error counts as all events. */
+inline read_events() {
+	process_commands();
+	d_step {
+		if
+		:: terminated -> in = true; out = true
+		:: else ->
+			if
+			:: in_active && incoming > 0 -> in = true
+			:: else -> in_active = false
+			fi;
+#ifdef POLLOUT_LIES
+			out = true
+#else
+			out = (room > 0)
+#endif
+		fi;
+		printf("<%d> reads EVENTS: POLLIN %d, POLLOUT %d\n", running, in, out)
+	}
+}
+
+/* The I/O thread. It runs whenever it likes. */
+active proctype io() {
+end:
+	do
+	:: d_step { incoming < BACKLOG ->
+			printf("a message comes\n");
+			incoming++;
+			if
+			:: !in_active && !activate_read -> activate_read = true; ring()
+			:: else
+			fi
+		}
+	:: d_step { outgoing > 0 ->
+			printf("the peer takes a message\n");
+			outgoing--;
+			activate_write++;
+			ring()
+		}
+#ifndef ENDLESS
+	:: d_step { !stop && !terminated -> printf("the context ends\n"); stop = true; ring() }
+#endif
+	od
+}
+
+
+/* The hub, and what the trampoline knows
+   -------------------------------------- */
+
+byte running = HUB;
+chan soon = [8] of { byte };    /* call_soon(turn.resume) */
+bool armed;                     /* the watcher on the descriptor, level-triggered */
+
+byte state[GREENLETS];
+bool inside[GREENLETS];         /* switched out */
+bool thrown[GREENLETS];         /* something was thrown into it: a time-out of the framework, a kill */
+
+byte interest = SETS;           /* Waiter.interest: turns and subscriptions */
+byte parked;                    /* Trampoline.parked: turns */
+bool closed;                    /* Trampoline.handle is NULL */
+bool ringing;
+byte first = NOBODY;
+
+/* Trampoline.receivers, senders, pollers */
+chan receivers = [CALLERS] of { byte };
+chan senders = [CALLERS] of { byte };
+chan pollers = [1] of { byte };
+
+#if SETS > 0
+bool doubtful[SETS] = true;     /* Registered.doubtful */
+bool waiting[SETS];             /* PollSet.waiting: the hub watches the epoll set, or the descriptor for it */
+#endif
+
+byte who, other;                /* scratch; 0 between steps */
+
+/* = Parked.choose */
+inline choose(greenlet, how) {
+	state[greenlet] = how;
+	printf("<%d> is woken\n", greenlet);
+	if
+	:: inside[greenlet] && ringing ->
+		if
+		:: first != NOBODY -> soon!first
+		:: else
+		fi;
+		first = greenlet
+	:: inside[greenlet] && !ringing -> soon!greenlet
+	:: else
+	fi
+}
+
+inline choose_head(queue) {
+	if
+	:: len(queue) > 0 ->
+		queue?<who>;
+		if
+		:: state[who] == PARKED -> choose(who, CHOSEN)
+		:: else
+		fi;
+		who = 0
+	:: else
+	fi
+}
+
+/* = PollSet.wake */
+inline wake(s) {
+	if
+	:: waiting[s] && state[SET(s)] == PARKED -> choose(SET(s), CHOSEN)
+	:: else
+	fi
+}
+
+#ifdef SET_UNTOLD
+#define is_told(s) (few(s) && waiting[s])
+#else
+#define is_told(s) true
+#endif
+
+/* = Registered.ready */
+inline ready(s) {
+	doubtful[s] = true;
+	wake(s)
+}
+
+/* = Trampoline.changed: what was read in EVENTS is told to everybody whom it concerns. */
+inline changed() {
+	d_step {
+#if SETS > 0
+		if
+		:: in && !closed && is_told(0) -> ready(0)
+		:: else
+		fi;
+#endif
+#if SETS > 1
+		if
+		:: in && !closed && is_told(1) -> ready(1)
+		:: else
+		fi;
+#endif
+		if
+		:: in -> choose_head(pollers); choose_head(receivers)
+		:: else
+		fi;
+		if
+		:: out -> choose_head(senders)
+		:: else
+		fi;
+		in = false;
+		out = false
+	}
+}
+
+/* = PollSet.look */
+inline look_at(s) {
+	read_events();
+	if
+	:: in -> d_step { wake(s) }
+	:: else
+	fi;
+	changed()
+}
+
+/* = Registered.touched */
+inline touched(s) {
+	doubtful[s] = true;
+	if
+	:: waiting[s] -> look_at(s)
+	:: else
+	fi
+}
+
+inline tell_subscribed() {
+#if SETS > 0
+	touched(0);
+#endif
+#if SETS > 1
+	touched(1);
+#endif
+	skip
+}
+
+/* = Trampoline.notify: the baton. `others` says whether anybody else waits. */
+inline notify(others) {
+#if !defined(NO_BATON) && !defined(OWN_WATCHER)
+	if
+	:: others ->
+		tell_subscribed();
+		if
+		:: parked > 0 -> read_events(); changed()
+		:: else
+		fi
+	:: else
+	fi
+#else
+	skip
+#endif
+}
+
+/* = Trampoline.moor */
+inline moor() {
+	parked++;
+	armed = true
+}
+
+/* = Trampoline.unmoor */
+inline unmoor() {
+	parked--;
+	if
+	:: parked == 0 -> armed = false
+	:: else
+	fi
+}
+
+/* = Trampoline.join */
+inline join(queue) {
+	d_step {
+		assert(!closed && state[me] == OUTSIDE);
+		queue!me;
+		state[me] = PARKED;
+		interest++;
+		moor()
+	}
+}
+
+/* Take a callback off the list whose turn is over. It would find that and do nothing (Parked.resume). */
+inline forget_callbacks() {
+	who = len(soon);
+	do
+	:: who > 0 ->
+		soon?other;
+		if
+		:: other != me -> soon!other
+		:: else
+		fi;
+		who--
+	:: else -> break
+	od;
+	other = 0
+}
+
+/* = Parked.leave */
+inline leave(queue) {
+	d_step {
+		if
+		:: state[me] != CLOSED -> queue??eval(me)
+		:: else
+		fi;
+		state[me] = OUTSIDE;
+		forget_callbacks();
+		interest--;
+		unmoor()
+	};
+#ifdef NO_HAND_ON
+	notify(interest > 0 && !closed && !thrown[me])
+#else
+	notify(interest > 0 && !closed)
+#endif
+}
+
+
+/* The greenlets
+   -------------
+   Each makes one call after the other, begun by the hub, and goes back to it after a call and to park. */
+
+/* = Socket.attempt_again, and the attempt before it */
+inline attempt() {
+	if
+	:: sends ->
+		there_was_room = (room + activate_write > 0);
+		try_send();
+#ifndef STALE_EAGAIN
+		if
+		:: err == AGAIN ->
+			read_events();
+			if
+			:: out -> try_send()
+			:: else
+			fi;
+			in = false;
+			out = false
+		:: else
+		fi;
+#endif
+		/* An EAGAIN is believed only if there was no room when the call began. */
+		d_step {
+			EAGAIN_with_room_there = (err == AGAIN && there_was_room);
+			assert(!EAGAIN_with_room_there);
+			there_was_room = false
+		}
+	:: else -> try_recv()
+	fi
+}
+
+/* = Socket.operate, operate_parked */
+proctype caller(byte me; bool sends; chan queue) {
+	byte err;
+	bool in, out, nowait, there_was_room, EAGAIN_with_room_there;
+end_outside:
+	atomic {
+		running == me;
+		if
+		:: nowait = true
+		:: nowait = false
+		fi;
+		/* = must_queue */
+		if
+		:: !nowait && len(queue) > 0 -> join(queue); goto wait
+		:: else
+		fi
+	};
+	attempt();
+#ifdef NOTIFY_FIRST
+	notify(interest > 0);
+#endif
+	if
+	:: err == AGAIN && !nowait -> join(queue)
+	:: else
+	fi;
+#ifndef NOTIFY_FIRST
+	notify(interest > (state[me] == PARKED));
+#endif
+	if
+	:: state[me] == OUTSIDE -> goto over
+	:: else
+	fi;
+wait:
+	/* = Parked.wait */
+	if
+	:: d_step { state[me] == PARKED -> printf("<%d> parks\n", me); inside[me] = true; running = HUB };
+end_parked:
+		atomic {
+			running == me;
+			inside[me] = false;
+			if
+			:: thrown[me] -> err = AGAIN; goto left
+			:: else -> goto wait
+			fi
+		}
+	:: state[me] == CHOSEN
+	:: else -> err = AGAIN; goto left
+	fi;
+	attempt();
+	if
+	:: err == AGAIN ->
+		/* = Parked.again */
+		state[me] = PARKED;
+#if !defined(VAIN_ALONE) && !defined(OWN_WATCHER)
+		if
+		:: interest > 1 -> read_events(); changed()
+		:: else
+		fi;
+#endif
+		goto wait
+	:: else
+	fi;
+left:
+	leave(queue);
+#ifdef SWITCH_AT_ONCE
+	if
+	:: len(soon) > 0 ->
+		d_step { printf("<%d> switches to whom it woke\n", me); soon!me; inside[me] = true; running = HUB };
+		d_step { running == me; inside[me] = false };
+		if
+		:: thrown[me] -> err = AGAIN
+		:: else
+		fi
+	:: else
+	fi;
+#endif
+over:
+	skip;
+	d_step {
+		printf("<%d> returns\n", me);
+		if
+		:: err == DONE && !sends ->
+			/* Taken and returned one at a time, in the order of the pipe, each once. */
+			assert(in_hand == 1);
+			in_hand = 0
+		:: else
+		fi;
+		err = 0;
+		nowait = false;
+		thrown[me] = false;
+		running = HUB
+	};
+	goto end_outside
+}
+
+/* = Trampoline.poll, with POLLIN */
+proctype poller(byte me) {
+	bool in, out, found, once;
+end_outside:
+	running == me;
+	if
+	:: once = true
+	:: once = false
+	fi;
+look:
+	read_events();
+	found = in;
+#ifdef OWN_WATCHER
+	in = false;
+	out = false;
+#else
+	changed();
+#endif
+	if
+	:: found || once -> goto left
+	:: else
+	fi;
+	if
+	:: state[me] == OUTSIDE -> join(pollers)
+	:: state[me] == CHOSEN -> state[me] = PARKED
+	:: else
+	fi;
+wait:
+	if
+	:: state[me] == PARKED ->
+		d_step { printf("<%d> parks\n", me); inside[me] = true; running = HUB };
+end_parked:
+		d_step { running == me; inside[me] = false };
+		if
+		:: thrown[me] -> goto left
+		:: else -> goto wait
+		fi
+	:: state[me] == CHOSEN -> goto look
+	:: state[me] == EXPIRED -> once = true; goto look
+	:: else
+	fi;
+left:
+	if
+	:: state[me] != OUTSIDE -> leave(pollers)
+	:: else
+	fi;
+	d_step {
+		printf("<%d> returns\n", me);
+		found = false;
+		once = false;
+		thrown[me] = false;
+		running = HUB
+	};
+	goto end_outside
+}
+
+#if SETS > 0
+/* = PollSet.poll, park and collect. The bell is in the epoll set from the start: join_epoll adds it after a look at
+   EVENTS, and if it rings by then it is reported at once. */
+proctype poll_set(byte me; byte s) {
+	bool in, out, found, once;
+end_outside:
+	running == me;
+	if
+	:: once = true
+	:: once = false
+	fi;
+collect:
+	found = false;
+	d_step {
+		if
+		:: edge[s] && bell -> doubtful[s] = true
+		:: else
+		fi;
+		edge[s] = false
+	};
+	if
+	:: closed -> goto over
+	:: !closed && (doubtful[s] || few(s)) ->
+		read_events();
+		found = in;
+		changed();
+		doubtful[s] = found
+	:: else
+	fi;
+	if
+	:: found || once -> goto over
+	:: else
+	fi;
+	d_step {
+		printf("<%d> parks\n", me);
+		waiting[s] = true;
+		if
+		:: few(s) -> moor()
+		:: else
+		fi;
+		state[me] = PARKED;
+		inside[me] = true;
+		running = HUB
+	};
+end_parked:
+	d_step {
+		running == me;
+		inside[me] = false;
+		waiting[s] = false;
+		if
+		:: few(s) && !closed -> unmoor()
+		:: else
+		fi;
+		forget_callbacks();
+		if
+		:: state[me] == EXPIRED -> once = true
+		:: else
+		fi;
+		state[me] = OUTSIDE
+	};
+	if
+	:: thrown[me]
+	:: else -> goto collect
+	fi;
+over:
+	skip;
+	d_step {
+		printf("<%d> returns\n", me);
+		found = false;
+		once = false;
+		thrown[me] = false;
+		running = HUB
+	};
+	goto end_outside
+}
+#endif
+
+
+/* What the hub does
+   ----------------- */
+
+/* = Trampoline.answer, and the switch of its callers */
+inline answer() {
+	ringing = true;
+	read_events();
+	changed();
+	d_step {
+		ringing = false;
+		if
+		:: first != NOBODY -> printf("switch to <%d>\n", first); running = first; first = NOBODY
+		:: else -> running = HUB
+		fi
+	}
+}
+
+/* Every greenlet has a watcher of its own, which knows of nothing else. */
+inline wake_all(queue) {
+	who = len(queue);
+	do
+	:: who > 0 ->
+		queue?other;
+		queue!other;
+		if
+		:: state[other] == PARKED -> choose(other, CHOSEN)
+		:: else
+		fi;
+		who--
+	:: else -> break
+	od;
+	other = 0
+}
+
+inline send_home(queue) {
+	do
+	:: len(queue) > 0 -> queue?who; choose(who, CLOSED)
+	:: else -> break
+	od;
+	who = 0
+}
+
+/* = Trampoline.close */
+inline close() {
+	printf("the socket is closed\n");
+	closed = true;
+#ifndef LEFT_ARMED
+	armed = false;
+#endif
+#ifndef LEFT_PARKED
+	send_home(receivers);
+	send_home(senders);
+	send_home(pollers);
+#endif
+	interest = interest - SETS;
+#if SETS > 0
+	if
+	:: few(0) && waiting[0] -> parked--
+	:: else
+	fi;
+	ready(0);
+#endif
+#if SETS > 1
+	ready(1);
+#endif
+	skip
+}
+
+#define set_is_readable(s) (waiting[s] && !few(s) && edge[s] && bell && !closed)
+
+#ifdef SPINS
+#define moved ; goto others
+#else
+#define moved
+#endif
+
+/* A greenlet begins a call; something is thrown into one that is parked; its time is over (= Parked.expire). */
+#define of_its_own_accord(g) \
+	:: d_step { running == HUB && !closed && state[g] == OUTSIDE && !inside[g] -> \
+			printf("<%d> begins a call\n", g); running = g } moved \
+	:: d_step { running == HUB && inside[g] -> \
+			printf("something is thrown into <%d>\n", g); thrown[g] = true; running = g } moved \
+	:: d_step { running == HUB && inside[g] && state[g] == PARKED -> \
+			printf("the time of <%d> is over\n", g); state[g] = EXPIRED; running = g } moved
+
+active proctype hub() {
+	bool in, out;
+	byte greenlet;
+
+	atomic {
+		do
+		:: greenlet < CALLERS ->
+			if
+			:: greenlet < SENDERS -> run caller(greenlet, true, senders)
+			:: else -> run caller(greenlet, false, receivers)
+			fi;
+			greenlet++
+		:: else -> break
+		od;
+		greenlet = 0;
+#if POLLERS > 0
+		run poller(POLLER);
+#endif
+#if SETS > 0
+		run poll_set(SET(0), 0);
+#endif
+#if SETS > 1
+		run poll_set(SET(1), 1);
+#endif
+	};
+
+end_loop:
+	do
+	/* A callback = Parked.resume */
+	:: d_step { running == HUB && len(soon) > 0 ->
+			soon?greenlet;
+			if
+			:: inside[greenlet] && state[greenlet] != PARKED ->
+				printf("switch to <%d>\n", greenlet);
+				running = greenlet
+			:: else
+			fi;
+			greenlet = 0
+		}
+
+	/* The descriptor is readable = Trampoline.on_readable */
+	:: d_step { running == HUB && armed && bell -> printf("the descriptor is readable\n"); running = CALLBACK };
+#ifdef OWN_WATCHER
+		d_step { wake_all(receivers); wake_all(senders); wake_all(pollers); running = HUB }
+#else
+		tell_subscribed();
+		answer()
+#endif
+
+#if SETS > 0
+	/* An epoll set is readable = PollSet.on_bell */
+	:: d_step { running == HUB && set_is_readable(0) ->
+			printf("the epoll set of <%d> is readable\n", SET(0));
+			running = CALLBACK;
+			edge[0] = false;
+			doubtful[0] = true
+		};
+		look_at(0);
+		running = HUB
+#endif
+#if SETS > 1
+	:: d_step { running == HUB && set_is_readable(1) ->
+			printf("the epoll set of <%d> is readable\n", SET(1));
+			running = CALLBACK;
+			edge[1] = false;
+			doubtful[1] = true
+		};
+		look_at(1);
+		running = HUB
+#endif
+
+	/* What happens of its own accord. */
+	of_its_own_accord(0)
+#if CALLERS > 1
+	of_its_own_accord(1)
+#endif
+#if CALLERS > 2
+	of_its_own_accord(2)
+#endif
+#if POLLERS > 0
+	of_its_own_accord(POLLER)
+#endif
+#if SETS > 0
+	of_its_own_accord(SET(0))
+#endif
+#if SETS > 1
+	of_its_own_accord(SET(1))
+#endif
+#if SETS == 0 && !defined(OWN_WATCHER)
+	/* A greenlet that parks on another socket looks at this one = Trampoline.partner_turn */
+	:: d_step { running == HUB && !closed && parked > 0 -> printf("a partner looks\n"); running = CALLBACK };
+		answer() moved
+#endif
+	:: d_step { running == HUB && !closed -> close() }
+	od;
+#ifdef SPINS
+others:
+progress:
+	running == HUB;
+	goto end_loop
+#endif
+}
+
+
+/* What must hold
+   --------------
+   The guards below are false in every state that can be reached. */
+
+/* The hub sleeps: nothing moves unless the I/O thread does, or a greenlet or a timer of its own accord. */
+#define at_rest (running == HUB && len(soon) == 0 && !(armed && bell) && sets_at_rest)
+#if SETS == 0
+#define sets_at_rest true
+#define sets_parked false
+#define sets_armed 0
+#elif SETS == 1
+#define sets_at_rest !set_is_readable(0)
+#define sets_parked waiting[0]
+#define sets_armed (few(0) && waiting[0])
+#else
+#define sets_at_rest !set_is_readable(0) && !set_is_readable(1)
+#define sets_parked (waiting[0] || waiting[1])
+#define sets_armed (few(0) && waiting[0])
+#endif
+
+#define is_chosen(g) (state[g] == CHOSEN || state[g] == EXPIRED || state[g] == CLOSED)
+
+#define some_chosen (is_chosen(0) || is_chosen(1) || is_chosen(GREENLETS - 2) || is_chosen(GREENLETS - 1))
+#define in_queues (len(receivers) + len(senders) + len(pollers) + sets_armed)
+
+#define must_not(fault, guard) :: d_step { guard -> fault = true; assert(!fault) }
+
+active proctype judge() {
+	bool receiver_sleeps_on, sender_sleeps_on, poller_sleeps_on, set_sleeps_on, chosen_one_never_runs;
+	bool armed_and_parked_differ, not_in_one_queue, message_lost, parked_after_the_end;
+end:
+	do
+	/* No lost wake-up: I2. */
+	must_not(receiver_sleeps_on, at_rest && incoming > 0 && len(receivers) > 0)
+	must_not(sender_sleeps_on, at_rest && room + activate_write > 0 && len(senders) > 0)
+	must_not(poller_sleeps_on, at_rest && incoming > 0 && len(pollers) > 0)
+	must_not(set_sleeps_on, at_rest && incoming > 0 && sets_parked)
+	must_not(chosen_one_never_runs, at_rest && some_chosen)
+	/* I1, I9; and disarmed before the socket is closed. */
+	must_not(armed_and_parked_differ, running == HUB && armed != (parked > 0 && !closed))
+	/* I3 */
+	must_not(not_in_one_queue, running == HUB && !closed && parked != in_queues)
+	/* I4 */
+	must_not(message_lost, at_rest && in_hand > 0)
+	/* I5 */
+	must_not(parked_after_the_end, at_rest && (closed || stop || terminated) && (parked > 0 || sets_parked))
+	od
+}
