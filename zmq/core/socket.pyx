@@ -72,7 +72,7 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.message cimport Frame, frame_of
 from zmq.core.options cimport get_option, option_named, set_option
-from zmq.core.trampoline cimport Trampoline, monotonic, trampoline_of
+from zmq.core.trampoline cimport Trampoline, known_trampoline, monotonic, trampoline_of
 from zmq.core.transfer cimport (
     Incoming,
     Outgoing,
@@ -420,6 +420,9 @@ cdef class Socket:
             if zmq_setsockopt(handle, ZMQ_LINGER, &milliseconds, sizeof(int)) != 0:
                 if zmq_errno() == EINVAL:
                     raise ZMQError(EINVAL, f"Invalid argument: linger is -1 or more milliseconds, not {linger!r}")
+        if self.waiter is None:
+            # Those who wait for a shadow wait for this socket.
+            self.waiter = known_trampoline(handle)
         if self.waiter is not None:
             self.waiter.enter()
             self.waiter.close()

@@ -848,6 +848,11 @@ cdef Trampoline trampoline_of(void *handle):
     return trampoline
 
 
+cdef Trampoline known_trampoline(void *handle):
+    """Return the trampoline of a socket if it has one, perhaps because of a shadow, else None."""
+    return trampolines.get(<size_t> handle)
+
+
 cdef void forget(Trampoline trampoline) noexcept:
     trampolines.pop(<size_t> trampoline.handle, None)
 
