@@ -31,6 +31,9 @@ from zmq.utils import jsonapi
 # Plain numbers: those of an enum take a microsecond to combine.
 POLLIN, POLLOUT, DONTWAIT = int(PollEvent.POLLIN), int(PollEvent.POLLOUT), int(Flag.DONTWAIT)
 
+#: For how many turns of the loop a descriptor is still watched for which nobody waits.
+TURNS = 4
+
 RECV, RECV_MULTIPART = _socket.Socket.recv, _socket.Socket.recv_multipart
 SEND, SEND_MULTIPART = _socket.Socket.send, _socket.Socket.send_multipart
 
@@ -40,8 +43,8 @@ __all__ = ["Context", "Socket", "Poller", "ZMQEventLoop", "install"]
 class Watcher:
     """A level-triggered watcher: a reader, a writer or both of an event loop.
 
-    It is disarmed two turns of the loop later, so that who waits for the same descriptor again and again does not pay
-    for two system calls each time.
+    It is disarmed a few turns of the loop later, so that who waits for the same descriptor again and again does not
+    pay for two system calls each time.
     """
 
     def __init__(self, hub: Hub, fd: int, events: int) -> None:
@@ -95,6 +98,7 @@ class Hub(_hub.Hub):
         )
         self.loop = loop
         self.retired: list[Watcher] = []
+        self.turns = 0
 
     def soon(self, callback: Callable[[], object]) -> None:
         if not self.loop.is_closed():
@@ -112,11 +116,15 @@ class Hub(_hub.Hub):
     def retire(self, watcher: Watcher) -> None:
         """Disarm a watcher that is not started again before the loop's next turn."""
         if not self.retired:
-            # The task that was woken runs in the next turn, and may well wait for the same socket again.
-            self.soon(partial(self.soon, self.disarm))
+            self.turns = TURNS
+            self.soon(self.disarm)
         self.retired.append(watcher)
 
     def disarm(self) -> None:
+        self.turns -= 1
+        if self.turns:
+            self.soon(self.disarm)
+            return
         retired, self.retired = self.retired, []
         for watcher in retired:
             if watcher.callback is None:

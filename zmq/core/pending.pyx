@@ -23,7 +23,7 @@ cdef class Pending:
     cdef Parked turn
     cdef object attempt
     cdef object future
-    cdef object expired     # what the future gets when the time is over
+    cdef object expired     # what the future gets when the time is over; None for `Again`
 
     def switch(self):
         """Go on: the trampoline chose this call, its time is over, or the socket is being closed."""
@@ -40,7 +40,7 @@ cdef class Pending:
         elif turn.state == EXPIRED:
             turn.inside = False
             turn.leave()
-            settle(future, self.expired)
+            settle(future, Again() if self.expired is None else self.expired)
         else:
             try:
                 result = self.attempt()
@@ -129,22 +129,36 @@ def begin(Socket socket not None, loop, get_hub, int events, int flags, attempt,
             trampoline = socket.waited()
         if trampoline.interest:
             trampoline.enter()
-        if flags & ZMQ_DONTWAIT or not trampoline.must_queue(events, start, length):
+        if flags & ZMQ_DONTWAIT or not trampoline.must_queue(events, start, length) and worth_trying(trampoline, events):
             future.set_result(attempt(socket, *args))
             return future
     except Again as error:
-        zmq_getsockopt(socket.handle, ZMQ_RCVTIMEO if events == ZMQ_POLLIN else ZMQ_SNDTIMEO, &milliseconds, &size)
-        if flags & ZMQ_DONTWAIT or milliseconds == 0:
+        if flags & ZMQ_DONTWAIT:
             future.set_exception(error)
             return future
     except Exception as error:
         future.set_exception(error)
         return future
+    zmq_getsockopt(socket.handle, ZMQ_RCVTIMEO if events == ZMQ_POLLIN else ZMQ_SNDTIMEO, &milliseconds, &size)
+    if milliseconds == 0:
+        future.set_exception(Again())
+        return future
     enqueue(
         trampoline, partial(get_hub, loop), events, route, milliseconds / 1000.0, partial(attempt, socket, *args),
-        future, Again()
+        future, None
     )
     return future
+
+
+cdef bint worth_trying(Trampoline trampoline, int events):
+    """Tell whether an attempt may succeed: a receive in vain costs an exception, which takes longer than a look."""
+    cdef int found
+    if events != ZMQ_POLLIN or trampoline.handle == NULL:
+        return True
+    found = trampoline.read_events()
+    if trampoline.interest:
+        trampoline.stilled(found)
+    return found < 0 or found & ZMQ_POLLIN
 
 
 def begin_poll(Socket socket not None, get_hub, int flags, timeout, future):
