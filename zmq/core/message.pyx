@@ -112,7 +112,7 @@ cdef class Frame:
                 if track:
                     release = Release()
                     self.tracker_event = release
-                    self.tracker = tracker_for(release, self._get_hub)
+                    self.tracker = tracker_for(release, type(self))
                 lend(&self.msg, data, release)
                 self.made = True
                 self.readonly = view.readonly
@@ -279,11 +279,9 @@ cdef need_draft(str what):
         raise ZMQVersionError("4.2 with its draft API", what)
 
 
-cdef tracker_for(Release release, get_hub):
-    tracker = MessageTracker(release)
-    if get_hub is not None:
-        tracker._get_hub = get_hub
-    return tracker
+cdef tracker_for(Release release, type frame_class):
+    release.frame_class = frame_class
+    return MessageTracker(release)
 
 
 cdef Frame frame_of(zmq_msg_t *msg, type cls):

@@ -1140,10 +1140,7 @@ cdef class Socket:
         trackers = [frame.tracker for frame in frames if frame.tracker is not None]
         if not trackers:
             return None
-        tracker = MessageTracker(*trackers)
-        if self.get_hub is not None:
-            tracker._get_hub = self.get_hub
-        return tracker
+        return MessageTracker(*trackers)
 
     cdef send_each(self, list parts, int flags, copy, track, dict kwargs):
         """Send a message through the `send` of a subclass, frame by frame."""
