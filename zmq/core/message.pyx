@@ -15,6 +15,7 @@ from cpython.buffer cimport (
     PyObject_GetBuffer,
 )
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.errno cimport ENOMEM
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy
 
@@ -103,7 +104,9 @@ cdef class Frame:
             self.readonly = True
             if copy:
                 if zmq_msg_init_size(&self.msg, <size_t> view.len) != 0:
-                    raise_errno(zmq_errno())
+                    # What it leaves behind must not be closed.
+                    zmq_msg_init(&self.msg)
+                    raise_errno(ENOMEM)
                 if view.len:
                     memcpy(zmq_msg_data(&self.msg), view.buf, <size_t> view.len)
                 self.made = True
