@@ -72,7 +72,7 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.message cimport Frame, frame_of
 from zmq.core.options cimport get_option, option_named, set_option
-from zmq.core.trampoline cimport Trampoline, monotonic, trampoline_of
+from zmq.core.trampoline cimport Trampoline, known_trampoline, monotonic, trampoline_of
 from zmq.core.transfer cimport (
     Incoming,
     Outgoing,
@@ -251,6 +251,7 @@ cdef class Socket:
         cdef size_t size = sizeof(int)
         cdef size_t address
         cdef Context context
+        cdef Trampoline stale
         if self.handle != NULL:
             raise RuntimeError("a Socket is made once")
         self.copy_threshold = COPY_THRESHOLD if copy_threshold is None else copy_threshold
@@ -282,6 +283,10 @@ cdef class Socket:
                         Errno.EINVAL, f"Invalid argument: {socket_type!r} is not a socket type of this libzmq"
                     )
                 raise_errno(zmq_errno())
+            stale = known_trampoline(self.handle)
+            if stale is not None:
+                # Of a socket that was here before, whose owner closed it without a word.
+                stale.close()
             self.context = context
         try:
             self.socket_type = SocketType(number)
@@ -416,6 +421,9 @@ cdef class Socket:
             if zmq_setsockopt(handle, ZMQ_LINGER, &milliseconds, sizeof(int)) != 0:
                 if zmq_errno() == EINVAL:
                     raise ZMQError(EINVAL, f"Invalid argument: linger is -1 or more milliseconds, not {linger!r}")
+        if self.waiter is None:
+            # Those who wait for a shadow wait for this socket.
+            self.waiter = known_trampoline(handle)
         if self.waiter is not None:
             self.waiter.enter()
             self.waiter.close()
@@ -1151,10 +1159,7 @@ cdef class Socket:
         trackers = [frame.tracker for frame in frames if frame.tracker is not None]
         if not trackers:
             return None
-        tracker = MessageTracker(*trackers)
-        if self.get_hub is not None:
-            tracker._get_hub = self.get_hub
-        return tracker
+        return MessageTracker(*trackers)
 
     cdef send_each(self, list parts, int flags, copy, track, dict kwargs):
         """Send a message through the `send` of a subclass, frame by frame."""

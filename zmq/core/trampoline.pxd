@@ -87,3 +87,4 @@ cdef class Trampoline(Waiter):
 cdef double monotonic() noexcept nogil
 cpdef bint wait_readable(Hub hub, int fd, double timeout) except -1
 cdef Trampoline trampoline_of(void *handle)
+cdef Trampoline known_trampoline(void *handle)

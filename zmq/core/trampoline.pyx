@@ -660,8 +660,12 @@ cdef class Trampoline(Waiter):
             return
         self.disarm_for(subscription)
         subscription.owner = None
-        self.subscriptions = [other for other in self.subscriptions if other is not subscription]
         self.interest -= 1
+        try:
+            # Somebody may be going through the list.
+            self.subscriptions = [other for other in self.subscriptions if other is not subscription]
+        except MemoryError:
+            self.subscriptions.remove(subscription)
 
     cdef int arm_for(self, Subscription subscription, get_hub) except -1:
         if not subscription.armed:
@@ -838,6 +842,11 @@ cdef Trampoline trampoline_of(void *handle):
         trampoline.routed = trampoline.routes or socket_type in (ZMQ_PUB, ZMQ_XPUB)
         trampolines[address] = trampoline
     return trampoline
+
+
+cdef Trampoline known_trampoline(void *handle):
+    """Return the trampoline of a socket if it has one, perhaps because of a shadow, else None."""
+    return trampolines.get(<size_t> handle)
 
 
 cdef void forget(Trampoline trampoline) noexcept:
