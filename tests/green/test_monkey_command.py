@@ -49,13 +49,14 @@ LOOK = """
     import sys
 
     class Here:
-        pass
+        attribute: int
 
     main = sys.modules["__main__"]
     print(sys.argv)
     print(sys.path)
     print(main.__name__, main.__file__, repr(main.__package__), main.__cached__)
     print(main.__spec__ and main.__spec__.name, type(main.__loader__).__name__)
+    print(sorted({*vars(main)} - {"__annotations__"}), Here.__annotations__)
     print(vars(main) is globals(), type(pickle.loads(pickle.dumps(Here()))) is Here)
 """
 
@@ -102,12 +103,15 @@ WAYS: dict[str, list[str]] = {
 }
 
 
-@pytest.mark.parametrize("options", [[], ["-P"]], ids=["", "safe path"])
-@pytest.mark.parametrize("way", WAYS)
+#: Ways and options of the interpreter's.
+STARTS = [*((way, "") for way in WAYS), ("script", "-P"), ("archive", "-P"), ("module", "-P"), ("script", "-I")]
+
+
+@pytest.mark.parametrize(("way", "option"), STARTS, ids=[f"{way} {option}".strip() for way, option in STARTS])
 def test_a_program_finds_what_the_interpreter_itself_would_give_it(
-    framework: Framework, way: str, options: list[str], tmp_path: Path
+    framework: Framework, way: str, option: str, tmp_path: Path
 ) -> None:
-    if options and sys.version_info < (3, 11):
+    if option == "-P" and sys.version_info < (3, 11):
         pytest.skip("came with Python 3.11")
     for name in ("look.py", "package/look.py", "package/__main__.py", "folder/__main__.py"):
         write(tmp_path / name, LOOK)
@@ -115,6 +119,7 @@ def test_a_program_finds_what_the_interpreter_itself_would_give_it(
     (tmp_path / "link.py").symlink_to("package/look.py")
     with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
         archive.write(tmp_path / "look.py", "__main__.py")
+    options = [option] if option else []
     expected = start(tmp_path, *options, *WAYS[way])
     done = start(tmp_path, *options, "-m", framework.monkey_module, *WAYS[way])
     assert done.stdout.splitlines() == expected.stdout.splitlines(), show(done)

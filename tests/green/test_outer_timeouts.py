@@ -17,10 +17,16 @@ from greenness import TABLE, Row, Scene
 import zmq as plain
 from front_ends import GreenFrontEnd
 
-ROWS = [row for row in TABLE if row.prepare is not None]
+
+def is_wanted(row: Row) -> bool:
+    if row.prepare is None or row.end is None or row.case == "closed":
+        # Those that end by themselves or by a close wait as the others do.
+        return False
+    # These close on their way out what would be needed again.
+    return not row.name.startswith("decorators.")
 
 
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("row", [row for row in TABLE if is_wanted(row)], ids=str)
 def test_it_is_raised_as_itself_and_the_call_can_be_made_again(
     row: Row, green: GreenFrontEnd, zmq: ModuleType, context: Any, tmp_path: Path
 ) -> None:
@@ -35,11 +41,10 @@ def test_it_is_raised_as_itself_and_the_call_can_be_made_again(
 
     try:
         things = row.prepare(scene)
-        for _ in range(2):
-            timeout = green.Timeout(0.003)
-            with pytest.raises(green.Timeout) as caught, timeout:
-                call()
-            assert caught.value is timeout
+        timeout = green.Timeout(0.003)
+        with pytest.raises(green.Timeout) as caught, timeout:
+            call()
+        assert caught.value is timeout
         calling = scene.start(call)
         scene.tasks.remove(calling)
         if row.end is not None:
