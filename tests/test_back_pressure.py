@@ -7,15 +7,15 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-
 from device_ways import fill
+
 from front_ends import FrontEnd, Task
 
 Pair = Callable[..., tuple[Any, Any]]
 
 HWM = 20
 SIZE = 20_000
-#: So many messages may be in the kernel's buffers, and on their way in or out of them, between two processes or sockets.
+#: So many messages may be in the kernel's buffers, and on their way in or out of them, between two sockets.
 UNDERWAY = {"inproc": 0, "ipc": 40, "tcp": 40}
 ENOUGH = 1000
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from device_ways import EVERY_WAY, IN_THE_BACKGROUND, IN_THIS_PROCESS, LOOPBACK, Way, of, ways_of
+
 from front_ends import LIMIT, FrontEnd, wait_until
 
 
@@ -153,9 +153,7 @@ def test_an_error_in_a_process_is_reported_there(way: Way, capfd: Any) -> None:
 
 @in_the_background
 @pytest.mark.parametrize("method", ["run_device", "run"])
-def test_an_error_of_a_subclass_is_no_secret(
-    way: Way, method: str, reported: list[BaseException], capfd: Any
-) -> None:
+def test_an_error_of_a_subclass_is_no_secret(way: Way, method: str, reported: list[BaseException], capfd: Any) -> None:
     """Nobody could tell when its sockets are there, so `start` did not wait."""
 
     def fail(self: Any) -> None:
@@ -172,9 +170,7 @@ def test_an_error_of_a_subclass_is_no_secret(
 
 @in_this_process
 @pytest.mark.parametrize("which", [0, 1, 2])
-def test_a_socket_that_is_closed_under_a_device_ends_it(
-    way: Way, which: int, reported: list[BaseException]
-) -> None:
+def test_a_socket_that_is_closed_under_a_device_ends_it(way: Way, which: int, reported: list[BaseException]) -> None:
     zmq = way.zmq
     device = way.make("Proxy", zmq.DEALER, zmq.DEALER)
     front = way.peer(zmq.DEALER, device.bind_in_to_random_port(LOOPBACK))

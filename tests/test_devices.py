@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from device_ways import EVERY_WAY, IN_THE_BACKGROUND, IN_THIS_PROCESS, LOOPBACK, Way, of, ways_of
+
 from front_ends import FRONT_ENDS, LIMIT, FrontEnd, wait_until
 
 KINDS = ["Device", "Proxy", "ProxySteerable", "MonitoredQueue"]

@@ -7,8 +7,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-
 from device_ways import EVERY_WAY, LOOPBACK, Way, fill, ways_of
+
 from front_ends import FrontEnd, Task
 
 Pair = Callable[..., tuple[Any, Any]]
@@ -121,9 +121,7 @@ def test_requests_and_replies(pair: Pair, queue: Callable[..., None], zmq: Modul
     working.get()
     # Who subscribes to one direction hears of no other.
     heard = [listener.recv_multipart() for _ in range(50)]
-    assert [(frames[0], frames[3:]) for frames in heard] == [
-        (b"out", [b"re", b"%d" % i, b"", b"x"]) for i in range(50)
-    ]
+    assert [(frames[0], frames[3:]) for frames in heard] == [(b"out", [b"re", b"%d" % i, b"", b"x"]) for i in range(50)]
     assert not listener.poll(0)
 
 

@@ -155,7 +155,7 @@ def test_one_that_is_closed_while_a_proxy_begins_is_not_used(
     front, back = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
     for name in ("pipe", "pipe2"):
 
-        def interrupted(*args: Any, real: Any = getattr(os, name)) -> Any:
+        def interrupted(*args: Any, real: Any = getattr(os, name)) -> Any:  # noqa: B008
             front.close()
             return real(*args)
 
