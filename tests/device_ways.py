@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -58,6 +59,10 @@ class Way:
         self.ended.clear()
         wait_until(self.front_end, lambda: not multiprocessing.active_children())
         wait_until(self.front_end, lambda: threads() <= self.threads)
+
+    def pause(self) -> None:
+        """Let others run for a moment, where the device runs."""
+        (time.sleep if self.in_a_thread else self.front_end.sleep)(0.005)
 
     def named(self, kind: str) -> Any:
         """Return the class of a kind of device: "Device", "Proxy", "ProxySteerable" or "MonitoredQueue"."""

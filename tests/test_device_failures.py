@@ -157,7 +157,7 @@ def test_an_error_of_a_subclass_is_no_secret(way: Way, method: str, reported: li
     """Nobody could tell when its sockets are there, so `start` did not wait."""
 
     def fail(self: Any) -> None:
-        way.front_end.sleep(0.01)
+        way.pause()
         raise KeyError("the subclass")
 
     device = of(type("Failing", (way.named("Device"),), {method: fail}), way.zmq.PULL, way.zmq.PUSH)
