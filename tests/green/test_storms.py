@@ -123,7 +123,7 @@ class Crowd:
             def run() -> None:
                 while not who or self.more(*who):
                     if self.pausing is runs:
-                        self.green.sleep(0.0005)
+                        self.green.sleep(0.001)
                     else:
                         around(call.__name__, partial(call, *who))
 
@@ -205,7 +205,7 @@ def test_nothing_is_lost_in_a_storm_of_time_outs(green: GreenFrontEnd, crowd: Cr
 
     def around(name: str, call: Callable[[], None]) -> None:
         try:
-            with green.Timeout(dice.choice([0, 0.0005, 0.002])):
+            with green.Timeout(dice.choice([0, 0.001, 0.002])):
                 call()
         except green.Timeout:
             crowd.hits[name] += 1

@@ -141,7 +141,7 @@ def run(prepare: Callable[[], object], arguments: Sequence[str], module: str) ->
     vars(main).update(
         __file__=path, __package__=None, __spec__=None, __cached__=None, __loader__=SourceFileLoader("__main__", path)
     )
-    exec(compile(source, path, "exec"), vars(main))
+    exec(compile(source, path, "exec", dont_inherit=True), vars(main))
 
 
 def complain(text: str) -> int:
