@@ -3,7 +3,7 @@
 # make matrix   run the tests on every hub with every CPython from 3.10 on that is installed, and show a table
 # make pythons  make test with every CPython from 3.10 on that is installed
 # make bench    measure it beside PyZMQ (QUICK=1 for a short run)
-# make conformance  run PyZMQ's own tests here and with PyZMQ, and show where the two differ
+# make conformance  run the tests of PyZMQ, and those of eventlet, here and with PyZMQ, and show where the two differ
 # make model    search every state of a model of the wake-up rule, with SPIN
 # make lint     check the style and the types
 # make clean    remove what was built
@@ -15,6 +15,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BENCH ?= .bench
 PYZMQ ?= 27.3.0
+EVENTLET ?= 0.41.3
 
 python = $(VENV)/bin/python
 sources = setup.py pyproject.toml $(wildcard zmq/core/*.pyx zmq/core/*.pxd zmq/core/*.h)
@@ -61,9 +62,11 @@ pythons:
 bench: $(VENV)/.installed $(BENCH)/pyzmq/.installed
 	@$(python) perf/bench.py --ours $(python) --theirs $(BENCH)/pyzmq/bin/python $(if $(QUICK),--quick)
 
-conformance: $(BENCH)/conformance/.installed $(BENCH)/pyzmq/.conformance $(BENCH)/pyzmq-$(PYZMQ).tar.gz
+conformance: $(BENCH)/conformance/.installed $(BENCH)/pyzmq/.conformance $(BENCH)/pyzmq-$(PYZMQ).tar.gz \
+    $(BENCH)/eventlet-$(EVENTLET).tar.gz
 	@$(python) tests/conformance/run.py --ours $(BENCH)/conformance/bin/python --theirs $(BENCH)/pyzmq/bin/python \
-	    --archive $(BENCH)/pyzmq-$(PYZMQ).tar.gz --json $(BENCH)/conformance.json $(CONFORMANCE)
+	    --archive $(BENCH)/pyzmq-$(PYZMQ).tar.gz --eventlet $(BENCH)/eventlet-$(EVENTLET).tar.gz \
+	    --json $(BENCH)/conformance.json $(CONFORMANCE)
 
 model:
 	@sh docs/model/install.sh
@@ -108,7 +111,7 @@ $(BENCH)/pyzmq/.installed: | system
 
 $(BENCH)/pyzmq/.conformance: $(BENCH)/pyzmq/.installed pyproject.toml
 	@$(BENCH)/pyzmq/bin/python -m pip install --quiet --upgrade pip
-	@$(BENCH)/pyzmq/bin/python -m pip install --quiet --group conformance
+	@$(BENCH)/pyzmq/bin/python -m pip install --quiet --group conformance "eventlet==$(EVENTLET)"
 	@touch $@
 
 # The tests read what an installed package has, its .pxd files for example.
@@ -116,10 +119,17 @@ $(BENCH)/conformance/.installed: $(VENV)/.installed $(python_sources)
 	@echo "Installing greenzmq for the conformance tests..."
 	@$(PYTHON) -m venv $(BENCH)/conformance
 	@$(BENCH)/conformance/bin/python -m pip install --quiet --upgrade pip
-	@$(BENCH)/conformance/bin/python -m pip install --quiet --group conformance
+	@$(BENCH)/conformance/bin/python -m pip install --quiet --group conformance "eventlet==$(EVENTLET)"
 	@$(BENCH)/conformance/bin/python -m pip install --quiet --no-build-isolation --force-reinstall --no-deps .
 	@touch $@
 
-$(BENCH)/pyzmq-$(PYZMQ).tar.gz:
+$(BENCH)/download/.created:
 	@$(PYTHON) -m venv $(BENCH)/download
+	@touch $@
+
+$(BENCH)/pyzmq-$(PYZMQ).tar.gz: | $(BENCH)/download/.created
 	@$(BENCH)/download/bin/python -m pip download --quiet --no-deps --no-binary pyzmq --dest $(BENCH) "pyzmq==$(PYZMQ)"
+
+$(BENCH)/eventlet-$(EVENTLET).tar.gz: | $(BENCH)/download/.created
+	@$(BENCH)/download/bin/python -m pip download --quiet --no-deps --no-binary eventlet --dest $(BENCH) \
+	    "eventlet==$(EVENTLET)"

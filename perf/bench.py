@@ -1,4 +1,4 @@
-"""Compare greenzmq with PyZMQ, and with what libzmq reaches without Python, on the workloads of worker.py.
+"""Compare greenzmq with PyZMQ, and with what libzmq reaches without Python, in what workloads.py measures.
 
 Every run is a fresh process; ours and theirs take turns. Only the standard library, any interpreter.
 Exit status: 0 all targets met, 1 a target missed or a run failed, 2 cannot be run as asked.
@@ -35,6 +35,7 @@ TARGETS: dict[str, float | None] = {
     "gevent-push-pull-inproc": 30,
     "gevent-push-pull-tcp": 15,
     "gevent-req-rep-inproc": 5,
+    "gevent-router-200": None,
     "gevent-multipart-inproc": 12,
     "gevent-poller-10": None,
     "gevent-poller-100": 10,
@@ -42,6 +43,10 @@ TARGETS: dict[str, float | None] = {
     "gevent-poller-wait-10": None,
     "gevent-poller-wait-100": None,
     "gevent-poller-wait-400": None,
+    "eventlet-push-pull-inproc": 15,
+    "eventlet-push-pull-tcp": 10,
+    "eventlet-req-rep-inproc": 2.5,
+    "eventlet-router-200": 1.5,
 }
 EVERY_ROUND = {"threads-pair-busy"}  # the others: the median of the rounds
 LIMIT_OF = "gevent-push-pull-tcp"  # what limit.c does too
@@ -72,8 +77,12 @@ def positive(text: str) -> float:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--ours", metavar="PYTHON", required=True, type=interpreter, help="has greenzmq and gevent")
-    parser.add_argument("--theirs", metavar="PYTHON", required=True, type=interpreter, help="has PyZMQ and gevent")
+    parser.add_argument(
+        "--ours", metavar="PYTHON", required=True, type=interpreter, help="has greenzmq, gevent and eventlet"
+    )
+    parser.add_argument(
+        "--theirs", metavar="PYTHON", required=True, type=interpreter, help="has PyZMQ, gevent and eventlet"
+    )
     parser.add_argument("--rounds", metavar="N", type=int, help="default 5, or 3 with --quick")
     parser.add_argument("--seconds", metavar="S", type=positive, help="of one run; default 1, or 0.25 with --quick")
     parser.add_argument("--quick", action="store_true", help="less than two minutes, less exact")

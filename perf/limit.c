@@ -89,7 +89,7 @@ int main(int argc, char **argv)
     require(zmq_getsockopt(pull, ZMQ_LAST_ENDPOINT, endpoint, &length) == 0, "last endpoint");
     require(write(to_sender[1], endpoint, sizeof endpoint) == (ssize_t)sizeof endpoint, "endpoint");
 
-    /* As in worker.py: doubling up to a quarter of the time is the warm-up, then such goes are added up. */
+    /* As in workloads.py: doubling up to a quarter of the time is the warm-up, then such goes are added up. */
     long count = 1, operations = 0;
     double total = 0;
     while (run(pull, to_sender[1], count) < seconds / 4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import multiprocessing
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -56,8 +57,12 @@ class Way:
             module.Context.instance().term()
         self.tasks.clear()
         self.ended.clear()
-        assert multiprocessing.active_children() == []
+        wait_until(self.front_end, lambda: not multiprocessing.active_children())
         wait_until(self.front_end, lambda: threads() <= self.threads)
+
+    def pause(self) -> None:
+        """Let others run for a moment, where the device runs."""
+        (time.sleep if self.in_a_thread else self.front_end.sleep)(0.005)
 
     def named(self, kind: str) -> Any:
         """Return the class of a kind of device: "Device", "Proxy", "ProxySteerable" or "MonitoredQueue"."""
@@ -95,6 +100,7 @@ class Way:
         """Make a socket at an address, or at a port of the loopback interface."""
         socket = self.context.socket(socket_type)
         self.peers.append(socket)
+        socket.reconnect_ivl = 5  # milliseconds; most connect before the device binds
         socket.rcvtimeo = socket.sndtimeo = int(1000 * LIMIT)
         for name, value in options.items():
             setattr(socket, name, value)
@@ -129,3 +135,21 @@ def ways_of(*prefixes: str) -> list[Way]:
 EVERY_WAY = ways_of("", "Thread", "Process", "Green")
 IN_THE_BACKGROUND = ways_of("Thread", "Process", "Green")
 IN_THIS_PROCESS = ways_of("", "Thread", "Green")
+
+
+def fill(front_end: FrontEnd, socket: Any, enough: int, size: int = 0) -> int:
+    """Send numbers until there is no room any more, or enough is enough; return how many went out.
+
+    While something relays what was sent, room may come back: there is none where 50 looks in a row saw none.
+    """
+    sent = looks = 0
+    while looks < 50 and sent < enough:
+        try:
+            socket.send((b"%d" % sent).ljust(size), front_end.zmq.NOBLOCK)
+        except front_end.zmq.Again:
+            looks += 1
+            front_end.sleep(0.002)
+        else:
+            sent += 1
+            looks = 0
+    return sent

@@ -5,6 +5,7 @@ A test never asks which front-end it runs on. What only one of them can do is te
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
@@ -16,8 +17,11 @@ os.environ["EVENTLET_TESTS"] = "1"  # otherwise it warns, here and in every proc
 
 import eventlet
 import eventlet.event
+import eventlet.hubs
 import gevent
 import gevent.event
+import gevent.exceptions
+import gevent.os
 
 import zmq
 import zmq.eventlet
@@ -39,11 +43,48 @@ class FrontEnd(Protocol):
     zmq: ModuleType
     #: Whether the hub can run on after Ctrl-C came while it ran; eventlet's on asyncio can't.
     outlives_interrupts: bool
+    #: Whether it can wait for descriptors from 1,024 on; eventlet's hub on select() can't.
+    counts_past_1023: bool
+    #: Whether several tasks may use one socket at the same time; threads may not.
+    shares_sockets: bool
     #: The names in the front-end's own terms.
     Event: Callable[[], Any]
 
     def spawn(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Task: ...
     def sleep(self, seconds: float) -> None: ...
+
+    def fork(self) -> int:
+        """Fork so that the child may go on with its copy of the hub."""
+
+
+class GreenFrontEnd(FrontEnd, Protocol):
+    """One with a hub: its tasks are greenlets, and any number of them may share a socket."""
+
+    #: The framework's module.
+    framework: ModuleType
+    #: The framework's own, raised in the greenlet that is inside of it.
+    Timeout: Callable[..., Any]
+
+    def kill(self, task: Task) -> None:
+        """End a task, as the framework does; return when it has ended."""
+
+    def doom(self, task: Task) -> None:
+        """Have a task killed as soon as the hub runs."""
+
+    def detach(self, function: Callable[..., Any], *args: Any) -> None:
+        """Start a greenlet that nobody waits for: what it raises the framework prints."""
+
+    def thread(self, function: Callable[..., Any], *args: Any) -> Task:
+        """Call a function in a native thread with a hub of its own, which ends with it."""
+
+    def end_hub(self) -> None:
+        """Give back what the hub of this thread has opened; it is used no more."""
+
+    def armed(self) -> int:
+        """Return how many timers and watchers keep the hub of this thread from going idle."""
+
+    def check_idle(self) -> None:
+        """Let the hub of this thread run; fail where it then has something to wait for."""
 
 
 class ThreadTask:
@@ -70,6 +111,8 @@ class ThreadTask:
 class Threads:
     name = "threads"
     outlives_interrupts = True
+    counts_past_1023 = True
+    shares_sockets = False
     zmq = zmq
     Event = threading.Event
 
@@ -78,6 +121,27 @@ class Threads:
 
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
+
+    def fork(self) -> int:
+        return os.fork()
+
+
+class HubThread:
+    """A native thread with a hub of its own. Another hub runs on while it is waited for."""
+
+    def __init__(self, front_end: GreenFrontEnd, function: Callable[..., Any], args: Any) -> None:
+        self.front_end = front_end
+        self.task = ThreadTask(self.run, (function, args), {})
+
+    def run(self, function: Callable[..., Any], args: Any) -> Any:
+        try:
+            return function(*args)
+        finally:
+            self.front_end.end_hub()
+
+    def get(self) -> Any:
+        wait_until(self.front_end, lambda: not self.task.thread.is_alive())
+        return self.task.get()
 
 
 class GreenTask:
@@ -103,14 +167,60 @@ class GreenTask:
 class Gevent:
     name = "gevent"
     outlives_interrupts = True
+    counts_past_1023 = True
+    shares_sockets = True
+    framework = gevent
     zmq = zmq.green
     Event = gevent.event.Event
+    Timeout = gevent.Timeout
 
     def spawn(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Task:
         return GreenTask(function, args, kwargs)
 
     def sleep(self, seconds: float) -> None:
         gevent.sleep(seconds)
+
+    def kill(self, task: GreenTask) -> None:
+        task.greenlet.kill()
+
+    def doom(self, task: GreenTask) -> None:
+        task.greenlet.kill(block=False)
+
+    def detach(self, function: Callable[..., Any], *args: Any) -> None:
+        gevent.spawn(function, *args)
+
+    def thread(self, function: Callable[..., Any], *args: Any) -> Task:
+        return HubThread(self, function, args)
+
+    def end_hub(self) -> None:
+        gevent.get_hub().destroy(destroy_loop=True)
+
+    def fork(self) -> int:
+        return gevent.os.fork()
+
+    def armed(self) -> int:
+        loop = gevent.get_hub().loop
+        reader, writer = os.pipe()
+        examples = loop.timer(0), loop.io(reader, 1)
+        kinds = tuple(type(example) for example in examples)
+        for example in examples:
+            example.close()
+        os.close(reader)
+        os.close(writer)
+        gc.collect()
+        active = [each for each in gc.get_objects() if isinstance(each, kinds) and each.active]
+        # On libuv several may share what belongs to the loop.
+        return sum(getattr(each, "_watcher_ref", each).loop is loop for each in active)
+
+    def check_idle(self) -> None:
+        gevent.sleep(0)
+        # The time-out alone does not keep the hub from going idle.
+        with gevent.Timeout(1, AssertionError("the hub waits for something"), ref=False):
+            try:
+                gevent.get_hub().switch()
+            except gevent.exceptions.LoopExit:
+                return
+        raise AssertionError("somebody switched here")
 
 
 class EventletTask:
@@ -156,8 +266,12 @@ class EventletEvent:
 class Eventlet:
     name = "eventlet"
     outlives_interrupts = os.environ.get("EVENTLET_HUB") != "asyncio"
+    counts_past_1023 = os.environ.get("EVENTLET_HUB") != "selects"
+    shares_sockets = True
+    framework = eventlet
     zmq = zmq.eventlet
     Event = EventletEvent
+    Timeout = eventlet.Timeout
 
     def spawn(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Task:
         return EventletTask(function, args, kwargs)
@@ -165,8 +279,42 @@ class Eventlet:
     def sleep(self, seconds: float) -> None:
         eventlet.sleep(seconds)
 
+    def kill(self, task: EventletTask) -> None:
+        task.greenlet.kill()
 
-FRONT_ENDS: list[FrontEnd] = [Threads(), Gevent(), Eventlet()]
+    def doom(self, task: EventletTask) -> None:
+        eventlet.hubs.get_hub().schedule_call_global(0, task.greenlet.kill)
+
+    def detach(self, function: Callable[..., Any], *args: Any) -> None:
+        eventlet.spawn_n(function, *args)
+
+    def thread(self, function: Callable[..., Any], *args: Any) -> Task:
+        return HubThread(self, function, args)
+
+    def end_hub(self) -> None:
+        hub = eventlet.hubs.get_hub()
+        hub.abort(wait=True)
+        for part in ("loop", "poll"):
+            close = getattr(getattr(hub, part, None), "close", None)
+            if close is not None:
+                close()
+
+    def fork(self) -> int:
+        return os.fork()
+
+    def armed(self) -> int:
+        hub = eventlet.hubs.get_hub()
+        timers = [timer for _, timer in hub.timers + hub.next_timers if not timer.called]
+        return len(timers) + len(hub.get_readers()) + len(hub.get_writers())
+
+    def check_idle(self) -> None:
+        # eventlet's hub would sleep: see what it would wait for.
+        eventlet.sleep(0)
+        assert not self.armed(), "the hub waits for something"
+
+
+GREEN_FRONT_ENDS: list[GreenFrontEnd] = [Gevent(), Eventlet()]
+FRONT_ENDS: list[FrontEnd] = [Threads(), *GREEN_FRONT_ENDS]
 
 
 def wait_until(front_end: FrontEnd, condition: Callable[[], object]) -> None:

@@ -17,7 +17,6 @@ PENDING = (
     "zmq.asyncio",
     "zmq.auth",
     "zmq.curve_keygen",
-    "zmq.devices",
     "zmq.eventloop",
     "zmq.green.eventloop",
     "zmq.log",

@@ -304,3 +304,26 @@ def test_repr(context: Any, zmq: ModuleType) -> None:
     assert "0x" in repr(context)
     context.socket(zmq.PUSH)
     assert "1 socket" in repr(context)
+
+
+def test_a_context_is_not_closed_while_it_waits_for_its_sockets(front_end: FrontEnd) -> None:
+    zmq = front_end.zmq
+    context = zmq.Context()
+    held = context.socket(zmq.PAIR)
+    held.linger = 0
+    ending = front_end.spawn(context.term)
+
+    def begun() -> bool:
+        try:
+            context.socket(zmq.PAIR).close()
+        except zmq.ContextTerminated:
+            return True
+        return False
+
+    wait_until(front_end, begun)
+    assert not context.closed
+    held.close()
+    ending.get()
+    assert context.closed
+    with pytest.raises(zmq.ZMQError):
+        context.socket(zmq.PAIR)

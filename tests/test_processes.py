@@ -152,8 +152,8 @@ def test_the_core_imports_nothing_from_above(path: Path) -> None:
 
 
 FRAMEWORKS = {
-    "gevent": ("green/hub.py", "green/monkey.py", "green/demo.py"),
-    "eventlet": ("eventlet/hub.py", "eventlet/monkey.py"),
+    "gevent": ("green/hub.py", "green/devices.py", "green/monkey.py", "demo/on_gevent.py"),
+    "eventlet": ("eventlet/hub.py", "eventlet/devices.py", "eventlet/monkey.py", "demo/on_eventlet.py"),
 }
 
 

@@ -13,13 +13,25 @@ import types
 
 import pytest
 
+MODE = os.environ["CONFORMANCE_MODE"]
+
+if MODE == "monkey":
+    import gevent.monkey
+
+    gevent.monkey.patch_all()
+
+    import zmq
+
+    if hasattr(zmq, "greenzmq_version"):
+        importlib.import_module("zmq.green.monkey").patch_all()
+
 # Modules that the tests' conftest imports; as long as they are not written yet their names are classes of no use.
 for name in ("zmq.asyncio",):
     if importlib.util.find_spec(name) is None:
         module = sys.modules[name] = types.ModuleType(name, "Not there yet.")
         module.__getattr__ = lambda name: type(name, (), {})  # type: ignore[method-assign]
 
-if os.environ["CONFORMANCE_MODE"] == "green":
+if MODE == "green":
     import zmq.green
 
     # What the tests reach as ``zmq.x`` after ``import zmq.x``, which the rewriting took apart.
@@ -29,7 +41,7 @@ if os.environ["CONFORMANCE_MODE"] == "green":
         for name in dir(zmq):
             if not hasattr(zmq.green, name):
                 setattr(zmq.green, name, getattr(zmq, name))
-else:
+elif MODE != "eventlet":
     import zmq
 
     vars(zmq)["asyncio"] = importlib.import_module("zmq.asyncio")

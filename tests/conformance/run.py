@@ -1,7 +1,13 @@
-"""Run PyZMQ's own tests against this package and against PyZMQ, and show every test where the two differ.
+"""Run other projects' own tests against this package and against PyZMQ, and show every test where the two differ.
 
-``make conformance`` downloads what this needs. The tests are never part of this project: they are read from PyZMQ's
-source archive, and where a mode needs other imports they are rewritten into a folder that is thrown away.
+``make conformance`` downloads what this needs. The tests are never part of this project: they are read from the source
+archives of PyZMQ and eventlet, and unpacked, for one mode rewritten, into a folder that is thrown away. The modes:
+
+plain     PyZMQ's tests as they are.
+green     The same as if they said ``import zmq.green as zmq``.
+monkey    As they are, in a process that gevent has monkeypatched, and we have besides. What passes with PyZMQ where
+          nothing is patched must pass.
+eventlet  eventlet's tests of its `eventlet.green.zmq`, unmodified, on each of its hubs.
 """
 
 from __future__ import annotations
@@ -18,11 +24,26 @@ import tarfile
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
-MODES = ("plain", "green")
+MODES = ("plain", "green", "monkey", "eventlet")
+EVENTLET_HUBS = ("epolls", "poll", "selects", "asyncio")
 OUTCOMES = ("passed", "failed", "skipped")
+#: Seconds for a file with PyZMQ in a process that only gevent has patched. It hangs where a thread that waits for
+#: another is a greenlet now; that is shown but not judged, and so is not waited for as long as usual.
+PATCHED_LIMIT = 20
+#: How often a test is run whose outcome depends on chance; the reason stands in `differences.json`.
+ATTEMPTS = 3
 Results = dict[str, tuple[str, str]]
+
+
+class Part(NamedTuple):
+    """One file of tests, perhaps one of several ways to run it."""
+
+    name: str
+    file: str
+    variables: dict[str, str]
 
 
 def green(text: str) -> str:
@@ -33,13 +54,19 @@ def green(text: str) -> str:
     return re.sub(r"^(\s*)import zmq\.(?!green)([\w.]+)$", r"\1__import__('zmq.\2')", text, flags=re.M)
 
 
+def is_wanted(path: str, mode: str) -> bool:
+    """Tell whether a file of a source archive is needed to run its tests."""
+    if mode == "eventlet":
+        return path in ("tests/__init__.py", "tests/conftest.py", "tests/zmq_test.py")
+    return path.startswith(("tests/", "mypy_tests/", "examples/")) or path in ("pytest.ini", "mypy.ini")
+
+
 def unpack(archive: Path, folder: Path, mode: str) -> None:
     """Put the tests of an sdist into `folder`, rewritten for a mode."""
     with tarfile.open(archive) as sdist:
         for member in sdist.getmembers():
             _, _, path = member.name.partition("/")
-            wanted = path.startswith(("tests/", "mypy_tests/", "examples/")) or path in ("pytest.ini", "mypy.ini")
-            if not (wanted and member.isfile()):
+            if not (is_wanted(path, mode) and member.isfile()):
                 continue
             source = sdist.extractfile(member)
             assert source is not None
@@ -51,18 +78,38 @@ def unpack(archive: Path, folder: Path, mode: str) -> None:
             target.write_bytes(data)
 
 
-def run_file(python: Path, folder: Path, mode: str, name: str, limit: float) -> Results:
-    """Run one file in a process of its own."""
+def parts_of(folder: Path, mode: str) -> list[Part]:
+    """Return what is to be run of the tests in `folder`."""
+    if mode == "eventlet":
+        return [Part(f"zmq_test.py {hub}", "zmq_test.py", {"EVENTLET_HUB": hub}) for hub in EVENTLET_HUBS]
+    return [Part(path.name, path.name, {}) for path in sorted((folder / "tests").glob("test_*.py"))]
+
+
+def run_part(
+    python: Path, folder: Path, mode: str, part: Part, limit: float, *, select: str = "", test: str = ""
+) -> Results:
+    """Run one file in a process of its own: all of it, what pytest's -m would select, or one test."""
     with tempfile.NamedTemporaryFile("r", suffix=".jsonl") as record:
         environment = {
             **os.environ,
+            **part.variables,
             "CONFORMANCE_RECORD": record.name,
             "CONFORMANCE_MODE": mode,
             "PYTHONPATH": str(HERE),
         }
         options = ["-q", "--durations=0", "--durations-min=60", "-p", "recorder", "-p", "no:cacheprovider"]
         process = subprocess.Popen(
-            [python, "-X", "faulthandler", "-m", "pytest", *options, f"tests/{name}"],
+            [
+                python,
+                "-X",
+                "faulthandler",
+                "-m",
+                "pytest",
+                *options,
+                "-m",
+                select,
+                f"tests/{part.file}{test and '::' + test}",
+            ],
             cwd=folder,
             env=environment,
             stdout=subprocess.PIPE,
@@ -95,9 +142,22 @@ def run_file(python: Path, folder: Path, mode: str, name: str, limit: float) -> 
     return results
 
 
-def needed(pending: dict[str, str], key: str) -> str:
-    """Return what a file, or one of its tests, needs and does not find yet."""
-    return next((what for pattern, what in pending.items() if fnmatch.fnmatchcase(key, pattern)), "")
+def run(python: Path, folder: Path, mode: str, part: Part, chance: dict[str, str], limit: float) -> Results:
+    """Run one file, and again those of its tests that failed and of which `chance` tells that they may."""
+    results = run_part(python, folder, mode, part, limit)
+    for test in [test for test, (outcome, _) in results.items() if outcome == "failed"]:
+        reason = find(chance, f"{mode} {part.name}::{test}")
+        for _ in range(1, ATTEMPTS if reason else 1):
+            results[test] = run_part(python, folder, mode, part, limit, test=test).get(test, results[test])
+            if results[test][0] == "passed":
+                print(f"{part.name}::{test} failed before it passed: {reason}")
+                break
+    return results
+
+
+def find(listed: dict[str, str], key: str) -> str:
+    """Return what is listed for a file or one of its tests."""
+    return next((what for pattern, what in listed.items() if fnmatch.fnmatchcase(key, pattern)), "")
 
 
 def count(results: Results) -> list[int]:
@@ -110,48 +170,66 @@ def main() -> int:
     parser.add_argument("--ours", type=Path, required=True, help="the interpreter that has this package")
     parser.add_argument("--theirs", type=Path, required=True, help="the interpreter that has PyZMQ")
     parser.add_argument("--archive", type=Path, required=True, help="PyZMQ's source archive")
+    parser.add_argument("--eventlet", type=Path, help="eventlet's source archive, for the mode of that name")
     parser.add_argument("--limit", type=float, default=120, metavar="SECONDS", help="for one file")
     parser.add_argument("--mode", choices=MODES, action="append", help="only this one (may be repeated)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results there")
     parser.add_argument("--verbose", action="store_true", help="show how tests failed that pass with PyZMQ")
     parser.add_argument("files", nargs="*", help="only these, for example test_poll.py")
     options = parser.parse_args()
+    archives = {mode: options.eventlet if mode == "eventlet" else options.archive for mode in MODES}
+    modes = options.mode or [mode for mode in MODES if archives[mode]]
+    if not all(archives[mode] for mode in modes):
+        parser.error("the mode eventlet needs --eventlet")
 
     known = json.loads((HERE / "differences.json").read_text())
     pending: dict[str, str] = known["not there yet"]
     deliberate: dict[str, str] = known["deliberate"]
+    chance: dict[str, str] = known["left to chance"]
     everything: dict[str, dict[str, dict[str, Results]]] = {}
     wrong, differing, stale = [], [], set(deliberate)
-    for mode in options.mode or MODES:
+    for mode in modes:
         print(f"\n== {mode}", flush=True)
         print(f"{'':24}{'this package':>22}{'PyZMQ':>22}")
         print(f"{'passed / failed / skipped':24}", flush=True)
         with tempfile.TemporaryDirectory(prefix="conformance-") as place:
             folder = Path(place)
-            unpack(options.archive, folder, mode)
-            files = options.files or sorted(path.name for path in (folder / "tests").glob("test_*.py"))
+            unpack(archives[mode], folder, mode)
             total = {"ours": [0, 0, 0], "theirs": [0, 0, 0]}
-            for name in files:
+            for part in parts_of(folder, mode):
+                name = part.name
+                if options.files and part.file not in options.files:
+                    continue
                 begun = time.monotonic()
-                pair = {
-                    "ours": run_file(options.ours.absolute(), folder, mode, name, options.limit),
-                    "theirs": run_file(options.theirs.absolute(), folder, mode, name, options.limit),
-                }
+                settings = (folder, mode, part, chance, options.limit)
+                pair = {"ours": run(options.ours.absolute(), *settings)}
+                if mode == "monkey":
+                    limit = min(options.limit, PATCHED_LIMIT)
+                    pair["theirs"] = run_part(options.theirs.absolute(), folder, mode, part, limit, select="not large")
+                else:
+                    pair["theirs"] = run(options.theirs.absolute(), *settings)
                 everything.setdefault(mode, {})[name] = pair
                 cells = []
                 for who, results in pair.items():
                     counts = count(results)
                     total[who] = [a + b for a, b in zip(total[who], counts, strict=True)]
                     cells.append("/".join(f"{n:5}" for n in counts))
-                lacking = needed(pending, name)
+                lacking = find(pending, name)
                 note = f"   needs {lacking}, which is not there yet" if lacking else ""
                 print(f"{name:24}{cells[0]:>22}{cells[1]:>22}{time.monotonic() - begun:7.0f} s{note}", flush=True)
-                for test in sorted({*pair["ours"], *pair["theirs"]}):
+                standard = pair["theirs"]
+                if mode == "monkey":
+                    # What is judged is whether patching breaks what passes without it.
+                    plain = everything.setdefault("plain", {}).setdefault(name, {})
+                    if "theirs" not in plain:
+                        plain["theirs"] = run(options.theirs.absolute(), folder, "plain", part, chance, options.limit)
+                    standard = plain["theirs"]
+                for test in sorted({*pair["ours"], *standard}):
                     ours, text = pair["ours"].get(test, ("not run", ""))
-                    theirs, _ = pair["theirs"].get(test, ("not run", ""))
+                    theirs, _ = standard.get(test, ("not run", ""))
                     key = f"{mode} {name}::{test}"
                     stale.discard(key)
-                    if ours != theirs and not lacking and not needed(pending, f"{name}::{test}"):
+                    if ours != theirs and not lacking and not find(pending, f"{name}::{test}"):
                         differing.append((key, ours, theirs, deliberate.get(key, "")))
                         if theirs == "passed" and key not in deliberate:
                             wrong.append((key, ours, text))
@@ -160,7 +238,8 @@ def main() -> int:
 
     print("\n== differences")
     for key, ours, theirs, reason in differing:
-        print(f"{key}: {ours} here, {theirs} with PyZMQ{'; ' + reason if reason else ''}")
+        where = "unpatched PyZMQ" if key.startswith("monkey ") else "PyZMQ"
+        print(f"{key}: {ours} here, {theirs} with {where}{'; ' + reason if reason else ''}")
     if not differing:
         print("none")
     if options.verbose:

@@ -17,17 +17,20 @@ from libc.errno cimport EINTR
 from zmq.core cimport wait
 from zmq.core.check cimport check, raise_errno
 from zmq.core.libzmq cimport (
+    ZMQ_POLLIN,
     zmq_ctx_get,
     zmq_ctx_new,
     zmq_ctx_set,
     zmq_ctx_term,
     zmq_errno,
+    zmq_poll,
+    zmq_pollitem_t,
 )
 from zmq.core.options cimport option_named, read_attribute
 from zmq.core.trampoline cimport wait_readable
 
 from zmq.core.constants import ContextOption, Errno, SocketOption, SocketType
-from zmq.core.error import ZMQError
+from zmq.core.error import ContextTerminated, ZMQError
 
 cdef extern from "ending.h" nogil:
     int begin_ending "greenzmq_begin_ending"(void *context, int fd)
@@ -69,6 +72,14 @@ class Ending:
     def __del__(self):
         if self.fd >= 0:
             os.close(self.fd)
+
+    def is_over(self):
+        """Tell whether it is done."""
+        cdef zmq_pollitem_t item
+        item.socket = NULL
+        item.fd = self.fd
+        item.events = ZMQ_POLLIN
+        return zmq_poll(&item, 1, 0) != 0
 
 
 cdef class Context:
@@ -179,6 +190,8 @@ cdef class Context:
 
     cdef int usable(self) except -1:
         if self.handle == NULL:
+            if not self.closed:
+                raise ContextTerminated(msg="the context is being terminated")
             raise ZMQError(Errno.ENOTSUP if self._sockets is None else Errno.EFAULT, "the context is terminated")
         if self.born != wait.generation:
             raise ZMQError(Errno.EFAULT, "this context was made before a fork: make a new one in the child")
@@ -191,8 +204,8 @@ cdef class Context:
 
     @property
     def closed(self):
-        """bool : whether the context was terminated, or began to be."""
-        return self.handle == NULL
+        """bool : whether the context was terminated."""
+        return self.handle == NULL and (self.ending is None or self.ending.is_over())
 
     @property
     def _shadow(self):
@@ -375,7 +388,7 @@ cdef class Context:
         ZMQError
             EINVAL: there is no such type. EMFILE: too many sockets. EFAULT: the context is terminated.
         """
-        if self.handle == NULL:
+        if self.closed:
             raise ZMQError(Errno.ENOTSUP, "the context is terminated")
         self.usable()
         if socket_class is None:

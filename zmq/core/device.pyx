@@ -14,10 +14,11 @@ A message is taken from one side only when the other, and the capture socket, sa
 
 Whose the sockets are
 ---------------------
-Sockets are not thread-safe, and the loop runs without the GIL: in the calling thread, or, where the sockets are green, in
-a native thread while the caller is parked. So as long as it runs the sockets belong to it. Any other call on them gets
-EBUSY, at no cost to sockets that have no owner: `Socket.born`, which every call looks at, has a value of its own then.
-Whoever closes one, or throws something into the caller, stops the loop first; it hears of that after a burst of messages.
+Sockets are not thread-safe, and the loop runs without the GIL: in the calling thread, or, where the sockets are green,
+in a native thread while the caller is parked. So as long as it runs the sockets belong to it. Any other call on them
+gets EBUSY, at no cost to sockets that have no owner: `Socket.born`, which every call looks at, has a value of its own
+then. Whoever closes one, or throws something into the caller, stops the loop first; it hears of that after a burst of
+messages.
 
 A message that was taken from one side and that the other has no room for after all is kept when the loop is
 stopped, and goes out first when a loop begins again that takes from the same socket.
@@ -415,7 +416,7 @@ cdef class Running(Owner):
             self.relay.control = control.handle
         if not passes(frontend, backend) and not passes(backend, frontend):
             raise ZMQError(
-                Errno.EINVAL, f"nothing can pass between {frontend} and {backend}: none can receive what the other sends"
+                Errno.EINVAL, f"nothing can pass between {frontend} and {backend}: none receives what the other sends"
             )
         self.relay.stop, self.stopper = os.pipe()
         self.ended, self.relay.done = os.pipe()

@@ -15,6 +15,7 @@ from cpython.buffer cimport (
     PyObject_GetBuffer,
 )
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.errno cimport ENOMEM
 from libc.stdint cimport uint32_t
 from libc.string cimport memcpy
 
@@ -103,7 +104,9 @@ cdef class Frame:
             self.readonly = True
             if copy:
                 if zmq_msg_init_size(&self.msg, <size_t> view.len) != 0:
-                    raise_errno(zmq_errno())
+                    # What it leaves behind must not be closed.
+                    zmq_msg_init(&self.msg)
+                    raise_errno(ENOMEM)
                 if view.len:
                     memcpy(zmq_msg_data(&self.msg), view.buf, <size_t> view.len)
                 self.made = True
@@ -112,7 +115,7 @@ cdef class Frame:
                 if track:
                     release = Release()
                     self.tracker_event = release
-                    self.tracker = tracker_for(release, self._get_hub)
+                    self.tracker = tracker_for(release, type(self))
                 lend(&self.msg, data, release)
                 self.made = True
                 self.readonly = view.readonly
@@ -279,11 +282,9 @@ cdef need_draft(str what):
         raise ZMQVersionError("4.2 with its draft API", what)
 
 
-cdef tracker_for(Release release, get_hub):
-    tracker = MessageTracker(release)
-    if get_hub is not None:
-        tracker._get_hub = get_hub
-    return tracker
+cdef tracker_for(Release release, type frame_class):
+    release.frame_class = frame_class
+    return MessageTracker(release)
 
 
 cdef Frame frame_of(zmq_msg_t *msg, type cls):

@@ -1,7 +1,7 @@
 """`NativeThread`: a thread of the operating system that runs Python, whatever is monkeypatched.
 
-Lives here: that thread. What must not: what it does. Called by `zmq.devices`. Under monkeypatching `threading.Thread` is a
-greenlet, and a greenlet that blocks in C blocks its hub.
+Lives here: that thread. What must not: what it does. Called by `zmq.devices`. Under monkeypatching `threading.Thread`
+is a greenlet, and a greenlet that blocks in C blocks its hub.
 """
 
 import atexit
@@ -98,7 +98,8 @@ cdef class NativeThread:
         if self.done_fd < 0:
             raise RuntimeError("cannot join a thread that was not started")
         if self.is_alive():
-            zmq_poll([(self.done_fd, 1)], None if timeout is None else 1000 * max(0, timeout), poller_class=poller_class)
+            milliseconds = None if timeout is None else 1000 * max(0, timeout)
+            zmq_poll([(self.done_fd, 1)], milliseconds, poller_class=poller_class)
 
 
 cdef void run(void *argument) noexcept with gil:

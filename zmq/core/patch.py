@@ -8,11 +8,14 @@ classes that were derived before and the sockets that there are see the same cla
 
 from __future__ import annotations
 
+import io
 import os
+import pkgutil
 import runpy
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from importlib.machinery import SourceFileLoader
 
 from zmq.core.context import Context
 from zmq.core.hub import Hub
@@ -88,14 +91,14 @@ def is_patched(get_hub: GetHub) -> bool:
 
 
 def run(prepare: Callable[[], object], arguments: Sequence[str], module: str) -> None:
-    """Run a program, as the interpreter's own command line does, after `prepare`.
+    """Run a program in the place of this one, as the interpreter's own command line does, after `prepare`.
 
     Parameters
     ----------
     prepare : callable
         Called first.
     arguments : sequence of str
-        Those after the program's name: a script or ``-m`` and a module, then what the program gets.
+        A script, a folder or an archive, or ``-m`` and a module; then what the program gets.
     module : str
         Whose command line this is, for the help.
 
@@ -106,14 +109,42 @@ def run(prepare: Callable[[], object], arguments: Sequence[str], module: str) ->
     """
     rest = list(arguments)
     asked = rest[:1] in (["-h"], ["--help"])
-    if asked or not rest or rest == ["-m"]:
+    named = rest[:1] == ["-m"] and len(rest) > 1
+    if not named and (not rest or rest[0].startswith("-")):
         print(f"usage: python -m {module} (SCRIPT | -m MODULE) [ARGUMENT...]", file=sys.stdout if asked else sys.stderr)
         sys.exit(0 if asked else 2)
     prepare()
-    if rest[0] == "-m":
+    main = sys.modules["__main__"]
+    for name in [name for name in vars(main) if name not in ("__name__", "__builtins__", "__doc__")]:
+        delattr(main, name)
+    main.__doc__ = None
+    if named:
         sys.argv[:] = rest[1:]
-        runpy.run_module(rest[1], run_name="__main__", alter_sys=True)
-    else:
-        sys.argv[:] = rest
-        sys.path[0] = os.path.dirname(os.path.abspath(rest[0]))
-        runpy.run_path(rest[0], run_name="__main__")
+        runpy._run_module_as_main(rest[1])  # type: ignore[attr-defined]
+        return
+    sys.argv[:] = rest
+    path = os.path.abspath(rest[0])
+    if not getattr(sys.flags, "safe_path", False):
+        # What the interpreter put there for -m.
+        del sys.path[0]
+    if pkgutil.get_importer(path) is not None:
+        sys.path.insert(0, path)
+        runpy._run_module_as_main("__main__", alter_argv=False)  # type: ignore[attr-defined]
+        return
+    if not getattr(sys.flags, "safe_path", False):
+        sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
+    try:
+        with io.open_code(path) as file:
+            source = file.read()
+    except OSError as error:
+        sys.exit(complain(f"can't open file {path!r}: [Errno {error.errno}] {error.strerror}"))
+    vars(main).update(
+        __file__=path, __package__=None, __spec__=None, __cached__=None, __loader__=SourceFileLoader("__main__", path)
+    )
+    exec(compile(source, path, "exec", dont_inherit=True), vars(main))
+
+
+def complain(text: str) -> int:
+    """Say what is wrong with the command, as the interpreter would; return the exit status."""
+    print(f"{sys.executable}: {text}", file=sys.stderr)
+    return 2

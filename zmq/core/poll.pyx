@@ -371,7 +371,7 @@ cdef class PollSet:
     cdef object ring            # `on_bell`, bound once
     cdef bint polled            # before: it is worth keeping an epoll set
     cdef int born
-    cdef bint broken            # a registered socket was closed
+    cdef bint lost_sight        # there was no memory to note whom to doubt: look at everybody
 
     def __cinit__(self):
         self.bells = -1
@@ -429,8 +429,15 @@ cdef class PollSet:
                 bells_remove(self.bells, registered.fd)
 
     cdef void close(self) noexcept:
-        for item in list(self.sockets):
-            self.remove(item)
+        cdef int _
+        for _ in range(2):
+            try:
+                for item in list(self.sockets):
+                    self.remove(item)
+                break
+            except MemoryError:
+                # There may be some by now.
+                continue
         self.drop_epoll()
 
     def __dealloc__(self):
@@ -449,8 +456,11 @@ cdef class PollSet:
 
     cdef void doubt(self, Registered registered) noexcept:
         if not registered.doubtful:
-            registered.doubtful = True
-            self.doubtful.append(registered)
+            try:
+                self.doubtful.append(registered)
+                registered.doubtful = True
+            except MemoryError:
+                self.lost_sight = True
 
     cdef int look(self, Registered registered) noexcept:
         """Read EVENTS, tell those who wait for the same socket, and wake whoever polls."""
@@ -484,11 +494,16 @@ cdef class PollSet:
         cdef list heard = []
         while count == ROOM:
             count = bells_rung(self.bells, rung, ROOM)
-            for i in range(count):
-                registered = self.by_fd.get(rung[i])
-                if registered is not None:
-                    self.doubt(registered)
-                    heard.append(registered)
+            try:
+                for i in range(count):
+                    registered = self.by_fd.get(rung[i])
+                    if registered is not None:
+                        self.doubt(registered)
+                        heard.append(registered)
+            except MemoryError:
+                # The set will not name these bells again.
+                self.lost_sight = True
+                raise
         return heard
 
     def on_bell(self):
@@ -498,9 +513,13 @@ cdef class PollSet:
             # The child of a fork shares the set and must leave it alone.
             self.watcher.stop()
             return
-        for registered in self.hear():
-            if registered.owner is not None:
-                self.look(registered)
+        try:
+            for registered in self.hear():
+                if registered.owner is not None:
+                    self.look(registered)
+        finally:
+            if self.lost_sight:
+                self.wake()
 
     # Polling.
 
@@ -512,6 +531,11 @@ cdef class PollSet:
         cdef int events
         if self.bells >= 0:
             self.hear()
+        if self.lost_sight:
+            self.doubtful = list(self.sockets.values())
+            for registered in self.doubtful:
+                registered.doubtful = True
+            self.lost_sight = False
         doubtful, self.doubtful = self.doubtful, still
         try:
             for registered in doubtful:
@@ -526,7 +550,7 @@ cdef class PollSet:
                 events &= registered.mask
                 if events:
                     found.append((registered.order, registered.socket, events))
-                elif registered.in_epoll or self.polled and self.join_epoll(registered):
+                elif registered.doubtful and (registered.in_epoll or self.polled and self.join_epoll(registered)):
                     registered.doubtful = False
                     still.pop()
         except BaseException:

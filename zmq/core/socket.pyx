@@ -255,6 +255,7 @@ cdef class Socket:
         cdef size_t size = sizeof(int)
         cdef size_t address
         cdef Context context
+        cdef Trampoline stale
         if self.handle != NULL:
             raise RuntimeError("a Socket is made once")
         self.copy_threshold = COPY_THRESHOLD if copy_threshold is None else copy_threshold
@@ -286,6 +287,10 @@ cdef class Socket:
                         Errno.EINVAL, f"Invalid argument: {socket_type!r} is not a socket type of this libzmq"
                     )
                 raise_errno(zmq_errno())
+            stale = known_trampoline(self.handle)
+            if stale is not None:
+                # Of a socket that was here before, whose owner closed it without a word.
+                stale.close()
             self.context = context
         try:
             self.socket_type = SocketType(number)
@@ -1158,10 +1163,7 @@ cdef class Socket:
         trackers = [frame.tracker for frame in frames if frame.tracker is not None]
         if not trackers:
             return None
-        tracker = MessageTracker(*trackers)
-        if self.get_hub is not None:
-            tracker._get_hub = self.get_hub
-        return tracker
+        return MessageTracker(*trackers)
 
     cdef send_each(self, list parts, int flags, copy, track, dict kwargs):
         """Send a message through the `send` of a subclass, frame by frame."""

@@ -672,8 +672,12 @@ cdef class Trampoline(Waiter):
             return
         self.disarm_for(subscription)
         subscription.owner = None
-        self.subscriptions = [other for other in self.subscriptions if other is not subscription]
         self.interest -= 1
+        try:
+            # Somebody may be going through the list.
+            self.subscriptions = [other for other in self.subscriptions if other is not subscription]
+        except MemoryError:
+            self.subscriptions.remove(subscription)
 
     cdef int arm_for(self, Subscription subscription, get_hub) except -1:
         if not subscription.armed:

@@ -13,6 +13,7 @@ from cpython.ref cimport PyObject, Py_DECREF, Py_INCREF
 from libc.errno cimport EINTR
 from libc.stdlib cimport free, malloc
 
+from zmq.core cimport wait
 from zmq.core.check cimport check, raise_errno
 from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_errno, zmq_msg_init_data, zmq_msg_t, zmq_poll, zmq_pollitem_t
 from zmq.core.trampoline cimport monotonic, wait_readable
@@ -58,7 +59,7 @@ cdef class Release:
         timeout : float, optional
             Seconds; None or a negative number to wait for ever.
         get_hub : callable, optional
-            Returns the hub to park in; without it the thread waits.
+            Returns the hub to park in; that of the frame when left out. Without any the thread waits.
 
         Returns
         -------
@@ -71,6 +72,8 @@ cdef class Release:
         cdef double left = -1
         if self.is_set():
             return True
+        if get_hub is None and self.frame_class is not None:
+            get_hub = self.frame_class._get_hub
         if timeout is not None and timeout >= 0:
             left = timeout
             deadline = monotonic() + left
@@ -84,7 +87,7 @@ cdef class Release:
             if add_alert(alert):
                 try:
                     if get_hub is None:
-                        wait_in_thread(bell, deadline)
+                        wait_in_thread(bell, deadline, self)
                     else:
                         wait_readable(get_hub(), bell, left)
                 finally:
@@ -97,7 +100,7 @@ cdef class Release:
         return self.is_set()
 
 
-cdef int wait_in_thread(int fd, double deadline) except -1:
+cdef int wait_in_thread(int fd, double deadline, what) except -1:
     """Block the thread until a descriptor is readable or `deadline`; negative for none."""
     cdef zmq_pollitem_t item
     cdef long left
@@ -105,17 +108,21 @@ cdef int wait_in_thread(int fd, double deadline) except -1:
     item.socket = NULL
     item.fd = fd
     item.events = ZMQ_POLLIN
-    while True:
-        left = -1
-        if deadline >= 0:
-            left = <long> (1000 * max(0, deadline - monotonic()) + 0.999)
-        with nogil:
-            rc = zmq_poll(&item, 1, left)
-        if rc >= 0:
-            return 0
-        if zmq_errno() != EINTR:
-            check(rc)
-        PyErr_CheckSignals()
+    wait.block(what)
+    try:
+        while True:
+            left = -1
+            if deadline >= 0:
+                left = <long> (1000 * max(0, deadline - monotonic()) + 0.999)
+            with nogil:
+                rc = zmq_poll(&item, 1, left)
+            if rc >= 0:
+                return 0
+            if zmq_errno() != EINTR:
+                check(rc)
+            PyErr_CheckSignals()
+    finally:
+        wait.unblock()
 
 
 cdef int lend(zmq_msg_t *msg, data, Release release) except -1:

@@ -380,7 +380,7 @@ class ThreadDevice(BackgroundDevice):
         The thread, once it was started.
     """
 
-    launcher: NativeThread
+    launcher: NativeThread = None  # type: ignore[assignment]
 
     def _launch(self, target: Callable[[], None]) -> NativeThread:
         thread = NativeThread(target, daemon=self.daemon, name=type(self).__name__)
@@ -398,7 +398,7 @@ class ProcessDevice(Device):
     """
 
     context_factory: Callable[[], Context[Any]] = Context
-    launcher: multiprocessing.Process
+    launcher: multiprocessing.Process = None  # type: ignore[assignment]
     _connection: Connection | None = None
     _error: BaseException | None = None
     _ready = False

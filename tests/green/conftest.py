@@ -1,0 +1,25 @@
+"""Fixtures of the tests that need a hub, and what every one of them is checked for besides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from front_ends import GREEN_FRONT_ENDS, GreenFrontEnd
+
+
+@pytest.fixture(params=GREEN_FRONT_ENDS, ids=lambda front_end: front_end.name)
+def green(request: pytest.FixtureRequest) -> Iterator[GreenFrontEnd]:
+    """A front-end with a hub, in which a test leaves nothing armed."""
+    front_end: GreenFrontEnd = request.param
+    before = front_end.armed()
+    yield front_end
+    front_end.sleep(0)
+    assert front_end.armed() <= before, "something is still armed"
+
+
+@pytest.fixture
+def front_end(green: GreenFrontEnd) -> GreenFrontEnd:
+    """What the fixtures of the whole suite build on."""
+    return green

@@ -1,0 +1,472 @@
+"""Devices and proxies of green sockets: the hub runs on, they can be stopped at any time, and lose nothing."""
+
+from __future__ import annotations
+
+import importlib
+import random
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable
+from errno import EBUSY
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import eventlet
+import gevent
+import pytest
+
+from front_ends import LIMIT, Eventlet, FrontEnd, Gevent, Task, wait_until
+
+Pair = Callable[..., tuple[Any, Any]]
+
+#: The frameworks: what raises a time-out in a greenlet.
+FRAMEWORKS = {"gevent": gevent, "eventlet": eventlet}
+FORMS = ["device", "proxy", "proxy_steerable", "monitored_queue"]
+
+
+@pytest.fixture(params=[Gevent(), Eventlet()], ids=lambda front_end: front_end.name)
+def front_end(request: pytest.FixtureRequest) -> FrontEnd:
+    return request.param
+
+
+@pytest.fixture
+def framework(front_end: FrontEnd) -> Any:
+    return FRAMEWORKS[front_end.name]
+
+
+@pytest.fixture
+def devices(front_end: FrontEnd) -> ModuleType:
+    return importlib.import_module(f"{front_end.zmq.__name__}.devices")
+
+
+@pytest.fixture(params=FORMS)
+def form(request: pytest.FixtureRequest, devices: ModuleType, zmq: ModuleType) -> Callable[..., None]:
+    """A function that relays between two sockets, and may want more of them from the context."""
+    function = getattr(devices, request.param)
+
+    def relay(front: Any, back: Any) -> None:
+        with front.context.socket(zmq.PULL) as control, front.context.socket(zmq.PUB) as monitor:
+            arguments = {
+                "device": (zmq.QUEUE, front, back),
+                "proxy": (front, back, monitor),
+                "proxy_steerable": (front, back, None, control),
+                "monitored_queue": (front, back, monitor),
+            }
+            function(*arguments[request.param])
+
+    return relay
+
+
+# The hub stays free.
+
+SOURCE = """
+    import sys, zmq
+    with zmq.Context() as context, context.socket(zmq.PUSH) as push:
+        push.connect(sys.argv[1])
+        for _ in range(200_000):
+            push.send(bytes(32))
+"""
+SINK = """
+    import sys, zmq
+    with zmq.Context() as context, context.socket(zmq.PULL) as pull, context.socket(zmq.PUSH) as done:
+        pull.connect(sys.argv[1])
+        done.connect(sys.argv[2])
+        for _ in range(200_000):
+            assert len(pull.recv()) == 32
+        done.send(b"done")
+"""
+# Two proxies: one from tcp to inproc, one from there to tcp. A tick is late by the time for which the hub did not run
+# although its thread could have had a processor: the kernel counts for how long that had to wait for one.
+RELAYS = """
+    import subprocess, sys, time
+    sys.path.insert(0, sys.argv[2])
+    from front_ends import FRONT_ENDS
+    (front_end,) = [front_end for front_end in FRONT_ENDS if front_end.name == sys.argv[1]]
+    zmq = front_end.zmq
+
+    def waited_for_a_processor():
+        try:
+            with open("/proc/thread-self/schedstat") as file:
+                return int(file.read().split()[1]) / 1e9
+        except OSError:
+            # Not to be found out here: whatever the thread did not use.
+            return time.monotonic() - time.thread_time()
+
+    late = []
+    def tick():
+        while True:
+            began, waited = time.monotonic(), waited_for_a_processor()
+            front_end.sleep(0.005)
+            late.append(time.monotonic() - began - 0.005 - (waited_for_a_processor() - waited))
+
+    context = zmq.Context()
+    def bound(kind, address):
+        socket = context.socket(kind)
+        socket.bind(address)
+        return socket
+    front, middle = bound(zmq.PULL, "tcp://127.0.0.1:*"), bound(zmq.PUSH, "inproc://middle")
+    other, back = context.socket(zmq.PULL), bound(zmq.PUSH, "tcp://127.0.0.1:*")
+    other.connect("inproc://middle")
+    done = bound(zmq.PULL, "tcp://127.0.0.1:*")
+    tasks = [front_end.spawn(zmq.proxy, front, middle), front_end.spawn(zmq.proxy, other, back)]
+    places = [socket.get_string(zmq.LAST_ENDPOINT) for socket in (front, back, done)]
+    peers = [
+        subprocess.Popen([sys.executable, "-c", sys.argv[3], places[0]]),
+        subprocess.Popen([sys.executable, "-c", sys.argv[4], *places[1:]]),
+    ]
+    front_end.spawn(tick)
+    assert done.recv() == b"done"
+    print(len(late), 1000 * max(late))
+    context.destroy(linger=0)
+    for task in tasks:
+        try:
+            task.get()
+        except zmq.ZMQError:
+            pass
+    for peer in peers:
+        peer.wait()
+"""
+
+
+def test_the_hub_ticks_while_messages_pass(front_end: FrontEnd) -> None:
+    texts = [textwrap.dedent(text) for text in (RELAYS, SOURCE, SINK)]
+    arguments = [front_end.name, str(Path(__file__).parent.parent), *texts[1:]]
+    command = [sys.executable, "-X", "faulthandler", "-W", "error", "-c", texts[0], *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=50)
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    ticks, late = map(float, done.stdout.split())
+    assert ticks >= 20
+    assert late <= 20
+
+
+# What ends it.
+
+
+class Stopper:
+    """The ways to stop a proxy, and what its caller then gets."""
+
+    def __init__(self, front_end: FrontEnd) -> None:
+        self.front_end = front_end
+        self.others: list[Task] = []
+
+    def kill(self, task: Any, front: Any, back: Any) -> None:
+        task.greenlet.kill()
+
+    def close(self, task: Any, front: Any, back: Any) -> None:
+        front.close()
+
+    def close_the_other(self, task: Any, front: Any, back: Any) -> None:
+        back.close()
+
+    def close_in_a_native_thread(self, task: Any, front: Any, back: Any) -> None:
+        threading.Thread(target=front.close).start()
+
+    def term(self, task: Any, front: Any, back: Any) -> None:
+        self.others.append(self.front_end.spawn(front.context.term))
+
+    def destroy(self, task: Any, front: Any, back: Any) -> None:
+        self.others.append(self.front_end.spawn(front.context.destroy, linger=0))
+
+
+STOPS = {
+    "kill": None,
+    "close": "ENOTSOCK",
+    "close_the_other": "ENOTSOCK",
+    "close_in_a_native_thread": "ENOTSOCK",
+    "term": "ETERM",
+    "destroy": "ENOTSOCK",
+}
+
+
+@pytest.mark.parametrize("stop", STOPS)
+@pytest.mark.parametrize("busy", [True, False], ids=["busy", "idle"])
+def test_it_stops_soon(
+    zmq: ModuleType, front_end: FrontEnd, form: Callable[..., None], ledger: None, stop: str, busy: bool
+) -> None:
+    context = zmq.Context()
+    sockets = [context.socket(kind) for kind in (zmq.PULL, zmq.PUSH, zmq.PUSH, zmq.PULL)]
+    front, back, push, pull = sockets
+    for socket in sockets:
+        socket.set_hwm(0)
+        socket.linger = 0
+    for own, other in ((front, push), (back, pull)):
+        own.bind(f"inproc://{id(own)}")
+        other.connect(f"inproc://{id(own)}")
+    ended: list[Any] = []
+
+    def run() -> None:
+        try:
+            form(front, back)
+        except zmq.ZMQError as error:
+            ended.append(error.errno)
+        finally:
+            ended.append(time.monotonic())
+
+    task = front_end.spawn(run)
+    for _ in range(50_000 if busy else 1):
+        push.send(b"message")
+    assert pull.recv() == b"message"
+    began = time.monotonic()
+    stopper = Stopper(front_end)
+    getattr(stopper, stop)(task, front, back)
+    wait_until(front_end, lambda: ended)
+    *codes, end = ended
+    assert end - began < 1
+    assert codes == ([] if STOPS[stop] is None else [zmq.Errno[STOPS[stop]]])
+    for socket in sockets:
+        socket.close()
+    wait_until(front_end, lambda: task.greenlet.dead)
+    for other in stopper.others:
+        other.get()
+    context.destroy()
+
+
+@pytest.fixture
+def rolling(pair: Pair, zmq: ModuleType) -> Any:
+    """Two sockets to relay between, and their peers."""
+    front, a = pair(zmq.DEALER, zmq.DEALER)
+    back, b = pair(zmq.DEALER, zmq.DEALER)
+    return front, back, a, b
+
+
+def test_what_is_thrown_into_it_comes_out(
+    rolling: Any, framework: Any, zmq: ModuleType, form: Callable[..., None]
+) -> None:
+    front, back, *_ = rolling
+    for _ in range(3):
+        timeout = framework.Timeout(0.01)
+        with pytest.raises(framework.Timeout) as caught, timeout:
+            form(front, back)
+        assert caught.value is timeout
+        with framework.Timeout(0.01, False):
+            form(front, back)
+
+    class Thrown(BaseException):
+        pass
+
+    greenlet = framework.spawn(form, front, back)
+    framework.sleep(0.01)
+    with pytest.raises(Thrown):
+        # In eventlet it goes on to whoever waits for the greenlet, in gevent to whoever gets it.
+        greenlet.kill(Thrown())
+        getattr(greenlet, "get", getattr(greenlet, "wait", None))()
+
+
+def test_the_sockets_can_be_used_directly_afterwards_and_again(
+    rolling: Any, front_end: FrontEnd, zmq: ModuleType, form: Callable[..., None]
+) -> None:
+    front, back, a, b = rolling
+    for i in range(20):
+        task: Any = front_end.spawn(form, front, back)
+        a.send_multipart([b"%d" % i, b"through"])
+        assert b.recv_multipart() == [b"%d" % i, b"through"]
+        b.send(b"back %d" % i)
+        assert a.recv() == b"back %d" % i
+        task.greenlet.kill()
+        a.send(b"direct")
+        assert front.recv() == b"direct"
+        back.send(b"direct")
+        assert b.recv() == b"direct"
+        front.send_multipart([b"direct", b"too"])
+        assert a.recv_multipart() == [b"direct", b"too"]
+        assert front.poll(0) == 0
+        front.rcvhwm = 100 + i
+        assert front.rcvhwm == 100 + i
+
+
+@pytest.mark.parametrize("wait", ["recv", "recv_multipart", "poll", "a Poller of few", "a Poller of many", "send"])
+def test_a_socket_that_a_greenlet_waits_for_is_refused(
+    rolling: Any, pair: Pair, front_end: FrontEnd, zmq: ModuleType, wait: str
+) -> None:
+    front, back, a, _ = rolling
+    poller = zmq.Poller()
+    poller.register(front, zmq.POLLIN)
+    if wait == "a Poller of many":
+        for _ in range(8):
+            poller.register(pair()[0], zmq.POLLIN)
+    lonely = front.context.socket(zmq.PUSH)
+    waits = {"recv": front.recv, "recv_multipart": front.recv_multipart, "poll": front.poll}
+    waiting = front_end.spawn(lambda: lonely.send(b"1") if wait == "send" else waits.get(wait, poller.poll)())
+    front_end.sleep(0.01)
+    for ends in ((front, back), (back, front)):
+        with pytest.raises(zmq.ZMQError) as caught:
+            zmq.proxy(*ends, capture=lonely if wait == "send" else None)
+        assert caught.value.errno == EBUSY
+    # Nothing was done to them.
+    if wait == "send":
+        pull = front.context.socket(zmq.PULL)
+        pull.bind("inproc://late")
+        lonely.connect("inproc://late")
+        assert pull.recv() == b"1"
+    a.send(b"still")
+    waiting.get()
+
+
+# What was taken from one side.
+
+
+def numbered(start: int, count: int) -> list[bytes]:
+    return [b"%d" % i for i in range(start, start + count)]
+
+
+@pytest.mark.parametrize("frames", [1, 3, 9])
+def test_nothing_is_lost_however_often_it_is_stopped(
+    connected: Pair, zmq: ModuleType, front_end: FrontEnd, form: Callable[..., None], frames: int
+) -> None:
+    """Nor twice there, nor in another order; also what goes past the proxy while it is stopped."""
+    dice = random.Random(frames)
+    front, push = connected(zmq.PULL, zmq.PUSH, hwm=20)
+    back, pull = connected(zmq.PUSH, zmq.PULL, hwm=20)
+    tail = [b"x"] * (frames - 1)
+    total = 3000
+    got: list[list[bytes]] = []
+
+    def send() -> None:
+        for name in numbered(0, total):
+            push.send_multipart([name, *tail])
+
+    def receive() -> None:
+        while len(got) < total:
+            got.append(pull.recv_multipart())
+            if dice.random() < 0.02:
+                front_end.sleep(0.001)  # stalls it
+
+    sender, receiver = front_end.spawn(send), front_end.spawn(receive)
+    stopped = 0
+    while len(got) < total:
+        task: Any = front_end.spawn(form, front, back)
+        front_end.sleep(dice.choice((0, 0, 0.001, 0.002)))
+        task.greenlet.kill()
+        stopped += 1
+        # A PUSH that has room takes the message: none is in hand here.
+        while front.poll(0) and back.poll(0, zmq.POLLOUT):
+            back.send_multipart(front.recv_multipart())
+    sender.get()
+    receiver.get()
+    assert got == [[name, *tail] for name in numbered(0, total)]
+    assert stopped > 20
+    assert not pull.poll(0)
+
+
+class Stalled:
+    """A proxy to a ROUTER with ROUTER_MANDATORY, of whose two peers one does not receive."""
+
+    def __init__(self, pair: Pair, zmq: ModuleType, front_end: FrontEnd) -> None:
+        self.front_end = front_end
+        self.zmq = zmq
+        self.front, self.slow = pair(zmq.ROUTER, zmq.DEALER, hwm=2)
+        self.front.router_mandatory = 1
+        self.quick = self.front.context.socket(zmq.DEALER)
+        self.quick.connect(self.front.get_string(zmq.LAST_ENDPOINT))
+        self.back, self.worker = pair(zmq.DEALER, zmq.DEALER)
+        self.capture, self.listener = pair(zmq.PUSH, zmq.PULL)
+        self.names = {}
+        for name in ("slow", "quick"):
+            getattr(self, name).send(b"hello")
+            self.names[name], _ = self.front.recv_multipart()
+
+    def start(self) -> Any:
+        return self.front_end.spawn(self.zmq.proxy, self.front, self.back, self.capture)
+
+    def send(self, name: str, *frames: bytes) -> None:
+        self.worker.send_multipart([self.names[name], *frames])
+
+    def until_captured(self, count: int) -> None:
+        """Wait until so many messages were captured, the last of which may be in hand."""
+        for _ in range(count):
+            self.listener.recv_multipart()
+
+
+@pytest.fixture
+def stalled(pair: Pair, zmq: ModuleType, front_end: FrontEnd) -> Stalled:
+    return Stalled(pair, zmq, front_end)
+
+
+def test_a_message_in_hand_is_kept_for_the_next_proxy(stalled: Stalled) -> None:
+    """Four have room on their way; the fifth is captured, then in hand, and the others wait behind it."""
+    task = stalled.start()
+    for name in numbered(0, 10):
+        stalled.send("slow", name, b"tail")
+    stalled.until_captured(5)
+    task.greenlet.kill()
+    assert [stalled.slow.recv_multipart() for _ in range(4)] == [[name, b"tail"] for name in numbered(0, 4)]
+    assert not stalled.slow.poll(10)
+    # The sixth can be received directly, the fifth not.
+    assert stalled.back.recv_multipart()[1:] == [b"5", b"tail"]
+    task = stalled.start()
+    assert [stalled.slow.recv_multipart()[0] for _ in range(5)] == [b"4", *numbered(6, 4)]
+    # The fifth was captured once.
+    assert [stalled.listener.recv_multipart()[1] for _ in range(4)] == numbered(6, 4)
+    assert not stalled.listener.poll(0)
+    task.greenlet.kill()
+
+
+def test_a_message_in_hand_stays_in_hand_while_it_cannot_go(stalled: Stalled) -> None:
+    for name in numbered(0, 10):
+        stalled.send("slow", name, *[b"x"] * 7)
+    heard = 5
+    for _ in range(20):
+        task = stalled.start()
+        if heard:
+            stalled.until_captured(heard)
+            heard = 0
+        else:
+            # It runs, and the other direction is free.
+            stalled.quick.send(b"meanwhile")
+            assert stalled.worker.recv_multipart() == [stalled.names["quick"], b"meanwhile"]
+            stalled.until_captured(1)
+        task.greenlet.kill()
+    task = stalled.start()
+    assert [stalled.slow.recv_multipart()[0] for _ in range(10)] == numbered(0, 10)
+    stalled.until_captured(5)
+    assert not stalled.listener.poll(0)
+    task.greenlet.kill()
+
+
+def test_a_message_in_hand_goes_with_its_socket(stalled: Stalled) -> None:
+    task = stalled.start()
+    for name in numbered(0, 10):
+        stalled.send("slow", name)
+    stalled.until_captured(5)
+    task.greenlet.kill()
+    stalled.back.close()
+    assert [stalled.slow.recv() for _ in range(4)] == numbered(0, 4)
+    assert not stalled.slow.poll(10)
+
+
+def test_a_message_in_hand_for_somebody_who_left_is_dropped(stalled: Stalled) -> None:
+    task = stalled.start()
+    for name in numbered(0, 10):
+        stalled.send("slow", name)
+    stalled.until_captured(5)
+    task.greenlet.kill()
+    stalled.slow.close()
+    stalled.send("quick", b"after all")
+    task = stalled.start()
+    assert stalled.quick.recv() == b"after all"
+    task.greenlet.kill()
+
+
+def test_green_devices_are_killed_and_stopped(devices: ModuleType, zmq: ModuleType, context: Any) -> None:
+    for name in ("GreenDevice", "GreenProxy", "GreenProxySteerable", "GreenMonitoredQueue"):
+        for end in ("kill", "stop"):
+            cls = getattr(devices, name)
+            device = cls(*([zmq.QUEUE] if name == "GreenDevice" else []), zmq.DEALER, zmq.DEALER)
+            device.context_factory = lambda: context
+            device.bind_in(f"inproc://{name} {end} in")
+            device.bind_out(f"inproc://{name} {end} out")
+            device.start()
+            a, b = context.socket(zmq.DEALER), context.socket(zmq.DEALER)
+            a.connect(f"inproc://{name} {end} in")
+            b.connect(f"inproc://{name} {end} out")
+            a.send(b"1")
+            assert b.recv() == b"1"
+            began = time.monotonic()
+            device.launcher.kill() if end == "kill" else device.stop()
+            device.join(LIMIT)
+            assert time.monotonic() - began < 1
+            assert device.done and all(socket.closed for socket in device._sockets)

@@ -1,0 +1,275 @@
+"""Wake-ups on real hubs: whoever can go on does so at once, whatever another greenlet did on the same socket.
+
+Each test first makes somebody wait, then lets the news ring the socket's bell, and then, before the hub has run, has
+somebody else operate on the socket, which may still the bell.
+"""
+
+from __future__ import annotations
+
+import copy
+import select
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import zmq as plain
+from front_ends import LIMIT, GreenFrontEnd, Task
+
+Pair = Callable[..., tuple[Any, Any]]
+Operation = Callable[[Any, ModuleType], Any]
+
+#: Seconds; less than the sweep alarm needs to find what was missed.
+AT_ONCE = 2.0
+
+
+def start(front_end: GreenFrontEnd, call: Callable[..., Any], *args: Any) -> Task:
+    """Have a greenlet make a call, and return when it waits."""
+    begun: list[bool] = []
+
+    def run() -> Any:
+        begun.append(True)
+        return call(*args)
+
+    task = front_end.spawn(run)
+    while not begun:
+        front_end.sleep(0)
+    return task
+
+
+def wait_for_bell(bell: int) -> None:
+    """Wait until the socket has news, while the hub, and so everybody else, stands still."""
+    poll = select.poll()
+    poll.register(bell, select.POLLIN)
+    assert poll.poll(1000 * LIMIT), "there are no news"
+
+
+def fill(send: Callable[[], Any]) -> int:
+    """Send until there is no room; return how many messages."""
+    count = 0
+    try:
+        while True:
+            send()
+            count += 1
+    except plain.Again:
+        return count
+
+
+def poller_of(zmq: ModuleType, *sockets: Any) -> Any:
+    poller = zmq.Poller()
+    for socket in sockets:
+        poller.register(socket, zmq.POLLIN)
+    return poller
+
+
+def used_poller(zmq: ModuleType, socket: Any) -> Any:
+    """Return a poller of many sockets that was polled before, and remembers who had no news."""
+    poller = poller_of(zmq, socket, *(socket.context.socket(zmq.PULL) for _ in range(9)))
+    assert poller.poll(0) == [] and poller.poll(0) == []
+    return poller
+
+
+def refused(zmq: ModuleType, call: Callable[[], Any]) -> None:
+    with pytest.raises(zmq.Again):
+        call()
+
+
+#: What another greenlet may do on a socket that somebody waits to receive on: called before anybody waits, these return
+#: what is called when the news has come.
+OPERATIONS: dict[str, Callable[[Any, ModuleType], Callable[[], Any]]] = {
+    # Polling without waiting.
+    "Socket.poll": lambda s, zmq: lambda: s.poll(0),
+    "Socket.poll to send": lambda s, zmq: lambda: s.poll(0, zmq.POLLOUT),
+    "Poller.poll": lambda s, zmq: lambda: poller_of(zmq, s).poll(0),
+    "Poller.poll of a used one": lambda s, zmq: partial(used_poller(zmq, s).poll, 0),
+    "select": lambda s, zmq: lambda: zmq.select([s], [], [], 0),
+    "select to send": lambda s, zmq: lambda: zmq.select([], [s], [], 0),
+    "zmq_poll": lambda s, zmq: lambda: zmq.zmq_poll([(s, zmq.POLLIN)], 0),
+    # Reading EVENTS.
+    "get": lambda s, zmq: lambda: s.get(zmq.EVENTS),
+    "get a number": lambda s, zmq: lambda: s.get(15),
+    "getsockopt": lambda s, zmq: lambda: s.getsockopt(zmq.EVENTS),
+    "EVENTS": lambda s, zmq: lambda: s.EVENTS,
+    "events": lambda s, zmq: lambda: s.events,
+    "getattr": lambda s, zmq: lambda: getattr(s, zmq.SocketOption.EVENTS.name),
+    "a copy's EVENTS": lambda s, zmq: lambda: copy.copy(s).EVENTS,
+    "a shadow's poll": lambda s, zmq: lambda: zmq.Socket.shadow(s.underlying).poll(0),
+    # Sending.
+    "send": lambda s, zmq: lambda: s.send(b"x"),
+    "send NOBLOCK": lambda s, zmq: lambda: s.send(b"x", zmq.NOBLOCK),
+    "send a frame": lambda s, zmq: lambda: s.send(zmq.Frame(b"x"), copy=False),
+    "send_multipart": lambda s, zmq: lambda: s.send_multipart([b"x", b"y"]),
+    "send_string": lambda s, zmq: lambda: s.send_string("x", zmq.NOBLOCK),
+    # What else has libzmq look at its commands.
+    "bind": lambda s, zmq: lambda: s.bind(f"inproc://{id(s)}"),
+    "unbind": lambda s, zmq: s.bind(f"inproc://{id(s)}").__exit__,
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_receiver_wakes_though_another_operates_first(
+    connected: Pair, zmq: ModuleType, front_end: GreenFrontEnd, name: str
+) -> None:
+    a, b = connected()
+    operate = OPERATIONS[name](b, zmq)
+    bell = b.fileno()
+    a.send(b"hello")
+    assert b.recv() == b"hello"
+    receiver = start(front_end, b.recv)
+    a.send(b"news")
+    wait_for_bell(bell)
+    began = time.monotonic()
+    operate()
+    assert receiver.get() == b"news"
+    assert time.monotonic() - began < AT_ONCE
+
+
+#: Ways of waiting for a message: what is called, and what it returns when there is one.
+WAITS: dict[str, tuple[Callable[[Any, ModuleType], Callable[[], Any]], Callable[[Any, ModuleType], Any]]] = {
+    "recv_multipart": (lambda s, zmq: s.recv_multipart, lambda s, zmq: [b"news"]),
+    "recv_into": (lambda s, zmq: lambda: s.recv_into(bytearray(9)), lambda s, zmq: 4),
+    "recv a frame": (lambda s, zmq: lambda: bytes(s.recv(copy=False)), lambda s, zmq: b"news"),
+    "recv_string": (lambda s, zmq: s.recv_string, lambda s, zmq: "news"),
+    "Socket.poll": (lambda s, zmq: partial(s.poll, 10_000), lambda s, zmq: zmq.POLLIN),
+    "Poller.poll": (lambda s, zmq: partial(poller_of(zmq, s).poll, 10_000), lambda s, zmq: [(s, zmq.POLLIN)]),
+    "Poller.poll of a used one": (
+        lambda s, zmq: partial(used_poller(zmq, s).poll, 10_000),
+        lambda s, zmq: [(s, zmq.POLLIN)],
+    ),
+    "select": (lambda s, zmq: lambda: zmq.select([s], [], [], 10), lambda s, zmq: ([s], [], [])),
+    "zmq_poll": (lambda s, zmq: lambda: zmq.zmq_poll([(s, zmq.POLLIN)], 10_000), lambda s, zmq: [(s, zmq.POLLIN)]),
+}
+
+
+@pytest.mark.parametrize("name", ["Socket.poll", "Poller.poll", "EVENTS", "send", "send_multipart"])
+@pytest.mark.parametrize("wait", WAITS)
+def test_whoever_waits_for_a_message_hears_of_it(
+    pair: Pair, zmq: ModuleType, front_end: GreenFrontEnd, wait: str, name: str
+) -> None:
+    a, b = pair()
+    operate = OPERATIONS[name](b, zmq)
+    bell = b.fileno()
+    make, result = WAITS[wait]
+    waiting = start(front_end, make(b, zmq))
+    a.send(b"news")
+    wait_for_bell(bell)
+    began = time.monotonic()
+    operate()
+    assert waiting.get() == result(b, zmq)
+    assert time.monotonic() - began < AT_ONCE
+
+
+#: Receives that find nothing.
+RECEIVES: dict[str, Operation] = {
+    "recv": lambda s, zmq: s.recv(zmq.NOBLOCK),
+    "recv a frame": lambda s, zmq: s.recv(zmq.NOBLOCK, copy=False),
+    "recv_multipart": lambda s, zmq: s.recv_multipart(zmq.NOBLOCK),
+    "recv_into": lambda s, zmq: s.recv_into(bytearray(9), flags=zmq.NOBLOCK),
+    "recv_string": lambda s, zmq: s.recv_string(zmq.NOBLOCK),
+    "recv_json": lambda s, zmq: s.recv_json(zmq.NOBLOCK),
+    "recv_pyobj": lambda s, zmq: s.recv_pyobj(zmq.NOBLOCK),
+    "recv_serialized": lambda s, zmq: s.recv_serialized(list, zmq.NOBLOCK),
+}
+
+
+@pytest.mark.parametrize("name", RECEIVES)
+@pytest.mark.parametrize("to_poll", [False, True], ids=["send", "poll"])
+def test_a_sender_wakes_though_another_receives_in_vain(
+    pair: Pair, zmq: ModuleType, front_end: GreenFrontEnd, name: str, to_poll: bool
+) -> None:
+    a, b = pair(hwm=1)
+    bell = a.fileno()
+    filled = fill(lambda: a.send(b"fill", zmq.NOBLOCK))
+    sender = start(front_end, *((a.poll, 10_000, zmq.POLLOUT) if to_poll else (a.send, b"late")))
+    a.poll(0)
+    for _ in range(filled):
+        b.recv(zmq.NOBLOCK)
+    wait_for_bell(bell)
+    began = time.monotonic()
+    refused(zmq, lambda: RECEIVES[name](a, zmq))
+    assert sender.get() == (zmq.POLLOUT if to_poll else None)
+    assert time.monotonic() - began < AT_ONCE
+    if not to_poll:
+        assert b.recv() == b"late"
+
+
+#: Sends that find no room.
+SENDS: dict[str, Operation] = {
+    "send": lambda s, zmq: s.send(b"x", zmq.NOBLOCK),
+    "send a frame": lambda s, zmq: s.send(zmq.Frame(b"x"), zmq.NOBLOCK, copy=False),
+    "send_multipart": lambda s, zmq: s.send_multipart([b"x", b"y"], zmq.NOBLOCK),
+    "send_string": lambda s, zmq: s.send_string("x", zmq.NOBLOCK),
+    "send_json": lambda s, zmq: s.send_json(1, zmq.NOBLOCK),
+    "send_pyobj": lambda s, zmq: s.send_pyobj(1, zmq.NOBLOCK),
+    "send_serialized": lambda s, zmq: s.send_serialized(1, lambda _: [b"x"], zmq.NOBLOCK),
+}
+
+
+@pytest.mark.parametrize("name", SENDS)
+@pytest.mark.parametrize("to_poll", [False, True], ids=["recv", "poll"])
+def test_a_receiver_wakes_though_another_sends_in_vain(
+    pair: Pair, zmq: ModuleType, front_end: GreenFrontEnd, name: str, to_poll: bool
+) -> None:
+    a, b = pair(hwm=1)
+    bell = b.fileno()
+    fill(lambda: b.send(b"fill", zmq.NOBLOCK))
+    receiver = start(front_end, *((b.poll, 10_000) if to_poll else (b.recv,)))
+    a.send(b"news")
+    wait_for_bell(bell)
+    began = time.monotonic()
+    refused(zmq, lambda: SENDS[name](b, zmq))
+    assert receiver.get() == (zmq.POLLIN if to_poll else b"news")
+    assert time.monotonic() - began < AT_ONCE
+
+
+def test_senders_without_room_take_turns(connected: Pair, zmq: ModuleType, front_end: GreenFrontEnd) -> None:
+    """First come, first served, and the frames of one message stay together."""
+    a, b = connected(zmq.PUSH, zmq.PULL, hwm=1, sndbuf=4096, rcvbuf=4096)
+    numbers = [b"%d" % i for i in range(20)]
+    bulk = bytes(500_000)
+    a.send_multipart([b"first", bulk])
+    senders = [front_end.spawn(a.send_multipart, [number, bulk, number]) for number in numbers]
+    assert b.recv_multipart() == [b"first", bulk]
+    for number in numbers:
+        assert b.recv_multipart() == [number, bulk, number]
+    for sender in senders:
+        sender.get()
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+@pytest.mark.parametrize("how", ["Timeout", "kill", "RCVTIMEO"])
+def test_one_of_three_receivers_gives_up(
+    pair: Pair, zmq: ModuleType, front_end: GreenFrontEnd, how: str, position: int
+) -> None:
+    a, b = pair()
+    gone: list[str] = []
+
+    def give_up() -> None:
+        timeout = front_end.Timeout(0.02) if how == "Timeout" else nullcontext()
+        try:
+            with timeout:
+                b.recv()
+        except zmq.Again:
+            gone.append("RCVTIMEO")
+        except BaseException as error:
+            gone.append("Timeout" if error is timeout else "kill")
+
+    tasks = []
+    for i in range(3):
+        b.rcvtimeo = 20 if how == "RCVTIMEO" and i == position else -1
+        tasks.append(start(front_end, give_up if i == position else b.recv))
+    leaving = tasks.pop(position)
+    if how == "kill":
+        front_end.kill(leaving)
+    else:
+        leaving.get()
+    assert gone == [how]
+    b.rcvtimeo = -1
+    tasks.append(start(front_end, b.recv))
+    for number in (b"1", b"2", b"3"):
+        a.send(number)
+    assert [task.get() for task in tasks] == [b"1", b"2", b"3"]
