@@ -11,11 +11,11 @@ Use it for `Context`, `Socket` and `Poller`, and `zmq` for everything else::
 from __future__ import annotations
 
 import asyncio
+import os
 import pickle
 import selectors
 import time
 import warnings
-import weakref
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -47,6 +47,8 @@ class Watcher:
     pay for two system calls each time.
     """
 
+    own_fd = False
+
     def __init__(self, hub: Hub, fd: int, events: int) -> None:
         self.hub = hub
         self.fd = fd
@@ -72,18 +74,39 @@ class Watcher:
         if self.armed:
             self.armed = False
             if not self.hub.loop.is_closed():
-                self.hub.loop.remove_reader(self.fd)
-                self.hub.loop.remove_writer(self.fd)
+                if self.events & POLLIN:
+                    self.hub.loop.remove_reader(self.fd)
+                if self.events & POLLOUT:
+                    self.hub.loop.remove_writer(self.fd)
 
     def close(self) -> None:
         self.callback = None
         self.disarm()
+        if self.own_fd:
+            self.own_fd = False
+            os.close(self.fd)
 
     def ready(self) -> None:
         if self.callback is None:
             self.disarm()
         else:
             self.callback()
+
+
+class NativeWatcher(Watcher):
+    """A watcher on a descriptor that others may watch too.
+
+    An event loop has one reader and one writer for a descriptor: this one is another descriptor.
+    """
+
+    def __init__(self, hub: Hub, fd: int, events: int) -> None:
+        super().__init__(hub, os.dup(fd), events)
+        self.own_fd = True
+
+    def __del__(self) -> None:
+        # The loop was closed, and nobody waited in another one since.
+        if self.own_fd:
+            os.close(self.fd)
 
 
 class Hub(_hub.Hub):
@@ -95,6 +118,7 @@ class Hub(_hub.Hub):
             park=lambda: None,
             call_soon=self.soon,
             watcher=partial(Watcher, self),
+            native_watcher=partial(NativeWatcher, self),
         )
         self.loop = loop
         self.retired: list[Watcher] = []
@@ -135,15 +159,13 @@ def recv_into_now(socket: Any, buffer: Any, nbytes: int, flags: int) -> Any:
     return _socket.Socket.recv_into(socket, buffer, nbytes=nbytes, flags=flags)
 
 
-hubs: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = weakref.WeakKeyDictionary()
-
-
-def hub_of(loop: asyncio.AbstractEventLoop) -> Hub:
-    """Return the hub of an event loop."""
-    hub = hubs.get(loop)
-    if hub is None:
-        hub = hubs[loop] = Hub(loop)
-    return hub
+def hub_of(loop: Any) -> Hub:
+    """Return the hub of an event loop, which holds it: so they are freed together."""
+    try:
+        return loop._zmq_hub  # type: ignore[no-any-return]
+    except AttributeError:
+        hub = loop._zmq_hub = Hub(loop)
+        return hub
 
 
 def running_loop() -> asyncio.AbstractEventLoop:

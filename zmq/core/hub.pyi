@@ -19,6 +19,7 @@ class Hub:
     park: Callable[[], object]
     call_soon: Callable[[Callable[[], object]], object]
     watcher: Callable[[int, int], Any]
+    native_watcher: Callable[[int, int], Any]
     def __init__(
         self,
         *,
@@ -26,6 +27,7 @@ class Hub:
         park: Callable[[], object],
         call_soon: Callable[[Callable[[], object]], object],
         watcher: Callable[[int, int], Any],
+        native_watcher: Callable[[int, int], Any] | None = None,
     ) -> None: ...
     def call_at(self, deadline: float, callback: Callable[[], object], keep: bool = True) -> _Cancellable: ...
     def forget(self, watcher: Any) -> None: ...

@@ -42,13 +42,17 @@ cdef class Pending:
             turn.leave()
             settle(future, Again() if self.expired is None else self.expired)
         else:
+            turn.owner.trying = True
             try:
                 result = self.attempt()
             except Again:
+                turn.owner.trying = False
                 turn.again()
                 return
             except Exception as error:
                 result = error
+            if turn.owner is not None:
+                turn.owner.trying = False
             turn.inside = False
             turn.leave()
             settle(future, result)

@@ -621,6 +621,17 @@ cdef class PollSet:
         """Watch everything for somebody, until `disarm`."""
         cdef Registered registered
         cdef Hub hub = waiter.hub
+        cdef Wait other
+        for other in list(self.waiting):
+            if other.hub is hub:
+                continue
+            if other.hub.is_alive():
+                raise RuntimeError(
+                    "This poller is in use in another event loop of this thread. Give each loop a poller of its own."
+                )
+            # It was left behind when its event loop was closed.
+            other.inside = False
+            self.disarm(other)
         self.waiting.append(waiter)
         if self.with_epoll():
             for registered in list(self.doubtful):
@@ -635,7 +646,7 @@ cdef class PollSet:
                     registered.owner.arm_for(registered, get_hub)
                     waiter.armed.append(registered)
         for _, fd, flags in self.descriptors.values():
-            watcher = hub.watcher(fd, flags & (ZMQ_POLLIN | ZMQ_POLLOUT) or ZMQ_POLLIN)
+            watcher = hub.native_watcher(fd, flags & (ZMQ_POLLIN | ZMQ_POLLOUT) or ZMQ_POLLIN)
             waiter.watchers.append(watcher)
             watcher.start(self._wake)
         if deadline >= 0:

@@ -272,6 +272,7 @@ cdef class Socket:
             if zmq_getsockopt(self.handle, ZMQ_TYPE, &number, &size) != 0:
                 self.handle = NULL
                 raise_errno(zmq_errno())
+            self.share_waiter()
         else:
             if not isinstance(ctx_or_socket, Context):
                 raise TypeError(f"a Socket is made of a Context and a type, not of {ctx_or_socket!r}")
@@ -940,6 +941,18 @@ cdef class Socket:
             self.message = DROPPED
         elif out.count > 1 and not out.more:
             end_dropped(self.handle)
+        return 0
+
+    cdef int share_waiter(self) except -1:
+        """Let all who use this handle know of its waiter: who operates on it may swallow the news of another."""
+        cdef Socket other
+        cdef Waiter known = known_trampoline(self.handle)
+        self.waiter = trampoline_of(self.handle)
+        if self.waiter is known:
+            return 0
+        for other in living_sockets() if self.original is None else [self.original]:
+            if other.handle == self.handle and other.born == wait.generation:
+                other.waiter = self.waiter
         return 0
 
     cdef Waiter waited(self):

@@ -60,6 +60,7 @@ cdef class Trampoline(Waiter):
     cdef bint armed
     cdef bint owned         # somebody has the socket to himself: it must not be looked at
     cdef bint ringing       # the hub is in `on_readable`
+    cdef bint trying        # somebody who waits makes another attempt
     cdef Parked first       # whom it will switch to last
     cdef Trampoline partner  # whose bell rang when somebody had parked here
     cdef int trust          # how often in a row

@@ -489,7 +489,7 @@ cdef class Trampoline(Waiter):
     cdef void stilled(self, int events) noexcept:
         """EVENTS was read by somebody who operated: pass the news on, and try routed senders soon."""
         self.changed(events, False)
-        if self.routed and self.senders.head is not None and self.look_delay > FIRST_LOOK:
+        if self.routed and self.senders.head is not None and self.look_delay > FIRST_LOOK and not self.trying:
             self.look_delay = FIRST_LOOK
             self.look_again()
 

@@ -377,7 +377,7 @@ class ZMQStream:
             for _ in range(BURST):
                 received = self._listener is not None and self.receiving() and self._receive_one()
                 sent = self._listener is not None and self.sending() and self._send_one()
-                if not received and not sent:
+                if not received and not sent and not self._robbed_of_news():
                     again = False
                     break
         finally:
@@ -388,6 +388,16 @@ class ZMQStream:
                     self._listener.disarm()
                 elif again:
                     self._changed()
+
+    def _robbed_of_news(self) -> bool:
+        """Tell whether a message came after the last look at the mailbox: a send in vain may have heard the bell."""
+        if self._listener is None or self._robbed or not self.receiving() or not self.sending():
+            return False
+        try:
+            return bool(self.socket.get(zmq.EVENTS) & POLLIN)
+        except zmq.ZMQError:
+            # The next call on the socket reports it.
+            return False
 
     def _receive_one(self) -> bool:
         """Receive one message, if there is one, and call back; tell whether there was."""
