@@ -249,13 +249,7 @@ def test_a_cancelled_receive_takes_no_message(pair: Any, form: str) -> None:
     run(main())
 
 
-LOSES = pytest.mark.xfail(reason="made of another future, which may have the message already")
-DERIVED = {"string", "json", "pyobj", "serialized"}
-
-
-@pytest.mark.parametrize(
-    "form", [pytest.param(form, marks=LOSES if form in DERIVED else ()) for form in FORMS if form != "into"]
-)
+@pytest.mark.parametrize("form", [form for form in FORMS if form != "into"])
 @pytest.mark.parametrize("turn", range(6))
 def test_cancelling_while_the_message_comes_does_not_lose_it(pair: Any, form: str, turn: int) -> None:
     async def main() -> None:

@@ -25,7 +25,7 @@ from zmq.core import hub as _hub
 from zmq.core import poll as _poll
 from zmq.core import socket as _socket
 from zmq.core.constants import Flag, PollEvent, SocketType
-from zmq.core.pending import begin, begin_poll, pending
+from zmq.core.pending import begin, begin_poll, begin_receive, pending
 from zmq.utils import jsonapi
 
 # Plain numbers: those of an enum take a microsecond to combine.
@@ -34,7 +34,6 @@ POLLIN, POLLOUT, DONTWAIT = int(PollEvent.POLLIN), int(PollEvent.POLLOUT), int(F
 #: For how many turns of the loop a descriptor is still watched for which nobody waits.
 TURNS = 4
 
-RECV, RECV_MULTIPART = _socket.Socket.recv, _socket.Socket.recv_multipart
 SEND, SEND_MULTIPART = _socket.Socket.send, _socket.Socket.send_multipart
 
 __all__ = ["Context", "Socket", "Poller", "ZMQEventLoop", "install"]
@@ -155,10 +154,6 @@ class Hub(_hub.Hub):
                 watcher.disarm()
 
 
-def recv_into_now(socket: Any, buffer: Any, nbytes: int, flags: int) -> Any:
-    return _socket.Socket.recv_into(socket, buffer, nbytes=nbytes, flags=flags)
-
-
 def hub_of(loop: Any) -> Hub:
     """Return the hub of an event loop, which holds it: so they are freed together."""
     try:
@@ -212,8 +207,10 @@ class Socket(_socket.Socket):
     """A `zmq.Socket` whose sends, receives and polls return futures.
 
     A call is made at once if it need not wait. Calls that wait for the same socket are served in the order in which
-    they were made. A future that is cancelled gives its place up, and takes no message with it. When the socket is
-    closed the futures that still wait are cancelled.
+    they were made. When the socket is closed the futures that still wait are cancelled.
+
+    A receive that is cancelled takes no message with it, nor does one whose task is cancelled: see
+    `zmq.core.pending.Received`.
 
     Parameters
     ----------
@@ -281,59 +278,38 @@ class Socket(_socket.Socket):
 
     def recv(self, flags: int = 0, copy: bool = True, track: bool = False) -> Any:
         """Receive one frame; see `zmq.Socket.recv`. Returns a future."""
-        return begin(self, self._get_loop(), hub_of, POLLIN, flags, RECV, (flags | DONTWAIT, copy, track))
+        return begin_receive(self, self._get_loop(), hub_of, False, flags, copy, track)
 
     def recv_into(self, buf: Any, /, *, nbytes: int = 0, flags: int = 0) -> Any:
         """Receive one frame into a buffer; see `zmq.Socket.recv_into`. Returns a future."""
-        return begin(self, self._get_loop(), hub_of, POLLIN, flags, recv_into_now, (buf, nbytes, flags | DONTWAIT))
+        return begin_receive(self, self._get_loop(), hub_of, False, flags, buffer=buf, nbytes=nbytes)
 
     def recv_multipart(self, flags: int = 0, copy: bool = True, track: bool = False) -> Any:
         """Receive a message; see `zmq.Socket.recv_multipart`. Returns a future."""
-        return begin(self, self._get_loop(), hub_of, POLLIN, flags, RECV_MULTIPART, (flags | DONTWAIT, copy, track))
+        return begin_receive(self, self._get_loop(), hub_of, True, flags, copy, track)
 
     def recv_serialized(self, deserialize: Callable[[list[Any]], Any], flags: int = 0, copy: bool = True) -> Any:
         """Receive a message and turn it into an object; see `zmq.Socket.recv_serialized`. Returns a future."""
-        return self._received(deserialize, self.recv_multipart(flags, copy))
+        return begin_receive(self, self._get_loop(), hub_of, True, flags, copy, load=deserialize)
 
     def recv_string(self, flags: int = 0, encoding: str = "utf-8") -> Any:
         """Receive a str; see `zmq.Socket.recv_string`. Returns a future."""
-        return self._received(lambda frame: frame.decode(encoding), self.recv(flags))
+
+        def load(frame: bytes) -> str:
+            return frame.decode(encoding)
+
+        return begin_receive(self, self._get_loop(), hub_of, False, flags, load=load)
 
     recv_unicode = recv_string
 
     def recv_json(self, flags: int = 0, **kwargs: Any) -> Any:
         """Receive what was sent with `send_json`; see `zmq.Socket.recv_json`. Returns a future."""
-        return self._received(lambda frame: jsonapi.loads(frame, **kwargs), self.recv(flags))
+        load = partial(jsonapi.loads, **kwargs) if kwargs else jsonapi.loads
+        return begin_receive(self, self._get_loop(), hub_of, False, flags, load=load)
 
     def recv_pyobj(self, flags: int = 0) -> Any:
         """Receive what `send_pyobj` sent, from peers you trust; see `zmq.Socket.recv_pyobj`. Returns a future."""
-        return self._received(pickle.loads, self.recv(flags))
-
-    def _received(self, load: Callable[[Any], Any], received: Any) -> Any:
-        """Return the future of an object that is made of what another future receives."""
-        loaded = self._get_loop().create_future()
-
-        def load_it(received: Any) -> None:
-            if loaded.done():
-                return
-            if received.cancelled():
-                loaded.cancel()
-                return
-            try:
-                loaded.set_result(load(received.result()))
-            except Exception as error:
-                loaded.set_exception(error)
-
-        def cancel(loaded: Any) -> None:
-            if loaded.cancelled():
-                received.cancel()
-
-        if received.done():
-            load_it(received)
-        else:
-            received.add_done_callback(load_it)
-            loaded.add_done_callback(cancel)
-        return loaded
+        return begin_receive(self, self._get_loop(), hub_of, False, flags, load=pickle.loads)
 
     # Sending.
 
@@ -348,7 +324,7 @@ class Socket(_socket.Socket):
     ) -> Any:
         """Send one frame; see `zmq.Socket.send`. Returns a future."""
         args = data, flags | DONTWAIT, copy, track, routing_id, group
-        return begin(self, self._get_loop(), hub_of, POLLOUT, flags, SEND, args)
+        return begin(self, self._get_loop(), hub_of, flags, SEND, args)
 
     def send_multipart(
         self, msg_parts: Any, flags: int = 0, copy: bool = True, track: bool = False, **kwargs: Any
@@ -358,7 +334,7 @@ class Socket(_socket.Socket):
         attempt = partial(SEND_MULTIPART, **kwargs) if kwargs else SEND_MULTIPART
         args = parts, flags | DONTWAIT, copy, track
         route = self._route(parts[0]) if parts else None
-        return begin(self, self._get_loop(), hub_of, POLLOUT, flags, attempt, args, route)
+        return begin(self, self._get_loop(), hub_of, flags, attempt, args, route)
 
     def send_serialized(
         self, msg: Any, serialize: Callable[[Any], Any], flags: int = 0, copy: bool = True, **kwargs: Any

@@ -1,5 +1,8 @@
+from asyncio import Future
 from collections.abc import Callable
 from typing import Any
+
+from typing_extensions import Buffer
 
 from zmq.core.hub import Hub
 from zmq.core.socket import Socket
@@ -9,11 +12,27 @@ class Pending:
     def switch(self) -> None: ...
     def forget(self, future: Any) -> None: ...
 
+class Received(Future[Any]):
+    __slots__ = ("_hand",)
+
+class PendingReceive(Pending): ...
+
+def begin_receive(
+    socket: Socket[Any],
+    loop: Any,
+    get_hub: Callable[[Any], Hub],
+    whole: bool,
+    flags: int,
+    copy: bool = True,
+    track: bool = False,
+    load: Callable[[Any], Any] | None = None,
+    buffer: Buffer | None = None,
+    nbytes: int = 0,
+) -> Received: ...
 def begin(
     socket: Socket[Any],
     loop: Any,
     get_hub: Callable[[Any], Hub],
-    events: int,
     flags: int,
     attempt: Callable[..., Any],
     args: tuple[Any, ...],

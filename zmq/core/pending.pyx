@@ -1,20 +1,93 @@
 """Sends, receives and polls that wait without a greenlet, for callers that have futures or callbacks.
 
-Lives here: `begin`, which queues a call among all that wait for the same socket, and `Listener`, which hears of whatever
-may have changed. What must not: event loops. Called by `zmq.asyncio` and `zmq.eventloop`.
+Lives here: `begin_receive` and `begin`, which queue a call among all that wait for the same socket, and `Listener`, which
+hears of whatever may have changed. What must not: event loops, but for asyncio's `Future`. Called by `zmq.asyncio` and
+`zmq.eventloop`.
 
 The trampoline wakes whoever is parked by a `switch`. A `Pending` call takes the place of the greenlet: its `switch`
 makes the attempt and settles the future. So queues, baton and time-outs are those of greenlets, and nothing is written
 twice.
 """
 
+from asyncio import CancelledError, Future
 from functools import partial
 
-from zmq.core.libzmq cimport ZMQ_DONTWAIT, ZMQ_EVENTS, ZMQ_POLLIN, ZMQ_RCVTIMEO, ZMQ_SNDTIMEO, zmq_getsockopt
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer, Py_buffer
+from libc.string cimport memcpy
+
+from zmq.core.hand cimport HELD, RETURNED, Hand
+from zmq.core.libzmq cimport (
+    ZMQ_DONTWAIT,
+    ZMQ_EVENTS,
+    ZMQ_POLLIN,
+    ZMQ_POLLOUT,
+    ZMQ_RCVTIMEO,
+    ZMQ_SNDTIMEO,
+    zmq_getsockopt,
+    zmq_msg_copy,
+    zmq_msg_data,
+    zmq_msg_init,
+    zmq_msg_size,
+    zmq_msg_t,
+)
 from zmq.core.socket cimport Socket, seconds_of
+from zmq.core.transfer cimport try_recv
 from zmq.core.trampoline cimport CLOSED, EXPIRED, POLLER, Parked, Subscription, Trampoline
 
 from zmq.core.error import Again
+
+
+cdef object plain_cancel = Future.cancel
+cdef object plain_cancelled = Future.cancelled
+cdef object plain_result = Future.result
+cdef object plain_exception = Future.exception
+cdef object plain_await = Future.__await__
+
+
+class Received(Future):
+    """The future of a message, which goes back to its socket if nobody wants it any more.
+
+    As any future it can be cancelled until those who wait for it were told that it is done. If the message had been
+    received by then, the next receive gets it. A later `cancel` returns False, as it has to; but if nobody has seen the
+    message yet, the next receive gets it as well, unless somebody asks for the result first.
+    """
+
+    __slots__ = ("_hand",)
+
+    def cancel(self, msg=None):
+        cdef Hand hand
+        if not self.done():
+            return plain_cancel(self, msg)
+        hand = self._hand
+        return hand is not None and hand.state == HELD and hand.give_back()
+
+    def cancelled(self):
+        cdef Hand hand = self._hand
+        return hand is not None and hand.state == RETURNED or plain_cancelled(self)
+
+    def result(self):
+        take(self._hand)
+        return plain_result(self)
+
+    def exception(self):
+        cdef Hand hand = self._hand
+        if hand is not None and hand.state == RETURNED:
+            raise CancelledError()
+        return plain_exception(self)
+
+    def __await__(self):
+        if self.done():
+            take(self._hand)
+        return plain_await(self)
+
+    __iter__ = __await__
+
+
+cdef int take(Hand hand) except -1:
+    """Somebody sees the message of a future, if it has one."""
+    if hand is not None and not hand.take():
+        raise CancelledError()
+    return 0
 
 
 cdef class Pending:
@@ -24,6 +97,14 @@ cdef class Pending:
     cdef object attempt
     cdef object future
     cdef object expired     # what the future gets when the time is over; None for `Again`
+
+    cdef make(self):
+        """Make the call without waiting; raise `Again` if it would have to."""
+        return self.attempt()
+
+    cdef settle(self, result):
+        """Give the future what the call made."""
+        settle(self.future, result)
 
     def switch(self):
         """Go on: the trampoline chose this call, its time is over, or the socket is being closed."""
@@ -44,7 +125,7 @@ cdef class Pending:
         else:
             turn.owner.trying = True
             try:
-                result = self.attempt()
+                result = self.make()
             except Again:
                 turn.owner.trying = False
                 turn.again()
@@ -55,7 +136,10 @@ cdef class Pending:
                 turn.owner.trying = False
             turn.inside = False
             turn.leave()
-            settle(future, result)
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                self.settle(result)
 
     def forget(self, future):
         """The future is done: leave the queue, if it was cancelled."""
@@ -71,31 +155,186 @@ cdef settle(future, result):
         future.set_result(result)
 
 
-cdef enqueue(Trampoline trampoline, get_hub, int events, bytes route, double timeout, attempt, future, expired):
-    cdef Pending pending = Pending()
+cdef enqueue(Pending pending, Trampoline trampoline, get_hub, int events, bytes route, double timeout):
     cdef Parked partner
     cdef const char *start = NULL
     cdef size_t size = 0
     if route is not None:
         start = route
         size = len(route)
-    pending.attempt = attempt
-    pending.future = future
-    pending.expired = expired
     pending.turn = trampoline.join(get_hub, events, start, size, timeout)
     pending.turn.greenlet = pending
     pending.turn.inside = True
     if trampoline.interest > 1:
         trampoline.notify()
-    future.add_done_callback(pending.forget)
+    # The first to be told.
+    pending.future.add_done_callback(pending.forget)
     partner = trampoline.partner_turn()
     if partner is not None:
         # What usually rings next rings already: settle that future before the loop looks at descriptors.
         partner.resume()
 
 
-def begin(Socket socket not None, loop, get_hub, int events, int flags, attempt, tuple args, bytes route=None):
-    """Make a call now if it need not wait, or else when its turn has come.
+cdef class PendingReceive(Pending):
+    """A receive that waits for its turn."""
+
+    cdef Socket socket
+    cdef bint whole, track
+    cdef object copy, load, buffer
+    cdef Py_ssize_t nbytes
+
+    cdef make(self):
+        cdef Hand hand = Hand.__new__(Hand)
+        hand.incoming.whole = self.whole
+        self.socket.operate(try_recv, &hand.incoming, ZMQ_DONTWAIT, ZMQ_POLLIN, 1)
+        return hand
+
+    cdef settle(self, hand):
+        deliver(self, hand, False)
+
+    def forget(self, future):
+        cdef Hand hand = future._hand
+        if hand is not None:
+            hand.announced = True
+        Pending.forget(self, future)
+
+
+cdef int deliver(PendingReceive receive, Hand hand, bint announced) except -1:
+    """Settle the future of a receive."""
+    cdef Trampoline trampoline = receive.socket.waiter
+    future = receive.future
+    trampoline.received += 1
+    hand.waiter = trampoline
+    hand.number = trampoline.received
+    hand.announced = announced
+    try:
+        result = build(receive, hand)
+    except Exception as error:
+        result = error
+    if future.done():
+        # Cancelled by what made the object.
+        hand.give_back()
+    elif isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future._hand = hand
+        future.set_result(result)
+    return 0
+
+
+cdef object build(PendingReceive receive, Hand hand):
+    """Make of a message what is received; the hand keeps the message."""
+    cdef size_t i
+    cdef zmq_msg_t msg
+    cdef Py_buffer view
+    cdef size_t size
+    cdef list parts
+    if receive.buffer is not None:
+        PyObject_GetBuffer(receive.buffer, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        size = zmq_msg_size(&hand.incoming.frames[0])
+        memcpy(view.buf, zmq_msg_data(&hand.incoming.frames[0]), min(size, <size_t> (receive.nbytes or view.len)))
+        PyBuffer_Release(&view)
+        return size
+    if receive.copy and not receive.whole:
+        result = receive.socket.bytes_of(&hand.incoming.frames[0])
+    else:
+        parts = []
+        for i in range(hand.incoming.count):
+            if receive.copy:
+                parts.append(receive.socket.bytes_of(&hand.incoming.frames[i]))
+            else:
+                zmq_msg_init(&msg)
+                zmq_msg_copy(&msg, &hand.incoming.frames[i])
+                parts.append(receive.socket.as_frame(&msg, receive.track))
+        result = parts if receive.whole else parts[0]
+    return result if receive.load is None else receive.load(result)
+
+
+def begin_receive(
+    Socket socket not None, loop, get_hub, bint whole, int flags, copy=True, bint track=False, load=None, buffer=None,
+    Py_ssize_t nbytes=0
+):
+    """Receive now if there is a message, or else when the turn of this call has come.
+
+    Parameters
+    ----------
+    socket : Socket
+    loop : event loop
+        Of the future.
+    get_hub : callable
+        Returns the `Hub` of an event loop.
+    whole : bool
+        Whether to receive a message, or one frame of it.
+    flags : int
+        With `DONTWAIT` the future gets `Again` instead of waiting.
+    copy, track : bool
+        As in `Socket.recv`.
+    load : callable, optional
+        Makes the result of what was received.
+    buffer : writable bytes-like, optional
+        Where to put a frame.
+    nbytes : int
+        As in `Socket.recv_into`.
+
+    Returns
+    -------
+    Received
+        Of the result, the error, or `Again` after RCVTIMEO.
+    """
+    cdef Trampoline trampoline = socket.waiter
+    cdef PendingReceive receive = PendingReceive.__new__(PendingReceive)
+    cdef Py_buffer view
+    cdef double timeout
+    cdef Hand hand
+    future = Received(loop=loop)
+    future._hand = None
+    receive.future = future
+    receive.socket = socket
+    receive.whole = whole
+    receive.copy = copy
+    receive.track = track
+    receive.load = load
+    receive.buffer = buffer
+    receive.nbytes = nbytes
+    try:
+        if buffer is not None:
+            PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+            PyBuffer_Release(&view)
+            if nbytes < 0 or nbytes > view.len:
+                raise ValueError(f"nbytes={nbytes}, must be at least 0 and at most the {view.len} bytes of the buffer")
+        if trampoline is None:
+            trampoline = socket.waited()
+        if trampoline.interest:
+            trampoline.enter()
+        if flags & ZMQ_DONTWAIT or not trampoline.must_queue(ZMQ_POLLIN, NULL, 0) and worth_trying(trampoline):
+            hand = receive.make()
+            deliver(receive, hand, True)
+            return future
+    except Again as error:
+        if flags & ZMQ_DONTWAIT:
+            future.set_exception(error)
+            return future
+    except Exception as error:
+        future.set_exception(error)
+        return future
+    timeout = timeout_of(socket, ZMQ_RCVTIMEO)
+    if timeout == 0:
+        future.set_exception(Again())
+    else:
+        enqueue(receive, trampoline, partial(get_hub, loop), ZMQ_POLLIN, None, timeout)
+    return future
+
+
+cdef double timeout_of(Socket socket, int option) noexcept:
+    """Return RCVTIMEO or SNDTIMEO in seconds."""
+    cdef int milliseconds = -1
+    cdef size_t size = sizeof(int)
+    zmq_getsockopt(socket.handle, option, &milliseconds, &size)
+    return milliseconds / 1000.0
+
+
+def begin(Socket socket not None, loop, get_hub, int flags, attempt, tuple args, bytes route=None):
+    """Send now if there is room, or else when the turn of this call has come.
 
     Parameters
     ----------
@@ -104,26 +343,24 @@ def begin(Socket socket not None, loop, get_hub, int events, int flags, attempt,
         Makes the future.
     get_hub : callable
         Returns the `Hub` of an event loop.
-    events : int
-        `POLLIN` for a receive, `POLLOUT` for a send.
     flags : int
         With `DONTWAIT` the future gets `Again` instead of waiting.
     attempt : callable
         ``attempt(socket, *args)`` makes the call without waiting; raises `Again` if it would have to.
     args : tuple
     route : bytes, optional
-        The first frame of a message to be sent, which names the peer if the socket is a ROUTER.
+        The first frame of the message, which names the peer if the socket is a ROUTER.
 
     Returns
     -------
     Future
-        Of the result, the error, or `Again` after RCVTIMEO or SNDTIMEO.
+        Of the result, the error, or `Again` after SNDTIMEO.
     """
     cdef Trampoline trampoline = socket.waiter
-    cdef int milliseconds = -1
-    cdef size_t size = sizeof(int)
+    cdef Pending pending
     cdef const char *start = NULL
     cdef size_t length = 0
+    cdef double timeout
     future = loop.create_future()
     if route is not None:
         start = route
@@ -133,7 +370,7 @@ def begin(Socket socket not None, loop, get_hub, int events, int flags, attempt,
             trampoline = socket.waited()
         if trampoline.interest:
             trampoline.enter()
-        if flags & ZMQ_DONTWAIT or not trampoline.must_queue(events, start, length) and worth_trying(trampoline, events):
+        if flags & ZMQ_DONTWAIT or not trampoline.must_queue(ZMQ_POLLOUT, start, length):
             future.set_result(attempt(socket, *args))
             return future
     except Again as error:
@@ -143,21 +380,21 @@ def begin(Socket socket not None, loop, get_hub, int events, int flags, attempt,
     except Exception as error:
         future.set_exception(error)
         return future
-    zmq_getsockopt(socket.handle, ZMQ_RCVTIMEO if events == ZMQ_POLLIN else ZMQ_SNDTIMEO, &milliseconds, &size)
-    if milliseconds == 0:
+    timeout = timeout_of(socket, ZMQ_SNDTIMEO)
+    if timeout == 0:
         future.set_exception(Again())
         return future
-    enqueue(
-        trampoline, partial(get_hub, loop), events, route, milliseconds / 1000.0, partial(attempt, socket, *args),
-        future, None
-    )
+    pending = Pending()
+    pending.future = future
+    pending.attempt = partial(attempt, socket, *args)
+    enqueue(pending, trampoline, partial(get_hub, loop), ZMQ_POLLOUT, route, timeout)
     return future
 
 
-cdef bint worth_trying(Trampoline trampoline, int events):
-    """Tell whether an attempt may succeed: a receive in vain costs an exception, which takes longer than a look."""
+cdef bint worth_trying(Trampoline trampoline) noexcept:
+    """Tell whether a receive may succeed: one in vain costs an exception, which takes longer than a look."""
     cdef int found
-    if events != ZMQ_POLLIN or trampoline.handle == NULL:
+    if trampoline.handle == NULL:
         return True
     found = trampoline.read_events()
     if trampoline.interest:
@@ -187,6 +424,7 @@ def begin_poll(Socket socket not None, get_hub, int flags, timeout, future):
     """
     cdef double seconds = seconds_of(timeout)
     cdef Trampoline trampoline = socket.waited()
+    cdef Pending pending
 
     def look():
         cdef int found = socket.get(ZMQ_EVENTS) & flags
@@ -200,7 +438,11 @@ def begin_poll(Socket socket not None, get_hub, int flags, timeout, future):
         if seconds == 0:
             future.set_result(0)
         else:
-            enqueue(trampoline, get_hub, flags | POLLER, None, seconds, look, future, 0)
+            pending = Pending()
+            pending.future = future
+            pending.attempt = look
+            pending.expired = 0
+            enqueue(pending, trampoline, get_hub, flags | POLLER, None, seconds)
     except Exception as error:
         future.set_exception(error)
 

@@ -115,6 +115,11 @@ def zmq_poll(sockets, timeout=-1, *, poller_class=None):
     return found
 
 
+cdef bint has_returned(Socket socket, int events) noexcept:
+    """Tell whether a cancelled receive gave a message back, of which libzmq knows nothing."""
+    return events & ZMQ_POLLIN and socket.waiter is not None and socket.waiter.returned
+
+
 cdef list poll_once(list wanted, timeout):
     """Poll with zmq_poll, which blocks the thread."""
     cdef int count = len(wanted)
@@ -136,6 +141,8 @@ cdef list poll_once(list wanted, timeout):
                 socket = item
                 socket.usable()
                 items[i].socket = socket.handle
+                if has_returned(socket, items[i].events):
+                    seconds = 0
             else:
                 items[i].fd = descriptor_of(item)
         poll_in_thread(items, count, seconds, [item for item, _ in wanted] if seconds != 0 else None)
@@ -143,6 +150,9 @@ cdef list poll_once(list wanted, timeout):
             if isinstance(item, Socket):
                 socket = item
                 socket.operated()
+        for i in range(count):
+            if items[i].socket != NULL and has_returned(wanted[i][0], items[i].events):
+                items[i].revents |= ZMQ_POLLIN
         return [
             (wanted[i][0] if items[i].socket != NULL else items[i].fd, items[i].revents)
             for i in range(count)

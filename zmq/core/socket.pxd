@@ -40,6 +40,7 @@ cdef class Socket:
     cdef Frame to_part(self, data, Part *part, copy, bint track, routing_id, group)
     cdef send_each(self, list parts, int flags, copy, track, dict kwargs)
     cdef bytes as_bytes(self, zmq_msg_t *msg)
+    cdef bytes bytes_of(self, zmq_msg_t *msg)
     cdef Frame as_frame(self, zmq_msg_t *msg, bint track)
     cdef int share_waiter(self) except -1
     cdef Waiter waited(self)

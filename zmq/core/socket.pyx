@@ -29,6 +29,7 @@ from libc.string cimport memcpy
 from zmq.core cimport wait
 from zmq.core.check cimport check, raise_errno
 from zmq.core.context cimport Context, address_of, is_attribute, public_name
+from zmq.core.hand cimport drop_returned, try_returned
 from zmq.core.libzmq cimport (
     GREENZMQ_DRAFT,
     ZMQ_DEALER,
@@ -39,7 +40,9 @@ from zmq.core.libzmq cimport (
     ZMQ_POLLIN,
     ZMQ_POLLOUT,
     ZMQ_PUSH,
+    ZMQ_RCVMORE,
     ZMQ_RCVTIMEO,
+    ZMQ_REP,
     ZMQ_REQ,
     ZMQ_SNDMORE,
     ZMQ_SNDTIMEO,
@@ -606,7 +609,11 @@ cdef class Socket:
             return (<Trampoline> self.waited()).descriptor()
         value = get_option(self.handle, option)
         if option == ZMQ_EVENTS:
+            if self.waiter is not None and self.waiter.returned:
+                value |= ZMQ_POLLIN
             self.operated()
+        elif option == ZMQ_RCVMORE and self.waiter is not None and self.waiter.more >= 0:
+            value = self.waiter.more
         return value
 
     def get(self, option):
@@ -922,6 +929,8 @@ cdef class Socket:
         cdef size_t size = sizeof(int)
         cdef int err = EAGAIN
         if not tried:
+            if self.waiter is not None and self.waiter.returned is not None and events == ZMQ_POLLIN:
+                return try_returned(self.waiter, <Incoming *> transfer)
             err = attempt(self.handle, transfer, ZMQ_DONTWAIT)
         if err == EAGAIN and events == ZMQ_POLLOUT and self.message != BEGUN:
             while zmq_getsockopt(self.handle, ZMQ_EVENTS, &found, &size) != 0:
@@ -930,6 +939,15 @@ cdef class Socket:
                     break
             if found & ZMQ_POLLOUT:
                 err = attempt(self.handle, transfer, ZMQ_DONTWAIT)
+        if (
+            err == 0
+            and self.waiter is not None
+            and self.waiter.returned is not None
+            and events == ZMQ_POLLOUT
+            and self.socket_type in (ZMQ_REQ, ZMQ_REP)
+        ):
+            # A request was answered, or the next one made, without the message that was returned.
+            drop_returned(self.waiter)
         return err
 
     cdef int give_up(self, Outgoing *out) noexcept:
@@ -1303,25 +1321,29 @@ cdef class Socket:
 
     cdef bytes as_bytes(self, zmq_msg_t *msg):
         """Turn a message into bytes and close it."""
+        try:
+            return self.bytes_of(msg)
+        finally:
+            zmq_msg_close(msg)
+
+    cdef bytes bytes_of(self, zmq_msg_t *msg):
+        """Return a copy of a message."""
         cdef Py_ssize_t size = <Py_ssize_t> zmq_msg_size(msg)
         cdef bytes data
         cdef char *target
         cdef void *source
-        try:
-            if size < LARGE:
-                if size >= 4096 and self.waiter is not None:
-                    self.waiter.fuel -= <int> (size >> 12)
-                return PyBytes_FromStringAndSize(<const char *> zmq_msg_data(msg), size)
-            data = PyBytes_FromStringAndSize(NULL, size)
-            target = PyBytes_AS_STRING(data)
-            source = zmq_msg_data(msg)
-            with nogil:
-                memcpy(target, source, <size_t> size)
-            if self.waiter is not None:
+        if size < LARGE:
+            if size >= 4096 and self.waiter is not None:
                 self.waiter.fuel -= <int> (size >> 12)
-            return data
-        finally:
-            zmq_msg_close(msg)
+            return PyBytes_FromStringAndSize(<const char *> zmq_msg_data(msg), size)
+        data = PyBytes_FromStringAndSize(NULL, size)
+        target = PyBytes_AS_STRING(data)
+        source = zmq_msg_data(msg)
+        with nogil:
+            memcpy(target, source, <size_t> size)
+        if self.waiter is not None:
+            self.waiter.fuel -= <int> (size >> 12)
+        return data
 
     cdef Frame as_frame(self, zmq_msg_t *msg, bint track):
         """Turn a message into a frame."""
@@ -1522,6 +1544,8 @@ cdef class Socket:
         if self.get_hub is not None:
             trampoline = self.waiter
             return trampoline.poll(self.get_hub, flags, seconds)
+        if self.waiter is not None and self.waiter.returned and flags & ZMQ_POLLIN:
+            return self.get(ZMQ_EVENTS) & flags
         item.socket = self.handle
         item.events = flags
         poll_in_thread(&item, 1, seconds, self)

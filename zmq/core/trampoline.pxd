@@ -55,7 +55,6 @@ cdef class Trampoline(Waiter):
     cdef unsigned long thread
     cdef int fd
     cdef void *bell         # of a thread-safe socket, which has no ZMQ_FD; else NULL
-    cdef int born           # `generation` when the socket was made
     cdef int parked         # turns and armed subscriptions
     cdef bint armed
     cdef bint owned         # somebody has the socket to himself: it must not be looked at

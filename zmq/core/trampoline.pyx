@@ -320,6 +320,7 @@ cdef class Trampoline(Waiter):
         self.subscriptions = []
         self.look_delay = FIRST_LOOK
         self.fuel = FUEL
+        self.more = -1
 
     def describe(self, double now):
         for queue in (self.receivers, self.senders, self.pollers):
@@ -345,7 +346,7 @@ cdef class Trampoline(Waiter):
         while zmq_getsockopt(self.handle, ZMQ_EVENTS, &events, &size) != 0:
             if zmq_errno() != EINTR:
                 return -1
-        return events
+        return events | ZMQ_POLLIN if self.returned else events
 
     # Wake-ups.
 
@@ -711,6 +712,7 @@ cdef class Trampoline(Waiter):
         except BaseException as error:
             report(error)
         self.watcher = self.watched_hub = self.ring = None
+        self.returned = None
         self.partner = None
         self.trust = 0
         for queue in (self.receivers, self.senders, self.pollers):
