@@ -453,6 +453,40 @@ def test_two_live_loops_of_a_thread_do_not_share_a_poller(context: Any, number: 
         poller.unregister(socket)
 
 
+def test_async_with_closes_and_lets_others_run(ledger: None) -> None:
+    async def main() -> None:
+        ticks: list[int] = []
+
+        async def tick() -> None:
+            while True:
+                ticks.append(1)
+                await asyncio.sleep(0.001)
+
+        async with za.Context() as context:
+            async with context.socket(zmq.PAIR) as a:
+                a.bind("tcp://127.0.0.1:*")
+                async with context.socket(zmq.PAIR) as b:
+                    b.connect(a.last_endpoint)
+                    await b.send(b"x")
+                    assert await a.recv() == b"x"
+                assert b.closed
+            assert a.closed and not context.closed
+            # Lingers: its peer is not there.
+            with context.socket(zmq.PUSH) as push:
+                push.linger = 100
+                push.connect("tcp://127.0.0.1:9")
+                await push.send(b"x")
+            ticker = asyncio.ensure_future(tick())
+        assert context.closed and len(ticks) > 5
+        ticker.cancel()
+        with pytest.warns(ResourceWarning, match="not closed"):
+            async with za.Context() as context:
+                left = context.socket(zmq.PAIR)
+        assert left.closed and context.closed
+
+    run(main())
+
+
 def test_a_socket_that_another_thread_waits_for_is_refused(pair: Any) -> None:
     a, _ = pair
     waiting, done = threading.Event(), threading.Event()
@@ -480,23 +514,46 @@ def test_a_socket_that_another_thread_waits_for_is_refused(pair: Any) -> None:
     assert not thread.is_alive()
 
 
-def test_loops_of_several_threads_talk_to_each_other(context: Any) -> None:
-    a, b = connect(context, zmq.PUSH, zmq.PULL)
-    results: list[Any] = []
+@pytest.mark.parametrize("tcp", [False, True], ids=["inproc", "tcp"])
+def test_loops_of_several_threads_talk_to_each_other(context: Any, tcp: bool) -> None:
+    """Each thread has a loop: a client, or a server whose tasks share a socket and a poller."""
+    pairs = [connect(context, zmq.DEALER, zmq.ROUTER, tcp) for _ in range(3)]
+    results: list[list[int]] = []
 
-    async def send() -> None:
-        for number in range(500):
-            await a.send(b"%d" % number)
+    async def ask(socket: Any) -> None:
+        answers = []
+        for number in range(200):
+            await socket.send(b"%d" % number)
+            answers.append(int(await socket.recv()))
+        results.append(answers)
 
-    async def receive() -> None:
-        results.extend([await b.recv() for _ in range(500)])
+    async def answer(socket: Any) -> None:
+        poller = za.Poller()
+        poller.register(socket, zmq.POLLIN)
+        served = 0
 
-    threads = [threading.Thread(target=run, args=(main(),)) for main in (send, receive)]
+        async def serve() -> None:
+            nonlocal served
+            while served < 200:
+                await poller.poll(20)
+                try:
+                    message = await socket.recv_multipart(zmq.NOBLOCK)
+                except zmq.Again:
+                    continue
+                served += 1
+                await socket.send_multipart(message)
+
+        await asyncio.gather(serve(), serve())
+        poller.unregister(socket)
+
+    mains = [main for a, b in pairs for main in (ask(a), answer(b))]
+    threads = [threading.Thread(target=run, args=(main,)) for main in mains]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(LIMIT)
-    assert results == [b"%d" % number for number in range(500)]
+    assert not any(thread.is_alive() for thread in threads)
+    assert results == [list(range(200))] * 3
 
 
 class CountingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-type]

@@ -212,6 +212,25 @@ def test_what_libzmq_knows_of_a_message_comes_back_with_it(context: Any) -> None
     run(main())
 
 
+@pytest.mark.parametrize("seen", [False, True], ids=["returned", "seen-after-all"])
+def test_frames_that_were_not_copied_go_back(context: Any, seen: bool) -> None:
+    message = [b"1" * 100_000, b"2"]
+
+    async def main() -> None:
+        a, b = connect(context, zmq.PULL, zmq.PUSH, tcp=True)
+        await b.send_multipart(message)
+        assert await a.poll(LIMIT * 1000)
+        future = a.recv_multipart(copy=False)
+        assert future.done() and not future.cancel() and a.get(zmq.EVENTS) & zmq.POLLIN
+        frames = future.result() if seen else await a.recv_multipart(copy=False)
+        assert future.cancelled() is not seen
+        assert [frame.bytes for frame in frames] == message and [frame.more for frame in frames] == [True, False]
+        assert not memoryview(frames[0]).readonly
+        assert not a.get(zmq.EVENTS) & zmq.POLLIN
+
+    run(main())
+
+
 @pytest.mark.parametrize("module", [zmq, zmq.green], ids=["plain", "green"])
 def test_a_shadow_receives_what_went_back(pair: Any, module: Any) -> None:
     a, b = pair

@@ -255,11 +255,21 @@ class Socket(_socket.Socket):
         """
         return cls(_from_socket=socket, io_loop=io_loop)
 
+    async def __aenter__(self) -> Any:
+        return self
+
+    async def __aexit__(self, *args: object) -> None:
+        self.close()
+
     def _set_loop(self, io_loop: Any) -> None:
         object.__setattr__(self, "io_loop", io_loop)
 
     def _get_loop(self) -> Any:
         return running_loop() if self.io_loop is None else self.io_loop
+
+    def get(self, key: int) -> Any:  # type: ignore[override]
+        """Return the value of a socket option; see `zmq.Socket.get`."""
+        return super().get(key)
 
     @property
     def _recv_futures(self) -> list[Any]:
@@ -370,11 +380,27 @@ class Socket(_socket.Socket):
 
 
 class Context(_context.Context):
-    """A `zmq.Context` whose sockets are those of this module."""
+    """A `zmq.Context` whose sockets are those of this module.
+
+    At the end of an ``async with`` block its sockets are closed, and other tasks run while it terminates.
+    """
 
     _get_hub = None
     _instance = None
     _socket_class = Socket
+
+    async def __aenter__(self) -> Any:
+        return self
+
+    async def __aexit__(self, *args: object) -> None:
+        left = [] if self.closed else [socket for socket in self._sockets if not socket.closed]
+        try:
+            if left:
+                warnings.warn(f"{self} is left with sockets that are not closed: {left}", ResourceWarning, stacklevel=2)
+        finally:
+            for socket in left:
+                socket.close()
+            await asyncio.get_running_loop().run_in_executor(None, self.destroy)
 
 
 class ProactorSelectorThreadWarning(RuntimeWarning):

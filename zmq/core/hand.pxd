@@ -13,12 +13,14 @@ cdef enum:
 cdef class Hand:
     cdef Waiter waiter
     cdef Incoming incoming
+    cdef list frames        # each `Frame` that has a message of `incoming` while nobody has seen it; None for none
     cdef size_t first       # the frames before it went to another receive
     cdef long number        # of this receive among those on the same socket
     cdef int state
     cdef bint announced     # those who wait for the message were told that it is there
 
     cdef bint take(self) noexcept
+    cdef void exchange(self, bint to_frames) noexcept
     cdef bint give_back(self) noexcept
 
 

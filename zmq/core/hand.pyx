@@ -9,12 +9,19 @@ is given back joins `Waiter.returned`, in the order in which the messages came. 
 not 0, which keeps every operation off the short cuts, and EVENTS, as everybody here reads it, has POLLIN.
 """
 
-from bisect import insort
-
 from libc.errno cimport ENOMEM
 
 from zmq.core cimport wait
-from zmq.core.libzmq cimport ZMQ_DONTWAIT, ZMQ_RCVMORE, zmq_getsockopt, zmq_msg_init, zmq_msg_more, zmq_msg_move, zmq_msg_t
+from zmq.core.libzmq cimport (
+    ZMQ_DONTWAIT,
+    ZMQ_RCVMORE,
+    zmq_getsockopt,
+    zmq_msg_init,
+    zmq_msg_more,
+    zmq_msg_move,
+    zmq_msg_t,
+)
+from zmq.core.message cimport Frame
 from zmq.core.transfer cimport expect, grow, release, try_recv
 
 
@@ -27,21 +34,33 @@ cdef class Hand:
     def __dealloc__(self):
         release(&self.incoming)
 
-    def __lt__(self, Hand other not None):
-        return self.number < other.number
-
     cdef bint take(self) noexcept:
         """Somebody sees the message; tell whether it is still here."""
         if self.state == RETURNED:
             return False
-        if self.state == OFFERED and self.waiter.returned is not None:
-            # Otherwise the socket was closed.
-            self.waiter.returned.remove(self)
-            settle(self.waiter)
+        if self.state == OFFERED:
+            if self.waiter.returned is not None:
+                # Otherwise the socket was closed.
+                self.waiter.returned.remove(self)
+                settle(self.waiter)
+            self.exchange(True)
         if self.state != TAKEN:
             self.state = TAKEN
+            self.frames = None
             release(&self.incoming)
         return True
+
+    cdef void exchange(self, bint to_frames) noexcept:
+        """Move the messages into the frames that were made of them, or back."""
+        cdef Frame frame
+        cdef size_t i = 0
+        if self.frames is not None:
+            for frame in self.frames:
+                if to_frames:
+                    zmq_msg_move(&frame.msg, &self.incoming.frames[i])
+                else:
+                    zmq_msg_move(&self.incoming.frames[i], &frame.msg)
+                i += 1
 
     cdef bint give_back(self) noexcept:
         """Nobody wants the message; tell whether it is surely the next receive's now.
@@ -49,6 +68,7 @@ cdef class Hand:
         Who was told that it is there may ask for it even so, until somebody else receives it.
         """
         cdef Waiter waiter = self.waiter
+        cdef Py_ssize_t place
         if self.state != HELD or waiter.handle == NULL or waiter.born != wait.generation:
             return self.state == RETURNED
         try:
@@ -58,10 +78,14 @@ cdef class Hand:
                 waiter.interest += 1
                 waiter.more = -1
             else:
-                insort(waiter.returned, self)
+                place = len(waiter.returned)
+                while place and (<Hand> waiter.returned[place - 1]).number > self.number:
+                    place -= 1
+                waiter.returned.insert(place, self)
         except (MemoryError, RuntimeError):
             # Another thread waits for the socket by now.
             return False
+        self.exchange(False)
         self.state = OFFERED if self.announced else RETURNED
         waiter.notify()
         return self.state == RETURNED

@@ -1,8 +1,8 @@
 """Sends, receives and polls that wait without a greenlet, for callers that have futures or callbacks.
 
-Lives here: `begin_receive` and `begin`, which queue a call among all that wait for the same socket, and `Listener`, which
-hears of whatever may have changed. What must not: event loops, but for asyncio's `Future`. Called by `zmq.asyncio` and
-`zmq.eventloop`.
+Lives here: `begin_receive` and `begin`, which queue a call among all that wait for the same socket, and `Listener`,
+which hears of whatever may have changed. What must not: event loops, but for asyncio's `Future`. Called by
+`zmq.asyncio` and `zmq.eventloop`.
 
 The trampoline wakes whoever is parked by a `switch`. A `Pending` call takes the place of the greenlet: its `switch`
 makes the attempt and settles the future. So queues, baton and time-outs are those of greenlets, and nothing is written
@@ -242,11 +242,18 @@ cdef object build(PendingReceive receive, Hand hand):
         for i in range(hand.incoming.count):
             if receive.copy:
                 parts.append(receive.socket.bytes_of(&hand.incoming.frames[i]))
+            elif receive.load is None:
+                parts.append(receive.socket.as_frame(&hand.incoming.frames[i], receive.track))
+                # `as_frame` closed it.
+                zmq_msg_init(&hand.incoming.frames[i])
             else:
+                # Seen by `load`, which may keep it.
                 zmq_msg_init(&msg)
                 zmq_msg_copy(&msg, &hand.incoming.frames[i])
                 parts.append(receive.socket.as_frame(&msg, receive.track))
-        result = parts if receive.whole else parts[0]
+        if not receive.copy and receive.load is None:
+            hand.frames = parts
+        result = list(parts) if receive.whole else parts[0]
     return result if receive.load is None else receive.load(result)
 
 

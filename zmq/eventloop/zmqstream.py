@@ -394,7 +394,7 @@ class ZMQStream:
         if self._listener is None or self._robbed or not self.receiving() or not self.sending():
             return False
         try:
-            return bool(self.socket.get(zmq.EVENTS) & POLLIN)
+            return bool(int(self.socket.get(zmq.EVENTS)) & POLLIN)
         except zmq.ZMQError:
             # The next call on the socket reports it.
             return False
