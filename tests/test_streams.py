@@ -136,6 +136,36 @@ def test_an_exception_in_a_callback_is_reported_and_loses_nothing(
     assert [type(error) for error in reported] == [ArithmeticError] * 25
 
 
+@pytest.mark.parametrize("kind", ["plain", "coroutine"])
+def test_an_exception_after_a_send_is_reported_and_loses_nothing(
+    context: Any, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+
+    async def main() -> None:
+        a, b = sockets(context)
+        stream = ZMQStream(a)
+        sent: list[bytes] = []
+
+        def callback(message: list[bytes], status: Any) -> None:
+            sent.append(message[0])
+            raise ArithmeticError(message[0])
+
+        async def coroutine(message: list[bytes], status: Any) -> None:
+            callback(message, status)
+
+        stream.on_send(callback if kind == "plain" else coroutine)
+        for number in range(50):
+            stream.send(b"%d" % number)
+        await until(lambda: len(sent) == 50)
+        assert sent == [b.recv() for _ in range(50)] == [b"%d" % number for number in range(50)]
+        await asyncio.sleep(0.01)
+        stream.close()
+        b.close()
+
+    assert [type(error) for error in run(main)] == [ArithmeticError] * 50
+
+
 def test_flush_minds_its_direction_and_its_limit(context: Any) -> None:
     async def main() -> None:
         a, b = sockets(context)
@@ -214,7 +244,9 @@ def test_a_socket_closed_under_its_stream(context: Any) -> None:
     assert run(main) == []
 
 
-def test_a_stream_of_a_closed_loop_refuses_and_its_socket_lives(context: Any) -> None:
+def test_a_stream_of_a_closed_loop_refuses_and_its_socket_lives(
+    context: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     a, b = sockets(context)
     streams: list[Any] = []
 
@@ -225,10 +257,23 @@ def test_a_stream_of_a_closed_loop_refuses_and_its_socket_lives(context: Any) ->
     run(main)
     with pytest.raises(RuntimeError, match="closed"):
         streams[0].send(b"x")
+    stream = streams[0]
+    for call in (
+        lambda: stream.on_recv(print),
+        lambda: stream.on_send(print),
+        lambda: stream.send_json(1),
+        stream.flush,
+    ):
+        with pytest.raises(RuntimeError, match="loop of this stream is closed"):
+            call()
     b.send(b"y")
     assert a.recv() == b"y"
-    streams[0].close()
+    stream.stop_on_recv()
+    assert not stream.receiving() and not stream.sending()
+    stream.close()
     b.close()
+    # Nor does a later call on the socket report anything.
+    assert capsys.readouterr().err == ""
 
 
 def test_events_read_by_others_do_not_swallow_the_news(context: Any) -> None:

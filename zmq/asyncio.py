@@ -267,7 +267,7 @@ class Socket(_socket.Socket):
     def _get_loop(self) -> Any:
         return running_loop() if self.io_loop is None else self.io_loop
 
-    def get(self, key: int) -> Any:  # type: ignore[override]
+    def get(self, key: int) -> Any:
         """Return the value of a socket option; see `zmq.Socket.get`."""
         return super().get(key)
 

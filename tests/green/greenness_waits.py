@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import pickle
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from greenness import LARGE, Scene, drain, fill, poller_of, waits
 
 import zmq as plain
 from zmq import DEALER, NOBLOCK, PAIR, POLLIN, POLLOUT, PULL, PUSH, ROUTER, SUB, XPUB, decorators
+from zmq.eventloop.zmqstream import ZMQStream
 from zmq.utils import monitor
 
 Prepare = Callable[[Scene], tuple[Any, ...]]
@@ -450,4 +452,38 @@ waits(
     decorated,
     lambda s, address: send_late(s, address),
     lambda s, address: s.receive_late(address),
+)
+
+# Event loops.
+
+
+def streams(s: Scene) -> tuple[Any, Any, Any]:
+    loop = importlib.import_module(f"{s.zmq.__name__}.eventloop.ioloop").IOLoop(make_current=False)
+    return (loop, *s.pair())
+
+
+def run_stream(loop: Any, socket: Any) -> Any:
+    """Run a loop until its stream has received a message."""
+
+    async def main() -> Any:
+        received = loop.asyncio_loop.create_future()
+        stream = ZMQStream(socket)
+        stream.on_recv(received.set_result)
+        message = await received
+        stream.close()
+        return message
+
+    try:
+        return loop.run_sync(main)
+    finally:
+        loop.close(all_fds=True)
+
+
+waits(
+    "eventloop.ioloop.IOLoop",
+    "runs",
+    streams,
+    lambda s, loop, a, b: run_stream(loop, a),
+    lambda s, loop, a, b: b.send(b"1"),
+    [b"1"],
 )

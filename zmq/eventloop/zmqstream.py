@@ -120,8 +120,8 @@ class ZMQStream:
 
     def stop_on_recv(self) -> None:
         """Receive no more: messages wait in the socket."""
-        if self._listener is not None:
-            self.on_recv(None)
+        self._recv_callback = None
+        self._update()
 
     def on_send(self, callback: Callable[[Any, Any], Any] | None) -> None:
         """Have a function called after every message that is sent.
@@ -204,6 +204,8 @@ class ZMQStream:
         ------
         ZMQError
             ENOTSOCK: the stream is closed.
+        RuntimeError
+            Its event loop is closed.
         """
         self._check()
         if callback is not None:
@@ -341,6 +343,8 @@ class ZMQStream:
     def _check(self) -> None:
         if self._listener is None or self._robbed:
             raise zmq.ZMQError(zmq.ENOTSOCK, "the stream is closed")
+        if self._loop.is_closed():
+            raise RuntimeError("the event loop of this stream is closed")
 
     def _update(self) -> None:
         """Watch the socket as long as there is something to do, and look at it soon."""
@@ -354,7 +358,9 @@ class ZMQStream:
 
     def _changed(self) -> None:
         """What the socket can do may have changed."""
-        if not self._scheduled and not self._busy and (self._recv_callback is not None or self._send_queue):
+        if self._scheduled or self._busy or not (self._recv_callback is not None or self._send_queue):
+            return
+        if not self._loop.is_closed():
             self._scheduled = True
             self._loop.call_soon(self._handle_events)
 
