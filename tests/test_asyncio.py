@@ -305,7 +305,8 @@ def test_a_storm_of_cancelling_loses_and_doubles_nothing(context: Any, seed: int
                     await asyncio.wait_for(asyncio.shield(future), rng.choice([0.0001, 0.001, 0.01]))
                 except asyncio.TimeoutError:
                     future.cancel()
-                    await turns(2)
+                # Until `keep` was called.
+                await turns(2)
 
         receivers = [asyncio.ensure_future(receive()) for _ in range(5)]
         killed = asyncio.ensure_future(kill_at_random(b, rng, got, keep))
