@@ -25,7 +25,7 @@ from zmq.core import hub as _hub
 from zmq.core import poll as _poll
 from zmq.core import socket as _socket
 from zmq.core.constants import Flag, PollEvent, SocketType
-from zmq.core.pending import begin, begin_poll, begin_receive, pending
+from zmq.core.pending import begin, begin_poll, begin_receive, pending, received_class
 from zmq.utils import jsonapi
 
 # Plain numbers: those of an enum take a microsecond to combine.
@@ -37,6 +37,8 @@ TURNS = 4
 SEND, SEND_MULTIPART = _socket.Socket.send, _socket.Socket.send_multipart
 
 __all__ = ["Context", "Socket", "Poller", "ZMQEventLoop", "install"]
+
+Received = received_class(asyncio.Future)
 
 
 class Watcher:
@@ -210,7 +212,7 @@ class Socket(_socket.Socket):
     they were made. When the socket is closed the futures that still wait are cancelled.
 
     A receive that is cancelled takes no message with it, nor does one whose task is cancelled: see
-    `zmq.core.pending.Received`.
+    `zmq.core.pending.received_class`.
 
     Parameters
     ----------
@@ -288,19 +290,19 @@ class Socket(_socket.Socket):
 
     def recv(self, flags: int = 0, copy: bool = True, track: bool = False) -> Any:
         """Receive one frame; see `zmq.Socket.recv`. Returns a future."""
-        return begin_receive(self, self._get_loop(), hub_of, False, flags, copy, track)
+        return begin_receive(self, Received, self._get_loop(), hub_of, False, flags, copy, track)
 
     def recv_into(self, buf: Any, /, *, nbytes: int = 0, flags: int = 0) -> Any:
         """Receive one frame into a buffer; see `zmq.Socket.recv_into`. Returns a future."""
-        return begin_receive(self, self._get_loop(), hub_of, False, flags, buffer=buf, nbytes=nbytes)
+        return begin_receive(self, Received, self._get_loop(), hub_of, False, flags, buffer=buf, nbytes=nbytes)
 
     def recv_multipart(self, flags: int = 0, copy: bool = True, track: bool = False) -> Any:
         """Receive a message; see `zmq.Socket.recv_multipart`. Returns a future."""
-        return begin_receive(self, self._get_loop(), hub_of, True, flags, copy, track)
+        return begin_receive(self, Received, self._get_loop(), hub_of, True, flags, copy, track)
 
     def recv_serialized(self, deserialize: Callable[[list[Any]], Any], flags: int = 0, copy: bool = True) -> Any:
         """Receive a message and turn it into an object; see `zmq.Socket.recv_serialized`. Returns a future."""
-        return begin_receive(self, self._get_loop(), hub_of, True, flags, copy, load=deserialize)
+        return begin_receive(self, Received, self._get_loop(), hub_of, True, flags, copy, load=deserialize)
 
     def recv_string(self, flags: int = 0, encoding: str = "utf-8") -> Any:
         """Receive a str; see `zmq.Socket.recv_string`. Returns a future."""
@@ -308,18 +310,18 @@ class Socket(_socket.Socket):
         def load(frame: bytes) -> str:
             return frame.decode(encoding)
 
-        return begin_receive(self, self._get_loop(), hub_of, False, flags, load=load)
+        return begin_receive(self, Received, self._get_loop(), hub_of, False, flags, load=load)
 
     recv_unicode = recv_string
 
     def recv_json(self, flags: int = 0, **kwargs: Any) -> Any:
         """Receive what was sent with `send_json`; see `zmq.Socket.recv_json`. Returns a future."""
         load = partial(jsonapi.loads, **kwargs) if kwargs else jsonapi.loads
-        return begin_receive(self, self._get_loop(), hub_of, False, flags, load=load)
+        return begin_receive(self, Received, self._get_loop(), hub_of, False, flags, load=load)
 
     def recv_pyobj(self, flags: int = 0) -> Any:
         """Receive what `send_pyobj` sent, from peers you trust; see `zmq.Socket.recv_pyobj`. Returns a future."""
-        return begin_receive(self, self._get_loop(), hub_of, False, flags, load=pickle.loads)
+        return begin_receive(self, Received, self._get_loop(), hub_of, False, flags, load=pickle.loads)
 
     # Sending.
 

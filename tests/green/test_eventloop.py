@@ -81,6 +81,42 @@ def test_an_application_runs_while_greenlets_tick(front_end: FrontEnd, context: 
     assert len(ticks) > 10
 
 
+def test_loops_run_side_by_side_in_greenlets(front_end: FrontEnd, context: Any, zmq: Any) -> None:
+    outside = asyncio._get_running_loop()
+    got: list[list[bytes]] = [[], []]
+
+    def application(number: int) -> None:
+        loop = new_loop(front_end)
+
+        async def main() -> None:
+            while len(got[number]) < 20:
+                assert asyncio.get_running_loop() is loop.asyncio_loop
+                await asyncio.sleep(0.001)
+
+        stream = ZMQStream(sockets[number], loop)
+        stream.on_recv(lambda message: got[number].append(message[0]))
+        try:
+            loop.run_sync(main, timeout=LIMIT)
+        finally:
+            stream.close()
+            loop.close(all_fds=True)
+
+    sockets = [context.socket(zmq.PULL) for _ in got]
+    pushes = [context.socket(zmq.PUSH) for _ in got]
+    for number, (push, pull) in enumerate(zip(pushes, sockets, strict=True)):
+        pull.bind(f"inproc://side-by-side-{number}")
+        push.connect(f"inproc://side-by-side-{number}")
+    tasks = [front_end.spawn(application, number) for number in range(len(got))]
+    for number in range(20):
+        for push in pushes:
+            push.send(b"%d" % number)
+        front_end.sleep(0.002)
+        assert asyncio._get_running_loop() is outside, "a greenlet of no loop saw one"
+    for task in tasks:
+        task.get()
+    assert got == [[b"%d" % number for number in range(20)]] * 2
+
+
 PRODUCER = """
 import sys, time, zmq
 with zmq.Context() as context, context.socket(zmq.PUSH) as push:

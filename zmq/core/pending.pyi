@@ -1,4 +1,3 @@
-from asyncio import Future
 from collections.abc import Callable
 from typing import Any
 
@@ -12,13 +11,13 @@ class Pending:
     def switch(self) -> None: ...
     def forget(self, future: Any) -> None: ...
 
-class Received(Future[Any]):
-    __slots__ = ("_hand",)
+def received_class(future_class: Any) -> Any: ...
 
 class PendingReceive(Pending): ...
 
 def begin_receive(
     socket: Socket[Any],
+    future_class: Any,
     loop: Any,
     get_hub: Callable[[Any], Hub],
     whole: bool,
@@ -28,7 +27,7 @@ def begin_receive(
     load: Callable[[Any], Any] | None = None,
     buffer: Buffer | None = None,
     nbytes: int = 0,
-) -> Received: ...
+) -> Any: ...
 def begin(
     socket: Socket[Any],
     loop: Any,

@@ -1,15 +1,13 @@
 """Sends, receives and polls that wait without a greenlet, for callers that have futures or callbacks.
 
 Lives here: `begin_receive` and `begin`, which queue a call among all that wait for the same socket, and `Listener`,
-which hears of whatever may have changed. What must not: event loops, but for asyncio's `Future`. Called by
-`zmq.asyncio` and `zmq.eventloop`.
+which hears of whatever may have changed. What must not: event loops. Called by `zmq.asyncio` and `zmq.eventloop`.
 
 The trampoline wakes whoever is parked by a `switch`. A `Pending` call takes the place of the greenlet: its `switch`
 makes the attempt and settles the future. So queues, baton and time-outs are those of greenlets, and nothing is written
 twice.
 """
 
-from asyncio import CancelledError, Future
 from functools import partial
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer, Py_buffer
@@ -37,56 +35,70 @@ from zmq.core.trampoline cimport CLOSED, EXPIRED, POLLER, Parked, Subscription, 
 from zmq.core.error import Again
 
 
-cdef object plain_cancel = Future.cancel
-cdef object plain_cancelled = Future.cancelled
-cdef object plain_result = Future.result
-cdef object plain_exception = Future.exception
-cdef object plain_await = Future.__await__
+def received_class(future_class):
+    """Return the class of the futures of receives.
 
+    Parameters
+    ----------
+    future_class : type
+        asyncio's `Future`, or a subclass.
 
-class Received(Future):
-    """The future of a message, which goes back to its socket if nobody wants it any more.
-
-    As any future it can be cancelled until those who wait for it were told that it is done. If the message had been
-    received by then, the next receive gets it. A later `cancel` returns False, as it has to; but if nobody has seen the
-    message yet, the next receive gets it as well, unless somebody asks for the result first.
+    Returns
+    -------
+    type
+        A subclass.
     """
+    cancel, cancelled = future_class.cancel, future_class.cancelled
+    result, exception = future_class.result, future_class.exception
+    wait = future_class.__await__
 
-    __slots__ = ("_hand",)
+    class Received(future_class):
+        """The future of a message, which goes back to its socket if nobody wants it any more.
 
-    def cancel(self, msg=None):
-        cdef Hand hand
-        if not self.done():
-            return plain_cancel(self, msg)
-        hand = self._hand
-        return hand is not None and hand.state == HELD and hand.give_back()
+        As any future it can be cancelled until those who wait for it were told that it is done. If the message had been
+        received by then, the next receive gets it. A later `cancel` returns False, as it has to; but if nobody has
+        seen the message yet, the next receive gets it as well, unless somebody asks for the result first.
+        """
 
-    def cancelled(self):
-        cdef Hand hand = self._hand
-        return hand is not None and hand.state == RETURNED or plain_cancelled(self)
+        __slots__ = ("_hand",)
 
-    def result(self):
-        take(self._hand)
-        return plain_result(self)
+        def cancel(self, msg=None):
+            cdef Hand hand
+            if not self.done():
+                return cancel(self, msg)
+            hand = self._hand
+            return hand is not None and hand.state == HELD and hand.give_back()
 
-    def exception(self):
-        cdef Hand hand = self._hand
-        if hand is not None and hand.state == RETURNED:
-            raise CancelledError()
-        return plain_exception(self)
+        def cancelled(self):
+            return is_returned(self._hand) or cancelled(self)
 
-    def __await__(self):
-        if self.done():
-            take(self._hand)
-        return plain_await(self)
+        def result(self):
+            take(self, self._hand)
+            return result(self)
 
-    __iter__ = __await__
+        def exception(self):
+            if is_returned(self._hand):
+                raise self._make_cancelled_error()
+            return exception(self)
+
+        def __await__(self):
+            if self.done():
+                take(self, self._hand)
+            return wait(self)
+
+        __iter__ = __await__
+
+    return Received
 
 
-cdef int take(Hand hand) except -1:
+cdef bint is_returned(Hand hand) noexcept:
+    return hand is not None and hand.state == RETURNED
+
+
+cdef int take(future, Hand hand) except -1:
     """Somebody sees the message of a future, if it has one."""
     if hand is not None and not hand.take():
-        raise CancelledError()
+        raise future._make_cancelled_error()
     return 0
 
 
@@ -258,14 +270,16 @@ cdef object build(PendingReceive receive, Hand hand):
 
 
 def begin_receive(
-    Socket socket not None, loop, get_hub, bint whole, int flags, copy=True, bint track=False, load=None, buffer=None,
-    Py_ssize_t nbytes=0
+    Socket socket not None, future_class, loop, get_hub, bint whole, int flags, copy=True, bint track=False, load=None,
+    buffer=None, Py_ssize_t nbytes=0
 ):
     """Receive now if there is a message, or else when the turn of this call has come.
 
     Parameters
     ----------
     socket : Socket
+    future_class : type
+        From `received_class`.
     loop : event loop
         Of the future.
     get_hub : callable
@@ -285,7 +299,7 @@ def begin_receive(
 
     Returns
     -------
-    Received
+    Future
         Of the result, the error, or `Again` after RCVTIMEO.
     """
     cdef Trampoline trampoline = socket.waiter
@@ -293,7 +307,7 @@ def begin_receive(
     cdef Py_buffer view
     cdef double timeout
     cdef Hand hand
-    future = Received(loop=loop)
+    future = future_class(loop=loop)
     future._hand = None
     receive.future = future
     receive.socket = socket

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import warnings
 from typing import Any
 
@@ -10,15 +9,15 @@ from tornado.ioloop import PeriodicCallback as PeriodicCallback
 from tornado.log import app_log as app_log
 from tornado.platform.asyncio import AsyncIOLoop
 
-from zmq.core.selector import Selector
+from zmq.eventloop import selector as _selector
 from zmq.green.poll import Poller
 
 
-class EventLoop(asyncio.SelectorEventLoop):
+class EventLoop(_selector.EventLoop):
     """asyncio's loop, waiting in gevent's hub."""
 
     def __init__(self) -> None:
-        super().__init__(Selector(Poller))
+        super().__init__(Poller)
 
 
 class IOLoop(AsyncIOLoop):

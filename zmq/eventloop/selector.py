@@ -1,7 +1,12 @@
-"""`Selector`: a selector for asyncio's event loops that waits in a hub, so that other greenlets run meanwhile."""
+"""`EventLoop`: asyncio's event loop, waiting in a hub by means of a `Selector`, so that other greenlets run meanwhile.
+
+asyncio notes for the thread which loop runs. While a greenlet waits in `Selector.select` its loop does not run: what
+was noted before is true again, so that others may run loops of their own, and the hub itself may be a loop.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import selectors
 from collections.abc import Mapping
 from typing import Any
@@ -20,6 +25,9 @@ class Selector(selectors.BaseSelector):
     poller_class : type
         A green `Poller`.
     """
+
+    #: The event loop in whose callback the loop that uses the selector runs: that of a hub, or None.
+    outer: asyncio.AbstractEventLoop | None = None
 
     def __init__(self, poller_class: type[Poller]) -> None:
         self.poller = poller_class()
@@ -50,7 +58,13 @@ class Selector(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         milliseconds = None if timeout is None else max(0.0, timeout) * 1000
         found = []
-        for fd, flags in self.poller.poll(milliseconds):
+        inner = asyncio._get_running_loop()
+        asyncio._set_running_loop(self.outer)
+        try:
+            ready = self.poller.poll(milliseconds)
+        finally:
+            asyncio._set_running_loop(inner)
+        for fd, flags in ready:
             key = self.keys.get(fd)
             if key is not None:
                 # An error is readable and writable, as the calls that meet it say.
@@ -82,3 +96,25 @@ class FileObjects(Mapping[Any, selectors.SelectorKey]):
 
     def __iter__(self) -> Any:
         return iter(self.selector.keys)
+
+
+class EventLoop(asyncio.SelectorEventLoop):
+    """asyncio's loop, blocking only the greenlet in which it runs.
+
+    Parameters
+    ----------
+    poller_class : type
+        A green `Poller`.
+    """
+
+    def __init__(self, poller_class: type[Poller]) -> None:
+        self.waits = Selector(poller_class)
+        super().__init__(self.waits)
+
+    def run_forever(self) -> None:
+        self.waits.outer = outer = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+        try:
+            super().run_forever()
+        finally:
+            asyncio._set_running_loop(outer)
