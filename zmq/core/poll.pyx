@@ -326,6 +326,9 @@ cdef class Registered(Subscription):
     cdef void gone(self) noexcept:
         self.members.lost(self)
 
+    cdef bint waits(self) noexcept:
+        return self.members.waiting and self.members.born == wait.generation
+
 
 cdef class Wait:
     """One greenlet in `PollSet.poll`."""
@@ -532,6 +535,9 @@ cdef class PollSet:
             for registered in doubtful:
                 self.doubt(registered)
                 registered.socket.usable()
+                if registered.owner is None:
+                    # When it was registered somebody else had the socket to himself.
+                    (<Trampoline> registered.socket.waited()).subscribe(registered)
                 events = registered.owner.read_events()
                 if events < 0:
                     raise_errno(zmq_errno())

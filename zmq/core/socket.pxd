@@ -20,7 +20,6 @@ cdef class Socket:
     cdef int overrides      # which methods a subclass replaced
     cdef int message        # whether a message was begun with SNDMORE and not ended
     cdef bint drops
-    cdef object in_hand     # what a proxy took from it and could not pass on before it was stopped
     cdef object monitor_socket
     cdef public object context
     cdef readonly object socket_type
@@ -44,5 +43,6 @@ cdef class Socket:
     cdef Waiter waited(self)
 
 
+cdef list sockets_at(void *handle)
 cdef double seconds_of(timeout) except? -2
 cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) except -1

@@ -143,6 +143,22 @@ def living_sockets():
     return [socket for reference in list(living.values()) if (socket := reference()) is not None]
 
 
+# How many of them are shadows. While there are none, no two have the same handle.
+cdef long count_shadows = 0
+
+
+cdef list sockets_at(void *handle):
+    """Return all sockets for a handle: the original and its shadows; none while nothing has a shadow."""
+    cdef Socket socket
+    found = []
+    if not count_shadows:
+        return found
+    for socket in living_sockets():
+        if socket.handle == handle:
+            found.append(socket)
+    return found
+
+
 # What subclasses replace, by class; see DESIGN "Drop-in rules" in docs/design.md.
 cdef object overrides_of = weakref.WeakKeyDictionary()
 
@@ -247,11 +263,12 @@ cdef class Socket:
         self.born = -1
 
     def __init__(self, ctx_or_socket=None, socket_type=-1, *, shadow=None, copy_threshold=None):
+        global count_shadows
         cdef int number = -1
         cdef size_t size = sizeof(int)
         cdef size_t address
         cdef Context context
-        cdef Trampoline stale
+        cdef Trampoline stale, known
         if self.handle != NULL:
             raise RuntimeError("a Socket is made once")
         self.copy_threshold = COPY_THRESHOLD if copy_threshold is None else copy_threshold
@@ -296,8 +313,15 @@ cdef class Socket:
         self.overrides = 0 if type(self) is Socket else find_overrides(type(self))
         self.frame_class = self._frame_class
         self.born = wait.generation
+        if self.is_shadow:
+            known = known_trampoline(self.handle)
+            if known is not None and known.held_by is not None and known.held_by.born == wait.generation:
+                known.held_by.admit(self)
+                self.owner = known.held_by
+                self.born = wait.OWNED
         self._choose_hub()
         living[<size_t> <void *> self] = weakref.ref(self)
+        count_shadows += self.is_shadow
 
     def _choose_hub(self):
         """Park in, or block as, the class says now."""
@@ -316,8 +340,9 @@ cdef class Socket:
             warnings.warn(f"Unclosed socket {shown}", ResourceWarning, stacklevel=2, source=self)
 
     def __dealloc__(self):
-        if living is not None:
-            living.pop(<size_t> <void *> self, None)
+        global count_shadows
+        if living is not None and living.pop(<size_t> <void *> self, None) is not None:
+            count_shadows -= self.is_shadow
         if self.handle != NULL and not self.is_shadow and self.born == wait.generation:
             zmq_close(self.handle)
 
@@ -408,10 +433,17 @@ cdef class Socket:
         """
         cdef int milliseconds
         cdef void *handle = self.handle
+        cdef Owner owner
         if handle == NULL:
             return
-        if self.born == wait.OWNED and self.owner.born == wait.generation:
-            self.owner.stop()
+        owner = self.owner
+        if self.born == wait.OWNED and owner.born == wait.generation:
+            # It is gone as soon as it has given the sockets back: `owner` keeps it.
+            owner.stop()
+            handle = self.handle
+            if handle == NULL:
+                # Two threads close it.
+                return
         if self.born != wait.generation:
             self.handle = NULL
             self.born = -1
@@ -429,7 +461,6 @@ cdef class Socket:
             self.waiter.close()
         self.handle = NULL
         self.born = -1
-        self.in_hand = None
         if self.context is not None and getattr(self.context, "_sockets", None) is not None:
             self.context._sockets.discard(self)
         if zmq_close(handle) != 0 and zmq_errno() != Errno.ENOTSOCK:

@@ -1,5 +1,5 @@
 from zmq.core.hub cimport Hub
-from zmq.core.wait cimport Turn, Waiter
+from zmq.core.wait cimport Owner, Turn, Waiter
 
 
 cdef class Parked(Turn):
@@ -33,6 +33,7 @@ cdef class Subscription:
     cdef void touched(self) noexcept
     cdef void ready(self, int events) noexcept
     cdef void gone(self) noexcept
+    cdef bint waits(self) noexcept
 
 
 cdef class Trampoline(Waiter):
@@ -47,7 +48,8 @@ cdef class Trampoline(Waiter):
     cdef int born           # `generation` when the socket was made
     cdef int parked         # turns and armed subscriptions
     cdef bint armed
-    cdef bint owned         # somebody has the socket to himself: it must not be looked at
+    cdef Owner held_by      # who has the socket to himself: nobody else may look at it
+    cdef object in_hand     # what a proxy took from it and could not pass on before it was stopped
     cdef bint ringing       # the hub is in `on_readable`
     cdef Parked first       # whom it will switch to last
     cdef Trampoline partner  # whose bell rang when somebody had parked here
@@ -72,6 +74,7 @@ cdef class Trampoline(Waiter):
     cdef int descriptor(self) except -1
     cdef int moor(self, get_hub) except -1
     cdef void unmoor(self) noexcept
+    cdef bint is_waited_for(self) noexcept
     cdef void try_senders(self) noexcept
     cdef void try_route(self, bytes route) noexcept
     cdef void look_again(self) noexcept

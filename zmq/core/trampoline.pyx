@@ -77,7 +77,7 @@ from zmq.core.libzmq cimport (
 from zmq.core.check cimport raise_errno
 from zmq.core.hub cimport Hub
 from zmq.core cimport wait
-from zmq.core.wait cimport Turn, Waiter
+from zmq.core.wait cimport Owner, Turn, Waiter
 
 cdef extern from * nogil:
     """
@@ -302,7 +302,7 @@ cdef class Subscription:
 
     `touched` is called after every operation on the socket. `ready` is called whenever EVENTS was read, by
     whomever, with what it said; -1 stands for an error, which the next operation on the socket will report. `gone` is
-    called when the socket closes. None of them may switch greenlets.
+    called when the socket closes. `waits` tells whether a greenlet waits by it now. None of them may switch greenlets.
     """
 
     cdef void touched(self) noexcept:
@@ -313,6 +313,9 @@ cdef class Subscription:
 
     cdef void gone(self) noexcept:
         pass
+
+    cdef bint waits(self) noexcept:
+        return self.armed
 
 
 cdef class Trampoline(Waiter):
@@ -345,7 +348,7 @@ cdef class Trampoline(Waiter):
         """Read EVENTS, which stills the bell; -1 on an error."""
         cdef int events = 0
         cdef size_t size = sizeof(int)
-        if self.owned:
+        if self.held_by is not None:
             return 0
         if self.bell != NULL:
             bell_still(self.bell)
@@ -492,6 +495,16 @@ cdef class Trampoline(Waiter):
             subscription.touched()
         if self.parked:
             self.stilled(self.read_events())
+
+    cdef bint is_waited_for(self) noexcept:
+        """Tell whether a greenlet waits, in a queue or by a subscription."""
+        cdef Subscription subscription
+        if self.parked:
+            return True
+        for subscription in self.subscriptions:
+            if subscription.waits():
+                return True
+        return False
 
     cdef void stilled(self, int events) noexcept:
         """EVENTS was read by somebody who operated: pass the news on, and try routed senders soon."""
@@ -701,6 +714,7 @@ cdef class Trampoline(Waiter):
         self.watcher = self.watched_hub = self.ring = None
         self.partner = None
         self.trust = 0
+        self.in_hand = None
         for queue in (self.receivers, self.senders, self.pollers):
             while queue.head is not None:
                 turn = queue.head

@@ -24,5 +24,6 @@ cdef class Waiter:
     cdef void close(self) noexcept
 
 cdef class Owner:
-    cdef int born           # `generation` when it took its sockets
+    cdef int born           # `generation` when it was made
+    cdef int admit(self, shadow) except -1
     cdef int stop(self) except -1

@@ -92,6 +92,13 @@ cdef class Waiter:
 cdef class Owner:
     """Somebody who has sockets to himself for a time, such as a proxy that runs."""
 
+    def __cinit__(self):
+        self.born = generation
+
+    cdef int admit(self, shadow) except -1:
+        """A shadow of one of the sockets was made: it belongs to the owner too, and is given back with the rest."""
+        raise NotImplementedError
+
     cdef int stop(self) except -1:
         """Give the sockets back before this returns, because one of them is about to be closed; in any thread."""
         raise NotImplementedError

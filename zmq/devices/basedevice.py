@@ -101,7 +101,8 @@ class Device:
     ----------
     context_factory : callable
         Returns the context to make the sockets in; that of the whole program, `Context.instance`. With
-        ``device.context_factory = zmq.Context`` a device gets one of its own.
+        ``device.context_factory = zmq.Context`` a device gets one of its own, which it terminates in the end: it is
+        done when all has been sent, or LINGER is over.
     daemon : bool
         Whether the program may end while the device runs.
     done : bool
@@ -123,8 +124,8 @@ class Device:
     context_factory: Callable[[], Context[Any]] = Context.instance
     #: What waits for the background part: in a thread, or in a hub.
     _poller_class: ClassVar[type[Poller]] = Poller
-    #: Whether messages are moved in the thread that runs the device.
-    _blocks: ClassVar[bool] = True
+    #: Whether messages are moved in the thread that runs the device, which does nothing else, also where it has a hub.
+    _blocks: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -234,6 +235,8 @@ class Device:
             raise
         self._sockets = sockets
         self._report("ready")
+        if self._stopping:
+            self.stop()
         return tuple(sockets)
 
     # Running.
@@ -267,7 +270,16 @@ class Device:
             if not self._stopping:
                 raise
         finally:
-            self.done = True
+            try:
+                self._end_context()
+            finally:
+                self.done = True
+
+    def _end_context(self) -> None:
+        """Terminate the context, if the device had it made for itself: what its sockets still hold goes out first."""
+        context = self._context
+        if context is not None and isinstance(self.context_factory, type):
+            context.term()
 
     def start(self) -> None:
         """Start the device. In the background ones this returns when its sockets are made.
@@ -315,12 +327,20 @@ class Device:
         return bool(zmq_poll([(fd, PollEvent.POLLIN)], milliseconds, poller_class=self._poller_class))
 
 
+def tell(fd: int) -> None:
+    """Make a pipe readable, unless it is -1; to close it is not enough while the child of a fork has it too."""
+    if fd >= 0:
+        os.write(fd, b"x")
+        os.close(fd)
+
+
 class BackgroundDevice(Device):
     """A `Device` that runs beside its caller, in the same process: what threads and greenlets have in common."""
 
-    #: What closes when the sockets are made, and when the device has ended; -1 for what is closed.
+    #: What is written to when the sockets are made, and when the device has ended; -1 once that was done.
     _ready = _over = -1
-    _ended = -1
+    #: What becomes readable then.
+    _made = _ended = -1
     _error: BaseException | None = None
 
     def _launch(self, target: Callable[[], None]) -> Any:
@@ -328,40 +348,46 @@ class BackgroundDevice(Device):
         raise NotImplementedError
 
     def __del__(self) -> None:
-        if self._ended >= 0:
-            os.close(self._ended)
+        for fd in (self._made, self._ended):
+            if fd >= 0:
+                os.close(fd)
 
     def start(self) -> None:
         if self._ended >= 0:
             raise RuntimeError("a device is started once")
-        made, self._ready = os.pipe()
+        self._made, self._ready = os.pipe()
         self._ended, self._over = os.pipe()
         try:
             self.launcher = self._launch(self._run_in_background)
-            if self._says_when_ready():
-                self._wait(made)
-        finally:
-            os.close(made)
-        if self.done and self._error is not None:
-            raise self._error
+        except BaseException:
+            self._end()
+            raise
+        if self._says_when_ready():
+            self._wait(self._made)
+            if self.done and self._error is not None:
+                raise self._error
 
     def _run_in_background(self) -> None:
         try:
             self.run()
         except Exception as error:
             self._error = error
-            if self._ready < 0:
+            if self._ready < 0 or not self._says_when_ready():
                 # Who started the device does not look any more. Who joins it will, if anybody ever does.
                 threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))
         finally:
-            self._report("done")
-            over, self._over = self._over, -1
-            os.close(over)
+            self._end()
+
+    def _end(self, *_: object) -> None:
+        """Tell everybody that the device has ended; once more does nothing."""
+        self.done = True
+        self._report("done")
+        over, self._over = self._over, -1
+        tell(over)
 
     def _report(self, event: str) -> None:
         ready, self._ready = self._ready, -1
-        if ready >= 0:
-            os.close(ready)
+        tell(ready)
 
     def join(self, timeout: float | None = None) -> None:
         if self._ended < 0:
@@ -381,6 +407,7 @@ class ThreadDevice(BackgroundDevice):
     """
 
     launcher: NativeThread = None  # type: ignore[assignment]
+    _blocks: ClassVar[bool] = True
 
     def _launch(self, target: Callable[[], None]) -> NativeThread:
         thread = NativeThread(target, daemon=self.daemon, name=type(self).__name__)
@@ -402,11 +429,16 @@ class ProcessDevice(Device):
     _connection: Connection | None = None
     _error: BaseException | None = None
     _ready = False
+    #: Whether this is the device in the process, not the one that started it.
+    _in_process = False
+    _blocks: ClassVar[bool] = True
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in ("launcher", "_connection")}
 
     def start(self) -> None:
+        if self.launcher is not None:
+            raise RuntimeError("a device is started once")
         self._connection, theirs = multiprocessing.Pipe(duplex=False)
         self.launcher = multiprocessing.Process(target=self._run_in_process, args=(theirs,), name=type(self).__name__)
         self.launcher.daemon = self.daemon
@@ -418,6 +450,7 @@ class ProcessDevice(Device):
 
     def _run_in_process(self, connection: Connection) -> None:
         self._connection = connection
+        self._in_process = True
         try:
             self.run()
         except Exception as error:
@@ -425,7 +458,7 @@ class ProcessDevice(Device):
                 connection.send(error)
             except Exception:
                 connection.send(RuntimeError(f"{type(error).__name__}: {error}"))
-            if not self._ready:
+            if not self._ready and self._says_when_ready():
                 # Who starts the device raises it.
                 raise SystemExit(1) from None
             raise
@@ -452,9 +485,14 @@ class ProcessDevice(Device):
 
     def stop(self) -> None:
         self._stopping = True
-        self.launcher.terminate()
+        if self._in_process:
+            super().stop()
+        elif self.launcher is not None:
+            self.launcher.terminate()
 
     def join(self, timeout: float | None = None) -> None:
+        if self.launcher is None:
+            raise RuntimeError("cannot join a device that was not started")
         if not self._wait(self.launcher.sentinel, timeout):
             return
         # It ends now, if it has not yet.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import eventlet
 
@@ -22,7 +22,6 @@ class Device(basedevice.Device):
 
     context_factory: Callable[[], Any] = Context.instance
     _poller_class = Poller
-    _blocks: ClassVar[bool] = False
 
 
 class GreenDevice(basedevice.BackgroundDevice):
@@ -37,10 +36,12 @@ class GreenDevice(basedevice.BackgroundDevice):
     context_factory: Callable[[], Any] = Context.instance
     launcher: eventlet.greenthread.GreenThread
     _poller_class = Poller
-    _blocks: ClassVar[bool] = False
 
     def _launch(self, target: Callable[[], None]) -> eventlet.greenthread.GreenThread:
-        return eventlet.spawn(target)
+        greenlet = eventlet.spawn(target)
+        # Also if it is killed before it could begin.
+        greenlet.link(self._end)
+        return greenlet
 
 
 class ThreadDevice(basedevice.ThreadDevice):
