@@ -77,7 +77,7 @@ from zmq.core.libzmq cimport (
 from zmq.core.check cimport raise_errno
 from zmq.core.hub cimport Hub
 from zmq.core cimport wait
-from zmq.core.wait cimport Owner, Turn, Waiter
+from zmq.core.wait cimport Turn, Waiter
 
 cdef extern from * nogil:
     """

@@ -406,7 +406,7 @@ class ThreadDevice(BackgroundDevice):
         The thread, once it was started.
     """
 
-    launcher: NativeThread = None  # type: ignore[assignment]
+    launcher: NativeThread
     _blocks: ClassVar[bool] = True
 
     def _launch(self, target: Callable[[], None]) -> NativeThread:
@@ -425,7 +425,8 @@ class ProcessDevice(Device):
     """
 
     context_factory: Callable[[], Context[Any]] = Context
-    launcher: multiprocessing.Process = None  # type: ignore[assignment]
+    launcher: multiprocessing.Process
+    #: What the process says; None before it is started.
     _connection: Connection | None = None
     _error: BaseException | None = None
     _ready = False
@@ -437,15 +438,16 @@ class ProcessDevice(Device):
         return {name: value for name, value in vars(self).items() if name not in ("launcher", "_connection")}
 
     def start(self) -> None:
-        if self.launcher is not None:
+        if self._connection is not None:
             raise RuntimeError("a device is started once")
-        self._connection, theirs = multiprocessing.Pipe(duplex=False)
+        ours, theirs = multiprocessing.Pipe(duplex=False)
         self.launcher = multiprocessing.Process(target=self._run_in_process, args=(theirs,), name=type(self).__name__)
         self.launcher.daemon = self.daemon
         self.launcher.start()
         theirs.close()
+        self._connection = ours
         if self._says_when_ready():
-            self._wait(self._connection.fileno())
+            self._wait(ours.fileno())
             self._listen()
 
     def _run_in_process(self, connection: Connection) -> None:
@@ -487,11 +489,11 @@ class ProcessDevice(Device):
         self._stopping = True
         if self._in_process:
             super().stop()
-        elif self.launcher is not None:
+        elif self._connection is not None:
             self.launcher.terminate()
 
     def join(self, timeout: float | None = None) -> None:
-        if self.launcher is None:
+        if self._connection is None:
             raise RuntimeError("cannot join a device that was not started")
         if not self._wait(self.launcher.sentinel, timeout):
             return
