@@ -71,7 +71,7 @@ from zmq.core.trampoline cimport Trampoline, wait_readable
 from zmq.core.wait cimport Owner
 from zmq.core.transfer cimport Incoming, Outgoing, Part, discard, expect, prepare_all, release, try_recv, try_send
 
-from zmq.core.constants import DeviceType, Errno
+from zmq.core.constants import DeviceType, Errno, SocketType
 from zmq.core.error import ZMQError
 
 cdef extern from "<pthread.h>" nogil:
@@ -416,10 +416,7 @@ cdef class Running(Owner):
         cdef Socket socket
         cdef Direction *forth = &self.relay.directions[0]
         cdef Direction *back = &self.relay.directions[1]
-        if not passes(frontend, backend) and not passes(backend, frontend):
-            raise ZMQError(
-                EINVAL, f"nothing can pass between {frontend} and {backend}: none receives what the other sends"
-            )
+        check_types(frontend, backend, capture, control)
         for socket in (frontend, backend, capture, control):
             if socket is None:
                 continue
@@ -605,9 +602,27 @@ cdef int take_in_hand(Direction *way, Trampoline source) except -1:
     return 0
 
 
-cdef bint passes(Socket source, Socket target) except -1:
-    """Tell whether sockets of these types can receive, and send."""
-    return source.socket_type not in (ZMQ_PUSH, ZMQ_PUB) and target.socket_type not in (ZMQ_PULL, ZMQ_SUB)
+cdef bint receives(Socket socket) except -1:
+    """Tell whether sockets of this type can receive."""
+    return socket.socket_type not in (ZMQ_PUSH, ZMQ_PUB, SocketType.SCATTER, SocketType.RADIO)
+
+
+cdef bint sends(Socket socket) except -1:
+    """Tell whether sockets of this type can send."""
+    return socket.socket_type not in (ZMQ_PULL, ZMQ_SUB, SocketType.GATHER, SocketType.DISH)
+
+
+cdef int check_types(Socket frontend, Socket backend, Socket capture, Socket control) except -1:
+    """Raise where a socket could never do what it is there for: the loop would wait in silence."""
+    if not (receives(frontend) and sends(backend)) and not (receives(backend) and sends(frontend)):
+        raise ZMQError(
+            EINVAL, f"nothing can pass between {frontend} and {backend}: none receives what the other sends"
+        )
+    if capture is not None and not sends(capture):
+        raise ZMQError(EINVAL, f"{capture} can't send: it can't be given copies of what passes")
+    if control is not None and not receives(control):
+        raise ZMQError(EINVAL, f"{control} can't receive: it can't be told what to do")
+    return 0
 
 
 cdef relay_between(Socket frontend, Socket backend, Socket capture, Socket control, tuple prefixes, bint block):
@@ -652,7 +667,7 @@ def proxy(Socket frontend not None, Socket backend not None, Socket capture=None
         The context was terminated: how a proxy usually ends.
     ZMQError
         ENOTSOCK: a socket is closed. EBUSY: another proxy has a socket, or a greenlet waits for it. EINVAL: the types
-        of the sockets let nothing pass.
+        of the sockets let nothing pass, or `capture` can't send.
 
     Notes
     -----
@@ -670,16 +685,16 @@ def proxy_steerable(Socket frontend not None, Socket backend not None, Socket ca
         As in `proxy`.
     control : Socket, optional
         A PAIR, PULL, SUB or REP that receives ``b"PAUSE"``, ``b"RESUME"``, ``b"TERMINATE"``, upon which the call
-        returns, and ``b"STATISTICS"``, which is answered with 8 frames of an unsigned 64-bit integer each, in the
-        machine's byte order: messages and bytes received from the front end, messages and bytes sent to it, and the
-        same for the back end. A REP gets an empty answer to the other commands.
+        returns, and ``b"STATISTICS"``, which all but a PULL and a SUB answer with 8 frames of an unsigned 64-bit
+        integer each, in the machine's byte order: messages and bytes received from the front end, messages and bytes
+        sent to it, and the same for the back end. A REP sends an empty answer to the other commands.
 
     Raises
     ------
     ValueError
         Another command came.
     ContextTerminated, ZMQError
-        As in `proxy`.
+        As in `proxy`; EINVAL also where `control` can't receive.
 
     Notes
     -----

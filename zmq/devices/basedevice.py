@@ -406,7 +406,7 @@ class ThreadDevice(BackgroundDevice):
         The thread, once it was started.
     """
 
-    launcher: NativeThread
+    launcher: NativeThread | None = None
     _blocks: ClassVar[bool] = True
 
     def _launch(self, target: Callable[[], None]) -> NativeThread:
@@ -425,26 +425,24 @@ class ProcessDevice(Device):
     """
 
     context_factory: Callable[[], Context[Any]] = Context
-    launcher: multiprocessing.Process
-    #: What the process says; None before it is started.
+    launcher: multiprocessing.Process | None = None
     _connection: Connection | None = None
     _error: BaseException | None = None
     _ready = False
-    #: Whether this is the device in the process, not the one that started it.
-    _in_process = False
     _blocks: ClassVar[bool] = True
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in ("launcher", "_connection")}
 
     def start(self) -> None:
-        if self._connection is not None:
+        if self.launcher is not None:
             raise RuntimeError("a device is started once")
         ours, theirs = multiprocessing.Pipe(duplex=False)
-        self.launcher = multiprocessing.Process(target=self._run_in_process, args=(theirs,), name=type(self).__name__)
-        self.launcher.daemon = self.daemon
-        self.launcher.start()
+        process = multiprocessing.Process(target=self._run_in_process, args=(theirs,), name=type(self).__name__)
+        process.daemon = self.daemon
+        process.start()
         theirs.close()
+        self.launcher = process
         self._connection = ours
         if self._says_when_ready():
             self._wait(ours.fileno())
@@ -452,7 +450,6 @@ class ProcessDevice(Device):
 
     def _run_in_process(self, connection: Connection) -> None:
         self._connection = connection
-        self._in_process = True
         try:
             self.run()
         except Exception as error:
@@ -486,14 +483,15 @@ class ProcessDevice(Device):
             raise self._error
 
     def stop(self) -> None:
-        self._stopping = True
-        if self._in_process:
+        if self.launcher is None:
+            # Not started yet, or this is the process.
             super().stop()
-        elif self._connection is not None:
+        else:
+            self._stopping = True
             self.launcher.terminate()
 
     def join(self, timeout: float | None = None) -> None:
-        if self._connection is None:
+        if self.launcher is None:
             raise RuntimeError("cannot join a device that was not started")
         if not self._wait(self.launcher.sentinel, timeout):
             return

@@ -34,7 +34,7 @@ class GreenDevice(basedevice.BackgroundDevice):
     """
 
     context_factory: Callable[[], Any] = Context.instance
-    launcher: eventlet.greenthread.GreenThread
+    launcher: eventlet.greenthread.GreenThread | None = None
     _poller_class = Poller
 
     def _launch(self, target: Callable[[], None]) -> eventlet.greenthread.GreenThread:

@@ -34,7 +34,7 @@ class GreenDevice(basedevice.BackgroundDevice):
     """
 
     context_factory: Callable[[], Any] = Context.instance
-    launcher: gevent.Greenlet[..., Any]
+    launcher: gevent.Greenlet[..., Any] | None = None
     _poller_class = Poller
 
     def _launch(self, target: Callable[[], None]) -> gevent.Greenlet[..., Any]:
