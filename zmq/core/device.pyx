@@ -129,12 +129,12 @@ cdef struct Relay:
 
 
 cdef inline int events_of(void *socket) noexcept nogil:
-    """Read EVENTS; 0 on an error, which the next attempt will meet."""
+    """Read EVENTS; -1, which has all of them, on an error."""
     cdef int events = 0
     cdef size_t size = sizeof(int)
     while zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) != 0:
         if zmq_errno() != EINTR:
-            return ZMQ_POLLIN | ZMQ_POLLOUT
+            return -1
     return events
 
 
@@ -215,16 +215,25 @@ cdef void swap(zmq_msg_t *one, zmq_msg_t *other) noexcept nogil:
 
 cdef int move(Direction *way, void *capture) noexcept nogil:
     """Move a burst of messages. Returns 0, also when there is nothing to do, or an error code."""
-    cdef int _, err
+    cdef int _, err, events
     if way.message.count == 0 and not events_of(way.source) & ZMQ_POLLIN:
         return 0
     for _ in range(BURST):
         if way.message.count == 0:
             # One socket for both may be able to send only once it has received, as a REP is.
-            if way.target != way.source and not events_of(way.target) & ZMQ_POLLOUT:
-                return 0
-            if capture != NULL and not events_of(capture) & ZMQ_POLLOUT:
-                return 0
+            if way.target != way.source:
+                events = events_of(way.target)
+                if not events & ZMQ_POLLOUT:
+                    return 0
+                if events < 0:
+                    # Such as the end of its context: nothing is taken any more that could not be passed on.
+                    return zmq_errno()
+            if capture != NULL:
+                events = events_of(capture)
+                if not events & ZMQ_POLLOUT:
+                    return 0
+                if events < 0:
+                    return zmq_errno()
             expect(&way.message, True)
             err = try_recv(way.source, &way.message, ZMQ_DONTWAIT)
             if err:
