@@ -268,6 +268,19 @@ def test_a_context_of_its_own_ends_with_it(way: Way) -> None:
     assert way.in_a_process or device._context.closed
 
 
+@in_this_process
+def test_a_context_of_its_own_may_be_terminated_by_another(way: Way) -> None:
+    for _ in range(20):
+        device = way.make("MonitoredQueue", way.zmq.ROUTER, way.zmq.DEALER)
+        factory = device.context_factory
+        device.context_factory = getattr(factory, "__self__", factory)
+        way.start(device)
+        wait_until(way.front_end, lambda device=device: device._sockets)
+        way.front_end.spawn(device._context.term).get()
+        way.join(device)
+        assert device._context.closed
+
+
 # How they run.
 
 

@@ -154,7 +154,10 @@ cdef list sockets_at(void *handle):
     if not count_shadows:
         return found
     for socket in living_sockets():
-        if socket.handle == handle:
+        # Those of the parent of a fork may have had the same.
+        if socket.handle == handle and (
+            socket.born == wait.generation or socket.born == wait.OWNED and socket.owner.born == wait.generation
+        ):
             found.append(socket)
     return found
 

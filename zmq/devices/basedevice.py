@@ -262,16 +262,19 @@ class Device:
         ValueError, ZMQError
             The sockets can't be made, or messages can't be moved any more.
         """
+        terminated = False
         try:
             self.run_device()
         except ContextTerminated:
-            pass
+            # Somebody else is at it, and waits for the sockets that were closed just now.
+            terminated = True
         except ZMQError:
             if not self._stopping:
                 raise
         finally:
             try:
-                self._end_context()
+                if not terminated:
+                    self._end_context()
             finally:
                 self.done = True
 

@@ -12,6 +12,7 @@ from zmq.core.device import monitored_queue as monitored_queue
 from zmq.core.device import proxy as proxy
 from zmq.core.device import proxy_steerable as proxy_steerable
 from zmq.devices import basedevice, monitoredqueuedevice, proxydevice, proxysteerabledevice
+from zmq.devices import monitoredqueue as monitoredqueue
 from zmq.eventlet.core import Context
 from zmq.eventlet.device import device as device
 from zmq.eventlet.poll import Poller
