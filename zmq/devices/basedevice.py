@@ -143,6 +143,7 @@ class Device:
         self._ends = {"in": End(in_type), "out": End(out_type)}
         self._context: Context[Any] | None = None
         self._sockets: list[Socket[Any]] = []
+        self._started = False
         self._stopping = False
 
     # The ends.
@@ -287,6 +288,8 @@ class Device:
     def start(self) -> None:
         """Start the device. In the background ones this returns when its sockets are made.
 
+        Should a time-out interrupt that, they are made all the same, and to start the device again is to wait again.
+
         Raises
         ------
         ValueError, ZMQError
@@ -356,19 +359,23 @@ class BackgroundDevice(Device):
                 os.close(fd)
 
     def start(self) -> None:
-        if self._ended >= 0:
+        if self._started:
             raise RuntimeError("a device is started once")
-        self._made, self._ready = os.pipe()
-        self._ended, self._over = os.pipe()
-        try:
-            self.launcher = self._launch(self._run_in_background)
-        except BaseException:
-            self._end()
-            raise
+        if self._ended < 0:
+            self._made, self._ready = os.pipe()
+            self._ended, self._over = os.pipe()
+            try:
+                self.launcher = self._launch(self._run_in_background)
+            except BaseException:
+                self._started = True
+                self._end()
+                raise
         if self._says_when_ready():
             self._wait(self._made)
+            self._started = True
             if self.done and self._error is not None:
                 raise self._error
+        self._started = True
 
     def _run_in_background(self) -> None:
         try:
@@ -438,18 +445,21 @@ class ProcessDevice(Device):
         return {name: value for name, value in vars(self).items() if name not in ("launcher", "_connection")}
 
     def start(self) -> None:
-        if self.launcher is not None:
+        if self._started:
             raise RuntimeError("a device is started once")
-        ours, theirs = multiprocessing.Pipe(duplex=False)
-        process = multiprocessing.Process(target=self._run_in_process, args=(theirs,), name=type(self).__name__)
-        process.daemon = self.daemon
-        process.start()
-        theirs.close()
-        self.launcher = process
-        self._connection = ours
-        if self._says_when_ready():
-            self._wait(ours.fileno())
+        if self.launcher is None:
+            ours, theirs = multiprocessing.Pipe(duplex=False)
+            process = multiprocessing.Process(target=self._run_in_process, args=(theirs,), name=type(self).__name__)
+            process.daemon = self.daemon
+            process.start()
+            theirs.close()
+            self._connection = ours
+            self.launcher = process
+        if self._says_when_ready() and self._connection is not None:
+            self._wait(self._connection.fileno())
+            self._started = True
             self._listen()
+        self._started = True
 
     def _run_in_process(self, connection: Connection) -> None:
         self._connection = connection
