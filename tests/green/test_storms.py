@@ -1,5 +1,6 @@
-"""Many greenlets on few sockets, while they time out, are killed and disturb one another: nothing is lost or comes twice,
-every sender's messages come in order, and nobody is forgotten.
+"""Many greenlets on few sockets, that time out, are killed and disturb one another.
+
+Nothing is lost or comes twice, every sender's messages come in order, and nobody is forgotten.
 
 Chance decides, from a fixed seed. The alarm that looks for wake-ups that were missed looks often here, so that one is
 found before the next message covers it up; every test ends by asking how many it found.

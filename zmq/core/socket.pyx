@@ -1496,9 +1496,23 @@ cdef class Socket:
             return trampoline.poll(self.get_hub, flags, seconds)
         item.socket = self.handle
         item.events = flags
-        poll_in_thread(&item, 1, seconds, self)
+        if seconds == 0:
+            # Not without the GIL: a thread that computes would not give it back soon.
+            item.revents = item.events & self.look()
+        else:
+            poll_in_thread(&item, 1, seconds, self)
         self.operated()
         return item.revents
+
+    cdef int look(self) except -1:
+        """Read EVENTS."""
+        cdef int found = 0
+        cdef size_t size = sizeof(int)
+        while zmq_getsockopt(self.handle, ZMQ_EVENTS, &found, &size) != 0:
+            if zmq_errno() != EINTR:
+                raise_errno(zmq_errno())
+            PyErr_CheckSignals()
+        return found
 
     # Monitoring.
 

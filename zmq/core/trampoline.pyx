@@ -48,6 +48,7 @@ told of. It never should find any. If it does it wakes the greenlet, counts it i
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
 from cpython.pythread cimport PyThread_get_thread_ident
 from libc.errno cimport EINTR, EINVAL
 from libc.string cimport memcmp
@@ -866,17 +867,5 @@ cdef void cancel(timer) noexcept:
 
 cdef void report(error) noexcept:
     """Show an error of the hub in a place that must not raise."""
-    import sys
-    sys.unraisablehook(UnraisableArgs(error))
-
-
-class UnraisableArgs:
-    """What `sys.unraisablehook` expects."""
-
-    err_msg = "Exception ignored while greenlets that wait for a 0MQ socket were woken"
-    object = None
-
-    def __init__(self, error):
-        self.exc_type = type(error)
-        self.exc_value = error
-        self.exc_traceback = error.__traceback__
+    PyErr_SetObject(type(error), error)
+    PyErr_WriteUnraisable("greenlets that wait for a 0MQ socket")
