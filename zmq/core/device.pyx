@@ -330,7 +330,7 @@ cdef int in_this_thread(Relay *relay, list sockets) except -1:
         wait.unblock()
 
 
-cdef int in_native_thread(Relay *relay, Hub hub) except -1:
+cdef int in_native_thread(Relay *relay, list sockets, Hub hub) except -1:
     """Run the loop in a thread of its own while this greenlet is parked."""
     cdef pthread_t thread
     cdef int err
@@ -350,7 +350,7 @@ cdef int in_native_thread(Relay *relay, Hub hub) except -1:
         raise_errno(err)
     cdef int stopper_fd = stopper
     try:
-        wait_readable(hub, done, -1)
+        wait_readable(hub, done, -1, sockets)
     finally:
         # It hears of this before it moves another burst.
         with nogil:
@@ -372,7 +372,7 @@ cdef relay_between(Socket frontend, Socket backend, Socket capture, Socket contr
         if get_hub is None:
             in_this_thread(relay, [frontend, backend])
         else:
-            in_native_thread(relay, get_hub())
+            in_native_thread(relay, [frontend, backend], get_hub())
         result = relay.result
     finally:
         release(&relay.directions[0].message)

@@ -72,7 +72,7 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.message cimport Frame, frame_of
 from zmq.core.options cimport get_option, option_named, set_option
-from zmq.core.trampoline cimport Trampoline, known_trampoline, monotonic, trampoline_of
+from zmq.core.trampoline cimport Trampoline, known_trampoline, monotonic, refuel, trampoline_of
 from zmq.core.transfer cimport (
     Incoming,
     Outgoing,
@@ -163,17 +163,10 @@ cdef inline bint is_unobserved(Socket socket, int flags) noexcept:
 
     Nobody waits for the socket, and it is not time to let the hub run.
     """
-    cdef Waiter waiter = socket.waiter
-    if socket.born != wait.generation:
+    if socket.born != wait.generation or socket.waiter is not None and socket.waiter.interest:
         return False
-    if waiter is None:
-        return True
-    if waiter.interest:
-        return False
-    if flags & ZMQ_DONTWAIT or socket.get_hub is None:
-        return True
-    waiter.fuel -= 1
-    return waiter.fuel > 0
+    wait.fuel -= 1
+    return wait.fuel > 0 or flags & ZMQ_DONTWAIT or socket.get_hub is None
 
 
 cdef inline void sent(Socket socket, int more) noexcept:
@@ -763,14 +756,13 @@ cdef class Socket:
         cdef int err
         if self.born != wait.generation:
             self.usable()
-        if waiter is not None:
-            if self.get_hub is not None and not flags & ZMQ_DONTWAIT:
-                waiter.fuel -= cost
-                if waiter.fuel <= 0:
-                    waiter.refuel(self.get_hub)
-                    self.usable()
-            if waiter.interest:
-                return self.operate_parked(attempt, transfer, flags, events, False)
+        wait.fuel -= cost
+        if wait.fuel <= 0 and self.get_hub is not None and not flags & ZMQ_DONTWAIT:
+            refuel(self.get_hub)
+            self.usable()
+            waiter = self.waiter
+        if waiter is not None and waiter.interest:
+            return self.operate_parked(attempt, transfer, flags, events, False)
         err = attempt(self.handle, transfer, flags | ZMQ_DONTWAIT)
         if err == EAGAIN:
             err = self.attempt_again(attempt, transfer, events, True)
@@ -1281,16 +1273,14 @@ cdef class Socket:
         cdef void *source
         try:
             if size < LARGE:
-                if size >= 4096 and self.waiter is not None:
-                    self.waiter.fuel -= <int> (size >> 12)
+                wait.fuel -= size >> 12
                 return PyBytes_FromStringAndSize(<const char *> zmq_msg_data(msg), size)
             data = PyBytes_FromStringAndSize(NULL, size)
             target = PyBytes_AS_STRING(data)
             source = zmq_msg_data(msg)
             with nogil:
                 memcpy(target, source, <size_t> size)
-            if self.waiter is not None:
-                self.waiter.fuel -= <int> (size >> 12)
+            wait.fuel -= size >> 12
             return data
         finally:
             zmq_msg_close(msg)
@@ -1337,8 +1327,7 @@ cdef class Socket:
         expect(&incoming, True)
         self.operate(try_recv, &incoming, flags, ZMQ_POLLIN, 1)
         try:
-            if self.waiter is not None:
-                self.waiter.fuel -= <int> (incoming.count >> 3)
+            wait.fuel -= <long> incoming.count >> 3
             parts = []
             for i in range(incoming.count):
                 if copy:
