@@ -5,6 +5,7 @@ to wait (`zmq.core.wait`), how a message is transferred (`zmq.core.transfer`). G
 which hub to wait in.
 """
 
+import itertools
 import pickle
 import random
 import warnings
@@ -128,6 +129,9 @@ def _ask_version():
 
 
 _ask_version()
+
+# Numbers in the addresses of monitors.
+monitors = itertools.count()
 
 # Weak references to all sockets by their address. A plain dict can be copied while other threads make sockets.
 cdef dict living = {}
@@ -1551,7 +1555,8 @@ cdef class Socket:
         if monitor is not None and not monitor.closed:
             return monitor
         if addr is None:
-            addr = f"inproc://monitor.s-{self.get(SocketOption.FD)}"
+            # libzmq may still hold on to the address of a monitor that was disabled.
+            addr = f"inproc://monitor.s-{self.get(SocketOption.FD)}-{next(monitors)}"
         self.monitor(addr, Event.ALL if events is None else events)
         monitor = self.context.socket(SocketType.PAIR)
         monitor.connect(addr)
