@@ -131,7 +131,7 @@ def _ask_version():
 _ask_version()
 
 # Numbers in the addresses of monitors.
-monitors = itertools.count()
+_monitors = itertools.count()
 
 # Weak references to all sockets by their address. A plain dict can be copied while other threads make sockets.
 cdef dict living = {}
@@ -1556,7 +1556,7 @@ cdef class Socket:
             return monitor
         if addr is None:
             # libzmq may still hold on to the address of a monitor that was disabled.
-            addr = f"inproc://monitor.s-{self.get(SocketOption.FD)}-{next(monitors)}"
+            addr = f"inproc://monitor.s-{self.get(SocketOption.FD)}-{next(_monitors)}"
         self.monitor(addr, Event.ALL if events is None else events)
         monitor = self.context.socket(SocketType.PAIR)
         monitor.connect(addr)
