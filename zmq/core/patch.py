@@ -137,7 +137,7 @@ def run(prepare: Callable[[], object], arguments: Sequence[str], module: str) ->
         sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
     try:
         with io.open_code(path) as file:
-            code = pkgutil.read_code(file)  # type: ignore[attr-defined]
+            code = pkgutil.read_code(file)
             loader = SourcelessFileLoader if code else SourceFileLoader
             if code is None:
                 file.seek(0)
