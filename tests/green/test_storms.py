@@ -1,4 +1,4 @@
-"""Many greenlets on few sockets, while they time out, are killed and disturb one another.
+"""Many greenlets on few sockets, that time out, are killed and disturb one another.
 
 Nothing is lost or comes twice, every sender's messages come in order, and nobody is forgotten.
 

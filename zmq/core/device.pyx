@@ -541,7 +541,7 @@ cdef class Running(Owner):
             raise_errno(err)
         self.looping = True
         try:
-            wait_readable(hub, self.ended, -1)
+            wait_readable(hub, self.ended, -1, list(self.sockets))
         finally:
             self.end()
             self.operated()
@@ -637,7 +637,8 @@ cdef int check_types(Socket frontend, Socket backend, Socket capture, Socket con
 cdef relay_between(Socket frontend, Socket backend, Socket capture, Socket control, tuple prefixes, bint block):
     cdef Running running = Running()
     cdef int way
-    cdef Hub hub = None if frontend.get_hub is None or block else frontend.get_hub()
+    get_hub = frontend.get_hub or backend.get_hub
+    cdef Hub hub = None if get_hub is None or block else get_hub()
     if prefixes is not None:
         running.prefixes = prefixes
         for way in range(2):

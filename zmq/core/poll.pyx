@@ -29,7 +29,7 @@ from zmq.core.libzmq cimport (
     zmq_pollitem_t,
 )
 from zmq.core.socket cimport Socket, poll_in_thread, seconds_of
-from zmq.core.trampoline cimport Subscription, Trampoline, monotonic
+from zmq.core.trampoline cimport Subscription, Trampoline, monotonic, refuel
 
 from zmq.core.constants import PollEvent
 
@@ -567,7 +567,12 @@ cdef class PollSet:
         cdef Wait waiter
         cdef double deadline = -1
         self.own()
+        wait.fuel -= 1
+        if wait.fuel <= 0 and timeout != 0:
+            refuel(get_hub)
+            self.own()
         ready = self.collect()
+        wait.fuel -= len(ready) >> 3
         self.polled = True
         if ready or timeout == 0:
             return ready
@@ -583,6 +588,10 @@ cdef class PollSet:
             if ready or waiter.expired:
                 return ready
             waiter.woken = False
+
+    def members(self):
+        """Return what is waited for."""
+        return [*self.sockets, *self.descriptors]
 
     cdef int own(self) except -1:
         """Refuse a second thread, and leave the epoll set of the parent of a fork alone."""
@@ -630,6 +639,7 @@ cdef class PollSet:
                 watcher.start(self._wake)
             if deadline >= 0:
                 timer = hub.call_at(deadline, waiter.expire)
+            wait.park(waiter.greenlet, self)
             while not waiter.woken:
                 waiter.inside = True
                 try:
@@ -637,6 +647,7 @@ cdef class PollSet:
                 finally:
                     waiter.inside = False
         finally:
+            wait.unpark(waiter.greenlet)
             self.waiting.remove(waiter)
             if self.watcher is not None and not self.waiting:
                 self.watcher.stop()

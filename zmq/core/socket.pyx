@@ -5,6 +5,7 @@ to wait (`zmq.core.wait`), how a message is transferred (`zmq.core.transfer`). G
 which hub to wait in.
 """
 
+import itertools
 import pickle
 import random
 import warnings
@@ -72,7 +73,7 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.message cimport Frame, frame_of
 from zmq.core.options cimport get_option, option_named, set_option
-from zmq.core.trampoline cimport Trampoline, known_trampoline, monotonic, trampoline_of
+from zmq.core.trampoline cimport Trampoline, known_trampoline, monotonic, refuel, trampoline_of
 from zmq.core.transfer cimport (
     Incoming,
     Outgoing,
@@ -129,6 +130,9 @@ def _ask_version():
 
 _ask_version()
 
+# Numbers in the addresses of monitors.
+_monitors = itertools.count()
+
 # Weak references to all sockets by their address. A plain dict can be copied while other threads make sockets.
 cdef dict living = {}
 
@@ -182,17 +186,10 @@ cdef inline bint is_unobserved(Socket socket, int flags) noexcept:
 
     Nobody waits for the socket, and it is not time to let the hub run.
     """
-    cdef Waiter waiter = socket.waiter
-    if socket.born != wait.generation:
+    if socket.born != wait.generation or socket.waiter is not None and socket.waiter.interest:
         return False
-    if waiter is None:
-        return True
-    if waiter.interest:
-        return False
-    if flags & ZMQ_DONTWAIT or socket.get_hub is None:
-        return True
-    waiter.fuel -= 1
-    return waiter.fuel > 0
+    wait.fuel -= 1
+    return wait.fuel > 0 or flags & ZMQ_DONTWAIT or socket.get_hub is None
 
 
 cdef inline void sent(Socket socket, int more) noexcept:
@@ -808,14 +805,13 @@ cdef class Socket:
         cdef int err
         if self.born != wait.generation:
             self.usable()
-        if waiter is not None:
-            if self.get_hub is not None and not flags & ZMQ_DONTWAIT:
-                waiter.fuel -= cost
-                if waiter.fuel <= 0:
-                    waiter.refuel(self.get_hub)
-                    self.usable()
-            if waiter.interest:
-                return self.operate_parked(attempt, transfer, flags, events, False)
+        wait.fuel -= cost
+        if wait.fuel <= 0 and self.get_hub is not None and not flags & ZMQ_DONTWAIT:
+            refuel(self.get_hub)
+            self.usable()
+            waiter = self.waiter
+        if waiter is not None and waiter.interest:
+            return self.operate_parked(attempt, transfer, flags, events, False)
         err = attempt(self.handle, transfer, flags | ZMQ_DONTWAIT)
         if err == EAGAIN:
             err = self.attempt_again(attempt, transfer, events, True)
@@ -1326,16 +1322,14 @@ cdef class Socket:
         cdef void *source
         try:
             if size < LARGE:
-                if size >= 4096 and self.waiter is not None:
-                    self.waiter.fuel -= <int> (size >> 12)
+                wait.fuel -= size >> 12
                 return PyBytes_FromStringAndSize(<const char *> zmq_msg_data(msg), size)
             data = PyBytes_FromStringAndSize(NULL, size)
             target = PyBytes_AS_STRING(data)
             source = zmq_msg_data(msg)
             with nogil:
                 memcpy(target, source, <size_t> size)
-            if self.waiter is not None:
-                self.waiter.fuel -= <int> (size >> 12)
+            wait.fuel -= size >> 12
             return data
         finally:
             zmq_msg_close(msg)
@@ -1382,8 +1376,7 @@ cdef class Socket:
         expect(&incoming, True)
         self.operate(try_recv, &incoming, flags, ZMQ_POLLIN, 1)
         try:
-            if self.waiter is not None:
-                self.waiter.fuel -= <int> (incoming.count >> 3)
+            wait.fuel -= <long> incoming.count >> 3
             parts = []
             for i in range(incoming.count):
                 if copy:
@@ -1541,9 +1534,23 @@ cdef class Socket:
             return trampoline.poll(self.get_hub, flags, seconds)
         item.socket = self.handle
         item.events = flags
-        poll_in_thread(&item, 1, seconds, self)
+        if seconds == 0:
+            # Not without the GIL: a thread that computes would not give it back soon.
+            item.revents = item.events & self.look()
+        else:
+            poll_in_thread(&item, 1, seconds, self)
         self.operated()
         return item.revents
+
+    cdef int look(self) except -1:
+        """Read EVENTS."""
+        cdef int found = 0
+        cdef size_t size = sizeof(int)
+        while zmq_getsockopt(self.handle, ZMQ_EVENTS, &found, &size) != 0:
+            if zmq_errno() != EINTR:
+                raise_errno(zmq_errno())
+            PyErr_CheckSignals()
+        return found
 
     # Monitoring.
 
@@ -1593,7 +1600,8 @@ cdef class Socket:
         if monitor is not None and not monitor.closed:
             return monitor
         if addr is None:
-            addr = f"inproc://monitor.s-{self.get(SocketOption.FD)}"
+            # libzmq may still hold on to the address of a monitor that was disabled.
+            addr = f"inproc://monitor.s-{self.get(SocketOption.FD)}-{next(_monitors)}"
         self.monitor(addr, Event.ALL if events is None else events)
         monitor = self.context.socket(SocketType.PAIR)
         monitor.connect(addr)

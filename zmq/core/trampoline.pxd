@@ -88,6 +88,7 @@ cdef class Trampoline(Waiter):
 
 
 cdef double monotonic() noexcept nogil
-cpdef bint wait_readable(Hub hub, int fd, double timeout) except -1
+cdef int refuel(get_hub) except -1
+cpdef bint wait_readable(Hub hub, int fd, double timeout, what=*) except -1
 cdef Trampoline trampoline_of(void *handle)
 cdef Trampoline known_trampoline(void *handle)

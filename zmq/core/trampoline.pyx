@@ -48,6 +48,7 @@ told of. It never should find any. If it does it wakes the greenlet, counts it i
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
 from cpython.pythread cimport PyThread_get_thread_ident
 from libc.errno cimport EINTR, EINVAL
 from libc.string cimport memcmp
@@ -131,16 +132,21 @@ def statistics():
         ``vain``: wake-ups after which the attempt still had to wait. ``yields``: blocking calls that let the hub
         run because their budget was used up. ``missed``: wake-ups that only the sweep alarm noticed; a number
         other than 0 is a bug. ``waiting``: one dict for each greenlet that is parked now, in this thread or
-        another, with ``fd``, ``events``, ``seconds``, ``route`` and ``greenlet``. ``blocked``: one dict for each plain
-        call that blocks its native thread now, with ``thread``, ``seconds`` and ``waits_for``; in a program of
-        greenlets there should be none.
+        another, with ``greenlet``, for how many ``seconds``, and ``waits_for``: the Socket; a list of what it polls or
+        relays; the Context that is to end; or what was lent to libzmq. For a single socket it has also ``fd``, its
+        descriptor, ``events``, `POLLIN` or `POLLOUT`, and ``route``, the peer that a message is for, where that
+        matters. ``blocked``: one dict for each plain call that blocks its native thread now, with ``thread``,
+        ``seconds`` and ``waits_for``; in a program of greenlets there should be none.
     """
+    from zmq.core.socket import living_sockets
+
     now = monotonic()
-    waiting = []
+    waiting = wait_module.parked_greenlets()
     cdef Trampoline trampoline
-    for trampoline in list(trampolines.values()):
+    sockets = {socket.underlying: socket for socket in living_sockets() if not socket.closed}
+    for address, trampoline in list(trampolines.items()):
         if trampoline.born == wait.generation:
-            waiting.extend(trampoline.describe(now))
+            waiting.extend(trampoline.describe(now, sockets.get(address)))
     return {
         "parked": count_parked,
         "woken": count_woken,
@@ -164,7 +170,7 @@ def set_budget(double seconds):
     Parameters
     ----------
     seconds : float
-        After this time the next blocking send or receive lets the hub run once; 0 turns that off.
+        After this time the next blocking send, receive or poll lets the hub run once; 0 turns that off.
         NOBLOCK calls never yield. The default is 0.005.
 
     Raises
@@ -329,17 +335,17 @@ cdef class Trampoline(Waiter):
         self.pollers = Queue()
         self.subscriptions = []
         self.look_delay = FIRST_LOOK
-        self.fuel = FUEL
 
-    def describe(self, double now):
+    def describe(self, double now, socket):
         for queue in (self.receivers, self.senders, self.pollers):
             for turn in queue:
                 yield {
-                    "fd": self.fd,
-                    "events": turn.events,
-                    "seconds": now - turn.since,
-                    "route": turn.route,
                     "greenlet": (<Parked> turn).greenlet,
+                    "seconds": now - turn.since,
+                    "waits_for": socket,
+                    "fd": self.fd,
+                    "events": turn.events & ~POLLER,
+                    "route": turn.route,
                 }
 
     # What libzmq knows.
@@ -621,6 +627,9 @@ cdef class Trampoline(Waiter):
         """Wait until EVENTS has one of `events`; return them, or 0 after `timeout` seconds."""
         cdef int found
         cdef Parked turn = None
+        wait.fuel -= 1
+        if wait.fuel <= 0 and timeout != 0:
+            refuel(get_hub)
         try:
             while True:
                 self.enter()
@@ -642,23 +651,6 @@ cdef class Trampoline(Waiter):
         finally:
             if turn is not None:
                 turn.leave()
-
-    cdef int refuel(self, get_hub) except -1:
-        global count_yields, greenzmq_slice
-        cdef double now
-        self.fuel = FUEL
-        if budget == 0:
-            return 0
-        now = monotonic()
-        if greenzmq_slice == 0:
-            greenzmq_slice = now
-        elif now - greenzmq_slice >= budget:
-            count_yields += 1
-            let_run(get_hub())
-            # Whoever comes back first from this run of the hub starts a new slice, the others share it.
-            if greenzmq_slice < now:
-                greenzmq_slice = monotonic()
-        return 0
 
     # Subscriptions.
 
@@ -809,7 +801,30 @@ cdef int let_run(Hub hub) except -1:
     return 0
 
 
-cpdef bint wait_readable(Hub hub, int fd, double timeout) except -1:
+cdef int refuel(get_hub) except -1:
+    """Before a blocking call when `wait.fuel` ran out: let the hub run if it is time."""
+    global count_yields, greenzmq_slice
+    cdef double now
+    cdef Hub hub
+    wait.fuel = FUEL
+    if budget == 0:
+        return 0
+    now = monotonic()
+    if greenzmq_slice == 0:
+        greenzmq_slice = now
+    elif now - greenzmq_slice >= budget:
+        hub = get_hub()
+        if hub.is_current():
+            return 0
+        count_yields += 1
+        let_run(hub)
+        # Whoever comes back first from this run of the hub starts a new slice, the others share it.
+        if greenzmq_slice < now:
+            greenzmq_slice = monotonic()
+    return 0
+
+
+cpdef bint wait_readable(Hub hub, int fd, double timeout, what=None) except -1:
     """Park until a descriptor is readable.
 
     Parameters
@@ -820,6 +835,8 @@ cpdef bint wait_readable(Hub hub, int fd, double timeout) except -1:
         The descriptor.
     timeout : float
         Seconds; negative to wait for ever.
+    what : object, optional
+        What that stands for, as `statistics` shall show it.
 
     Returns
     -------
@@ -833,8 +850,10 @@ cpdef bint wait_readable(Hub hub, int fd, double timeout) except -1:
         watcher.start(sleeper.wake)
         if timeout >= 0:
             timer = hub.call_at(monotonic() + timeout, sleeper.expire)
+        wait.park(sleeper.greenlet, fd if what is None else what)
         sleeper.sleep()
     finally:
+        wait.unpark(sleeper.greenlet)
         if timer is not None:
             timer.cancel()
         watcher.stop()
@@ -882,17 +901,5 @@ cdef void cancel(timer) noexcept:
 
 cdef void report(error) noexcept:
     """Show an error of the hub in a place that must not raise."""
-    import sys
-    sys.unraisablehook(UnraisableArgs(error))
-
-
-class UnraisableArgs:
-    """What `sys.unraisablehook` expects."""
-
-    err_msg = "Exception ignored while greenlets that wait for a 0MQ socket were woken"
-    object = None
-
-    def __init__(self, error):
-        self.exc_type = type(error)
-        self.exc_value = error
-        self.exc_traceback = error.__traceback__
+    PyErr_SetObject(type(error), error)
+    PyErr_WriteUnraisable("greenlets that wait for a 0MQ socket")
