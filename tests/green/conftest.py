@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import zmq as plain
 from front_ends import GREEN_FRONT_ENDS, GreenFrontEnd
 
 
@@ -17,6 +18,15 @@ def green(request: pytest.FixtureRequest) -> Iterator[GreenFrontEnd]:
     yield front_end
     front_end.sleep(0)
     assert front_end.armed() <= before, "something is still armed"
+
+
+@pytest.fixture
+def no_budget() -> Iterator[None]:
+    """Let no call yield that need not wait: for tests in which others run only when somebody waits."""
+    budget = plain.get_budget()
+    plain.set_budget(0)
+    yield
+    plain.set_budget(budget)
 
 
 @pytest.fixture

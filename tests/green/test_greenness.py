@@ -35,6 +35,8 @@ import zmq as plain
 import zmq.decorators as zmq_decorators
 from front_ends import FRONT_ENDS, FrontEnd
 
+pytestmark = pytest.mark.usefixtures("no_budget")
+
 GREEN = [front_end for front_end in FRONT_ENDS if front_end.zmq is not plain]
 
 #: Ticks after which the ticker ends a wait.
