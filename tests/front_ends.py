@@ -325,6 +325,12 @@ GREEN_FRONT_ENDS: list[GreenFrontEnd] = [Gevent(), Eventlet()]
 FRONT_ENDS: list[FrontEnd] = [Threads(), *GREEN_FRONT_ENDS]
 
 
+def settle() -> None:
+    """Collect what the tests before have left; what is there still need not be looked at after every test."""
+    gc.collect()
+    gc.freeze()
+
+
 def wait_until(front_end: FrontEnd, condition: Callable[[], object]) -> None:
     """Wait until a condition holds; fail where it does not within the limit."""
     end = time.monotonic() + LIMIT

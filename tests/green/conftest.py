@@ -7,13 +7,15 @@ from collections.abc import Iterator
 import pytest
 
 import zmq as plain
-from front_ends import GREEN_FRONT_ENDS, GreenFrontEnd
+from front_ends import GREEN_FRONT_ENDS, GreenFrontEnd, settle
 
 
 @pytest.fixture(params=GREEN_FRONT_ENDS, ids=lambda front_end: front_end.name)
 def green(request: pytest.FixtureRequest) -> Iterator[GreenFrontEnd]:
     """A front-end with a hub, in which a test leaves nothing armed."""
     front_end: GreenFrontEnd = request.param
+    # So that all that is counted now and afterwards is new.
+    settle()
     before = front_end.armed()
     yield front_end
     front_end.sleep(0)
