@@ -16,7 +16,7 @@ import pytest
 
 import zmq as plain
 import zmq.green
-from front_ends import FRONT_ENDS, FrontEnd
+from front_ends import FRONT_ENDS, FrontEnd, settle
 
 numbers = count()
 
@@ -65,8 +65,6 @@ def warm() -> None:
             a.send(bytes(100_000), copy=False, track=True)
             b.recv()
             b.poll(1)
-    gc.collect()
-    gc.freeze()  # what is there now need not be looked at after every test
 
 
 def descriptors() -> list[str]:
@@ -84,7 +82,7 @@ def descriptors() -> list[str]:
 @pytest.fixture
 def ledger(warm: None) -> Iterator[None]:
     """See that a test left nothing open, nobody waiting and no wake-up missed."""
-    gc.collect()
+    settle()
     before, missed = descriptors(), plain.green.statistics()["missed"]
     yield
     gc.collect()

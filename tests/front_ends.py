@@ -43,6 +43,9 @@ class FrontEnd(Protocol):
     zmq: ModuleType
     #: Whether the hub can run on after Ctrl-C came while it ran; eventlet's on asyncio can't.
     outlives_interrupts: bool
+    #: Whether a signal's handler may raise at any moment; gevent's loops that are written in Python lose count of their
+    #: watchers when one does in their midst.
+    stands_handlers: bool
     #: Whether it can wait for descriptors from 1,024 on; eventlet's hub on select() can't.
     counts_past_1023: bool
     #: Whether several tasks may use one socket at the same time; threads may not.
@@ -111,6 +114,7 @@ class ThreadTask:
 class Threads:
     name = "threads"
     outlives_interrupts = True
+    stands_handlers = True
     counts_past_1023 = True
     shares_sockets = False
     zmq = zmq
@@ -167,6 +171,7 @@ class GreenTask:
 class Gevent:
     name = "gevent"
     outlives_interrupts = True
+    stands_handlers = gevent.config.loop.__module__.endswith("corecext")
     counts_past_1023 = True
     shares_sockets = True
     framework = gevent
@@ -266,6 +271,7 @@ class EventletEvent:
 class Eventlet:
     name = "eventlet"
     outlives_interrupts = os.environ.get("EVENTLET_HUB") != "asyncio"
+    stands_handlers = True
     counts_past_1023 = os.environ.get("EVENTLET_HUB") != "selects"
     shares_sockets = True
     framework = eventlet
@@ -293,6 +299,8 @@ class Eventlet:
 
     def end_hub(self) -> None:
         hub = eventlet.hubs.get_hub()
+        # One that never ran would not hear of it.
+        eventlet.sleep(0)
         hub.abort(wait=True)
         for part in ("loop", "poll"):
             close = getattr(getattr(hub, part, None), "close", None)
@@ -315,6 +323,12 @@ class Eventlet:
 
 GREEN_FRONT_ENDS: list[GreenFrontEnd] = [Gevent(), Eventlet()]
 FRONT_ENDS: list[FrontEnd] = [Threads(), *GREEN_FRONT_ENDS]
+
+
+def settle() -> None:
+    """Collect what the tests before have left; what is there still need not be looked at after every test."""
+    gc.collect()
+    gc.freeze()
 
 
 def wait_until(front_end: FrontEnd, condition: Callable[[], object]) -> None:

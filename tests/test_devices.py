@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import select
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -167,6 +171,21 @@ def test_it_connects_and_sets_options_before(way: Way, tmp_path: Path) -> None:
     way.join(device)
 
 
+@pytest.mark.parametrize("end", ["in", "out", "mon", "ctrl"])
+def test_every_end_binds_where_it_is_told(way: Way, end: str, tmp_path: Path) -> None:
+    zmq = way.zmq
+    device = way.make("ProxySteerable", zmq.PULL, zmq.PUSH, zmq.PUSH, zmq.PULL)
+    for name in ("in", "out", "mon", "ctrl"):
+        getattr(device, f"bind_{name}" if name == end else f"connect_{name}")(f"ipc://{tmp_path}/{name}")
+    kinds = {"in": zmq.PUSH, "out": zmq.PULL, "mon": zmq.PULL, "ctrl": zmq.PUSH}
+    peers = {name: way.peer(kind, f"ipc://{tmp_path}/{name}", bind=name != end) for name, kind in kinds.items()}
+    way.start(device)
+    peers["in"].send(b"1")
+    assert peers["out"].recv() == peers["mon"].recv() == b"1"
+    peers["ctrl"].send(b"TERMINATE")
+    way.join(device)
+
+
 def test_several_addresses(way: Way, tmp_path: Path) -> None:
     zmq = way.zmq
     device = way.make("Device", zmq.PULL, zmq.PUSH)
@@ -249,6 +268,19 @@ def test_a_context_of_its_own_ends_with_it(way: Way) -> None:
     assert way.in_a_process or device._context.closed
 
 
+@in_this_process
+def test_a_context_of_its_own_may_be_terminated_by_another(way: Way) -> None:
+    for _ in range(20):
+        device = way.make("MonitoredQueue", way.zmq.ROUTER, way.zmq.DEALER)
+        factory = device.context_factory
+        device.context_factory = getattr(factory, "__self__", factory)
+        way.start(device)
+        wait_until(way.front_end, lambda device=device: device._sockets)
+        way.front_end.spawn(device._context.term).get()
+        way.join(device)
+        assert device._context.closed
+
+
 # How they run.
 
 
@@ -273,6 +305,49 @@ def test_where_it_runs(way: Way, tmp_path: Path) -> None:
     if way.prefix == "Green":
         assert thread == threading.get_native_id()
     way.stop(device)
+
+
+# Asks a device, which gives back what it gets, until it has been answered a hundred times.
+ASKING = """
+import os, sys, zmq
+with zmq.Context() as context, context.socket(zmq.REQ) as socket:
+    socket.connect(sys.argv[1])
+    socket.send(b"0")
+    socket.recv()
+    os.write(1, b"begun")
+    sys.stdin.readline()
+    for i in range(100):
+        socket.send(b"%d" % i)
+        assert socket.recv() == b"%d" % i
+    os.write(1, b"done")
+"""
+
+
+@in_this_process
+def test_messages_pass_while_no_python_can_run(way: Way) -> None:
+    """The interpreter is held, in C, until another process has got all its answers."""
+    device = way.make("Device", way.zmq.ROUTER, -1)
+    address = f"{LOOPBACK}:{device.bind_in_to_random_port(LOOPBACK)}"
+    way.start(device)
+    command = [sys.executable, "-c", ASKING, address]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as asking:
+        assert asking.stdin is not None and asking.stdout is not None
+        reader = asking.stdout.fileno()
+        assert way.zmq.zmq_poll([(reader, way.zmq.POLLIN)], 1000 * LIMIT)
+        assert os.read(reader, 100) == b"begun"
+        asking.stdin.write("go\n")
+        asking.stdin.flush()
+        held = ctypes.PyDLL(None).poll(ctypes.byref(PollItem(reader, select.POLLIN)), 1, int(1000 * LIMIT))
+        assert held == 1
+        assert os.read(reader, 100) == b"done"
+    way.stop(device)
+
+
+class PollItem(ctypes.Structure):
+    _fields_ = (("fd", ctypes.c_int), ("events", ctypes.c_short), ("revents", ctypes.c_short))
+
+    def __init__(self, fd: int, events: int) -> None:
+        super().__init__(fd, events, 0)
 
 
 @in_the_background

@@ -69,11 +69,19 @@ def run_with_signals(front_end: FrontEnd, program: str) -> None:
     run(front_end, "".join(textwrap.dedent(part) for part in (COMMON, program, END)), quiet=False)
 
 
+@pytest.fixture
+def steady(front_end: FrontEnd) -> FrontEnd:
+    """One that is not broken by a handler that raises in the midst of its own work."""
+    if not front_end.stands_handlers:
+        pytest.skip("the framework would break")
+    return front_end
+
+
 @pytest.mark.parametrize("form", ["recv", "recv_multipart"])
-def test_a_signal_that_comes_with_the_message_destroys_nothing(front_end: FrontEnd, form: str) -> None:
+def test_a_signal_that_comes_with_the_message_destroys_nothing(steady: FrontEnd, form: str) -> None:
     """What is received goes straight into a list, so that no bytecode stands between a call's return and the list."""
     run_with_signals(
-        front_end,
+        steady,
         f"""
         ROUNDS = 100
         go = threading.Event()
@@ -112,9 +120,9 @@ def test_a_signal_that_comes_with_the_message_destroys_nothing(front_end: FrontE
 
 
 @pytest.mark.parametrize("timed", [False, True], ids=["without RCVTIMEO", "with RCVTIMEO"])
-def test_nothing_is_lost_in_a_storm(front_end: FrontEnd, timed: bool) -> None:
+def test_nothing_is_lost_in_a_storm(steady: FrontEnd, timed: bool) -> None:
     run_with_signals(
-        front_end,
+        steady,
         f"""
         TOTAL = 3000
         pull.rcvtimeo = 20_000 if {timed} else -1

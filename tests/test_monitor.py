@@ -77,6 +77,16 @@ def test_a_monitor_at_an_address_of_its_own(context: Any, zmq: ModuleType) -> No
     assert recv_monitor_message(monitor) == {"event": zmq.EVENT_MONITOR_STOPPED, "value": 0, "endpoint": b""}
 
 
+def test_monitors_one_after_the_other(context: Any, zmq: ModuleType) -> None:
+    socket = context.socket(zmq.REP)
+    for _ in range(20):
+        monitor = socket.get_monitor_socket()
+        assert socket.get_monitor_socket() is monitor
+        socket.disable_monitor()
+        assert monitor.recv_multipart() and not monitor.poll(0)
+        monitor.close()
+
+
 def test_frames(zmq: ModuleType) -> None:
     first, last = header(zmq.EVENT_CLOSED, 0xFFFFFFFF), b"tcp://127.0.0.1:1"
     expected = {"event": zmq.EVENT_CLOSED, "value": 0xFFFFFFFF, "endpoint": last}

@@ -101,6 +101,10 @@ def test_attributes_that_are_no_options(context: Any, zmq: ModuleType) -> None:
         socket.no_such_option = 5
     with pytest.raises(AttributeError):
         socket.no_such_option  # noqa: B018
+    with pytest.raises(AttributeError):
+        del socket.no_such_option
+    with pytest.raises(AttributeError, match="LINGER"):
+        del socket.linger
 
     class Named(zmq.Socket):
         name: str

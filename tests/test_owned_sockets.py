@@ -113,6 +113,34 @@ def test_a_shadow_is_refused_too(ends: Any, owned: Any, zmq: ModuleType) -> None
         assert caught.value.errno == EBUSY
 
 
+def test_shadows_are_given_back_too(pair: Pair, zmq: ModuleType, front_end: FrontEnd) -> None:
+    """Those from before, those made meanwhile, those of shadows; and the original where a proxy has a shadow."""
+    front, client = pair()
+    back, worker = pair()
+    control, steer = pair()
+    before = zmq.Socket.shadow(front)
+    for mine in (front, before):
+        task: Task = front_end.spawn(zmq.proxy_steerable, mine, back, None, control)
+        client.send(b"1")
+        assert worker.recv() == b"1"
+        during = zmq.Socket.shadow(front.underlying)
+        everybody = [front, before, during, zmq.Socket.shadow(before)]
+        for socket in everybody:
+            for call in (lambda socket=socket: socket.recv(zmq.NOBLOCK), lambda socket=socket: zmq.proxy(socket, back)):
+                with pytest.raises(zmq.ZMQError) as caught:
+                    call()
+                assert caught.value.errno == EBUSY
+        steer.send(b"TERMINATE")
+        task.get()
+        for i, socket in enumerate(everybody):
+            client.send(b"%d" % i)
+            assert socket.recv() == b"%d" % i
+            socket.send(b"back")
+            assert client.recv() == b"back"
+        # A shadow that a proxy had, and that is gone, keeps nobody from anything.
+        del during, everybody, socket, call
+
+
 def test_options_can_be_read_and_linger_be_set(ends: Any, owned: Any, zmq: ModuleType) -> None:
     assert owned.TYPE == zmq.PAIR
     assert owned.get(zmq.RCVTIMEO) == owned.getsockopt(zmq.RCVTIMEO) == owned.rcvtimeo == -1
@@ -146,6 +174,31 @@ def test_a_native_thread_closes_one(ends: Any, owned: Any, zmq: ModuleType) -> N
         ends["task"].get()
     thread.join()
     assert caught.value.errno == ENOTSOCK
+
+
+def test_several_threads_close_all_at_once(pair: Pair, zmq: ModuleType, front_end: FrontEnd) -> None:
+    """Who stops the proxy, who is told that it has ended, and who closes it, all at the same time."""
+    for _ in range(50):
+        front, client = pair()
+        back, worker = pair()
+        task: Task = front_end.spawn(zmq.proxy, front, back)
+        client.send(b"1")
+        assert worker.recv() == b"1"
+        go = threading.Barrier(4)
+
+        def close(socket: Any, go: threading.Barrier = go) -> None:
+            go.wait()
+            socket.close()
+
+        threads = [threading.Thread(target=close, args=(socket,)) for socket in (front, back, front, back)]
+        for thread in threads:
+            thread.start()
+        with pytest.raises(zmq.ZMQError) as caught:
+            task.get()
+        assert caught.value.errno == ENOTSOCK
+        for thread in threads:
+            thread.join()
+        assert front.closed and back.closed
 
 
 def test_one_that_is_closed_while_a_proxy_begins_is_not_used(

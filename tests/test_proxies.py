@@ -112,6 +112,38 @@ def test_commands(pair: Pair, relay: Callable[..., Relay], zmq: ModuleType) -> N
     assert b.recv() == b"held up"
 
 
+@pytest.mark.parametrize("kinds", ["PAIR PAIR", "PULL PUSH", "SUB XPUB", "DEALER DEALER", "REP REQ"])
+def test_every_command_by_every_type_of_control_socket(
+    pair: Pair, zmq: ModuleType, front_end: FrontEnd, kinds: str
+) -> None:
+    """Those that only receive do as they are told, and give no answer."""
+    front, a = pair()
+    back, b = pair()
+    own, other = (getattr(zmq, kind) for kind in kinds.split())
+    steer, control = pair(other, own)
+    if own == zmq.SUB:
+        control.subscribe(b"")
+        assert steer.recv() == b"\x01"
+    answers = {"PULL": [], "SUB": [], "REP": ["STATISTICS", "PAUSE", "RESUME", "TERMINATE"]}.get(
+        kinds.split()[0], ["STATISTICS"]
+    )
+    task = front_end.spawn(zmq.proxy_steerable, front, back, None, control)
+
+    def say(command: str) -> None:
+        steer.send(command.encode())
+        if command in answers:
+            assert len(steer.recv_multipart()) == (8 if command == "STATISTICS" else 1)
+
+    for i in range(5):
+        say("PAUSE")
+        say("STATISTICS")
+        a.send(b"%d" % i)
+        say("RESUME")
+        assert b.recv() == b"%d" % i
+    say("TERMINATE")
+    task.get()
+
+
 def test_an_unknown_command_is_an_error(pair: Pair, zmq: ModuleType, front_end: FrontEnd) -> None:
     front, a = pair()
     back, b = pair()
@@ -230,6 +262,36 @@ def test_one_socket_gets_back_what_it_sent(pair: Pair, zmq: ModuleType, front_en
         task.get()
     echo.close()
     ending.get()
+
+
+@pytest.mark.parametrize("kinds", ["PULL PULL", "PUSH PUSH", "SUB PULL", "PUB PUSH"])
+def test_sockets_between_which_nothing_can_pass(context: Any, zmq: ModuleType, kinds: str) -> None:
+    front, back = (context.socket(getattr(zmq, kind)) for kind in kinds.split())
+    for call in (zmq.proxy, zmq.proxy_steerable, lambda *ends: zmq.device(zmq.QUEUE, *ends)):
+        for ends in ((front, back), (back, front)):
+            with pytest.raises(zmq.ZMQError, match="nothing can pass") as caught:
+                call(*ends)
+            assert caught.value.errno == zmq.EINVAL
+
+
+def test_a_capture_socket_that_cannot_send_and_a_control_socket_that_cannot_receive(
+    context: Any, pair: Pair, zmq: ModuleType
+) -> None:
+    (front, a), (back, b) = pair(), pair()
+    for kind in (zmq.PULL, zmq.SUB):
+        for call in (zmq.proxy, zmq.proxy_steerable, zmq.monitored_queue):
+            with pytest.raises(zmq.ZMQError, match="can't send") as caught:
+                call(front, back, context.socket(kind))
+            assert caught.value.errno == zmq.EINVAL
+    for kind in (zmq.PUSH, zmq.PUB):
+        with pytest.raises(zmq.ZMQError, match="can't receive") as caught:
+            zmq.proxy_steerable(front, back, None, context.socket(kind))
+        assert caught.value.errno == zmq.EINVAL
+    # They are free.
+    a.send(b"1")
+    assert front.recv() == b"1"
+    b.send(b"2")
+    assert back.recv() == b"2"
 
 
 def test_bad_arguments(pair: Pair, zmq: ModuleType) -> None:

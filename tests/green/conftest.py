@@ -6,17 +6,29 @@ from collections.abc import Iterator
 
 import pytest
 
-from front_ends import GREEN_FRONT_ENDS, GreenFrontEnd
+import zmq as plain
+from front_ends import GREEN_FRONT_ENDS, GreenFrontEnd, settle
 
 
 @pytest.fixture(params=GREEN_FRONT_ENDS, ids=lambda front_end: front_end.name)
 def green(request: pytest.FixtureRequest) -> Iterator[GreenFrontEnd]:
     """A front-end with a hub, in which a test leaves nothing armed."""
     front_end: GreenFrontEnd = request.param
+    # So that all that is counted now and afterwards is new.
+    settle()
     before = front_end.armed()
     yield front_end
     front_end.sleep(0)
     assert front_end.armed() <= before, "something is still armed"
+
+
+@pytest.fixture
+def no_budget() -> Iterator[None]:
+    """Let no call yield that need not wait: for tests in which others run only when somebody waits."""
+    budget = plain.get_budget()
+    plain.set_budget(0)
+    yield
+    plain.set_budget(budget)
 
 
 @pytest.fixture

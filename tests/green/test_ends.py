@@ -6,6 +6,7 @@ import gc
 import warnings
 import weakref
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -192,6 +193,99 @@ def test_destroy_ends_it(green: GreenFrontEnd, context: Any, zmq: ModuleType, wa
         context.destroy(linger=0)
     assert errors_of(tasks) == [zmq.ENOTSOCK] * 3
     assert socket.closed and peer.closed and context.closed
+
+
+# A proxy, whose thread has the sockets until then.
+
+PROXIES: dict[str, Callable[[Any, Any, ModuleType], Callable[[], Any]]] = {
+    "proxy": lambda front, back, zmq: partial(zmq.proxy, front, back),
+    "proxy_steerable": lambda front, back, zmq: partial(zmq.proxy_steerable, front, back),
+    "device": lambda front, back, zmq: partial(zmq.device, zmq.QUEUE, front, back),
+}
+
+
+def relay_for_a_time(green: GreenFrontEnd, how: str, call: Callable[[], Any]) -> None:
+    if how == "kill":
+        task = start(green, call)
+        green.sleep(0.01)
+        green.kill(task)
+        assert is_over(task)
+    else:
+        with pytest.raises(green.Timeout), green.Timeout(0.01):
+            call()
+
+
+@pytest.mark.parametrize("how", ["kill", "Timeout"])
+@pytest.mark.parametrize("form", PROXIES)
+def test_a_proxy_that_is_ended_gives_its_sockets_back(
+    green: GreenFrontEnd, pair: Pair, zmq: ModuleType, form: str, how: str
+) -> None:
+    front, a = pair()
+    back, b = pair()
+    for _ in range(3):
+        a.send(b"1")
+        while not b.poll(0):
+            relay_for_a_time(green, how, PROXIES[form](front, back, zmq))
+        assert b.recv() == b"1"
+        # Nobody else takes what comes now.
+        a.send(b"2")
+        green.sleep(0.002)
+        assert front.recv(zmq.NOBLOCK) == b"2"
+        back.send(b"3")
+        assert b.recv() == b"3"
+
+
+def test_the_hub_is_free_while_a_proxy_has_much_to_do(green: GreenFrontEnd, pair: Pair, zmq: ModuleType) -> None:
+    front, a = pair()
+    back, b = pair()
+    proxy = green.spawn(zmq.proxy, front, back)
+
+    def flood() -> None:
+        while True:
+            a.send_multipart([b"x", b"y"])
+
+    flooding = green.spawn(flood)
+    count = 0
+    with Ticker(green) as ticker:
+        while ticker.ticks < 10 or count < 2000:
+            assert b.recv_multipart() == [b"x", b"y"]
+            count += 1
+        assert not is_over(proxy)
+        green.kill(proxy)
+    assert is_over(proxy)
+    green.kill(flooding)
+
+
+@pytest.mark.parametrize("how", ["kill", "Timeout"])
+@pytest.mark.parametrize("form", PROXIES)
+def test_a_proxy_that_is_ended_while_one_side_is_full_loses_nothing(
+    green: GreenFrontEnd, pair: Pair, zmq: ModuleType, form: str, how: str
+) -> None:
+    front, a = pair(hwm=5)
+    back, b = pair(hwm=2)
+    sent = 0
+    got: list[int] = []
+
+    def send_what_fits() -> None:
+        nonlocal sent
+        with pytest.raises(zmq.Again):
+            while True:
+                a.send(b"%d" % sent, zmq.NOBLOCK)
+                sent += 1
+
+    for _ in range(3):
+        # It has more than the other side takes.
+        send_what_fits()
+        while not b.poll(0):
+            relay_for_a_time(green, how, PROXIES[form](front, back, zmq))
+        # It finds no room at all.
+        send_what_fits()
+        relay_for_a_time(green, how, PROXIES[form](front, back, zmq))
+        # What did not get through is still on the other side.
+        for socket in (b, front):
+            while socket.poll(0):
+                got.append(int(socket.recv()))
+        assert got == list(range(sent))
 
 
 # Nobody remembers it.

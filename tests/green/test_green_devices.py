@@ -10,6 +10,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from errno import EBUSY
 from pathlib import Path
 from types import ModuleType
@@ -147,10 +148,11 @@ def test_the_hub_ticks_while_messages_pass(front_end: FrontEnd) -> None:
 
 
 class Stopper:
-    """The ways to stop a proxy, and what its caller then gets."""
+    """The ways to stop a proxy."""
 
-    def __init__(self, front_end: FrontEnd) -> None:
+    def __init__(self, front_end: FrontEnd, framework: Any) -> None:
         self.front_end = front_end
+        self.framework = framework
         self.others: list[Task] = []
 
     def kill(self, task: Any, front: Any, back: Any) -> None:
@@ -172,21 +174,40 @@ class Stopper:
         self.others.append(self.front_end.spawn(front.context.destroy, linger=0))
 
 
+#: What the caller of the proxy then gets; "time_out" is a time-out of its own.
 STOPS = {
     "kill": None,
+    "time_out": "Timeout",
     "close": "ENOTSOCK",
     "close_the_other": "ENOTSOCK",
     "close_in_a_native_thread": "ENOTSOCK",
     "term": "ETERM",
     "destroy": "ENOTSOCK",
 }
+#: Seconds within which it has to stop, as a rule; a busy machine may be late now and then, but not as late as this.
+SOON, LATE = 0.1, 2.0
 
 
 @pytest.mark.parametrize("stop", STOPS)
 @pytest.mark.parametrize("busy", [True, False], ids=["busy", "idle"])
 def test_it_stops_soon(
-    zmq: ModuleType, front_end: FrontEnd, form: Callable[..., None], ledger: None, stop: str, busy: bool
+    zmq: ModuleType,
+    front_end: FrontEnd,
+    framework: Any,
+    form: Callable[..., None],
+    ledger: None,
+    stop: str,
+    busy: bool,
 ) -> None:
+    took = sorted(stop_once(zmq, front_end, framework, form, stop, busy) for _ in range(5))
+    assert took[2] < SOON
+    assert took[-1] < LATE
+
+
+def stop_once(
+    zmq: ModuleType, front_end: FrontEnd, framework: Any, form: Callable[..., None], stop: str, busy: bool
+) -> float:
+    """Stop a proxy; return after how many seconds its caller went on."""
     context = zmq.Context()
     sockets = [context.socket(kind) for kind in (zmq.PULL, zmq.PUSH, zmq.PUSH, zmq.PULL)]
     front, back, push, pull = sockets
@@ -197,32 +218,60 @@ def test_it_stops_soon(
         own.bind(f"inproc://{id(own)}")
         other.connect(f"inproc://{id(own)}")
     ended: list[Any] = []
+    due = 0.0
 
     def run() -> None:
+        nonlocal due
+        seconds = 0.03 if stop == "time_out" else None
+        due = time.monotonic() + (seconds or 0)
         try:
-            form(front, back)
+            with framework.Timeout(seconds):
+                form(front, back)
         except zmq.ZMQError as error:
-            ended.append(error.errno)
+            ended.append(zmq.Errno(error.errno).name)
+        except framework.Timeout:
+            ended.append("Timeout")
         finally:
             ended.append(time.monotonic())
 
-    task = front_end.spawn(run)
-    for _ in range(50_000 if busy else 1):
+    for _ in range(20_000 if busy else 1):
         push.send(b"message")
-    assert pull.recv() == b"message"
-    began = time.monotonic()
-    stopper = Stopper(front_end)
-    getattr(stopper, stop)(task, front, back)
+    task: Any = front_end.spawn(run)
+    stopper = Stopper(front_end, framework)
+    if stop != "time_out":
+        assert pull.recv() == b"message"
+        due = time.monotonic()
+        getattr(stopper, stop)(task, front, back)
     wait_until(front_end, lambda: ended)
-    *codes, end = ended
-    assert end - began < 1
-    assert codes == ([] if STOPS[stop] is None else [zmq.Errno[STOPS[stop]]])
+    *said, end = ended
+    assert said == ([] if STOPS[stop] is None else [STOPS[stop]])
     for socket in sockets:
         socket.close()
     wait_until(front_end, lambda: task.greenlet.dead)
     for other in stopper.others:
         other.get()
     context.destroy()
+    return end - due
+
+
+def test_what_was_taken_is_passed_on_when_the_other_side_is_closed(
+    pair: Pair, zmq: ModuleType, front_end: FrontEnd, form: Callable[..., None]
+) -> None:
+    """The rest can be received as ever: together all is there, in order."""
+    front, push = pair(zmq.PULL, zmq.PUSH, hwm=0, linger=-1)
+    back, pull = pair(zmq.PUSH, zmq.PULL, hwm=0, linger=-1)
+    for name in numbered(0, 5000):
+        push.send(name)
+    task = front_end.spawn(form, front, back)
+    passed = [pull.recv()]
+    back.close()
+    with pytest.raises(zmq.ZMQError):
+        task.get()
+    for socket, names in ((pull, passed), (front, rest := [])):
+        with suppress(zmq.Again):
+            while True:
+                names.append(socket.recv(zmq.NOBLOCK))
+    assert passed + rest == numbered(0, 5000)
 
 
 @pytest.fixture

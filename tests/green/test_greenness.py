@@ -25,6 +25,7 @@ from types import ModuleType
 from typing import Any
 
 import greenlet
+import greenness_devices  # noqa: F401
 import greenness_returns  # noqa: F401
 import greenness_waits  # noqa: F401
 import pytest
@@ -33,6 +34,8 @@ from greenness import TABLE, Row, Scene
 import zmq as plain
 import zmq.decorators as zmq_decorators
 from front_ends import FRONT_ENDS, FrontEnd
+
+pytestmark = pytest.mark.usefixtures("no_budget")
 
 GREEN = [front_end for front_end in FRONT_ENDS if front_end.zmq is not plain]
 

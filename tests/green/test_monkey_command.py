@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import py_compile
 import subprocess
 import sys
 import textwrap
@@ -95,6 +96,7 @@ WAYS: dict[str, list[str]] = {
     "script": ["look.py", "a", "-b"],
     "script in a folder": ["package/look.py"],
     "link to a script": ["link.py"],
+    "compiled script": ["compiled.pyc", "a"],
     "folder": ["folder", "a"],
     "archive": ["archive.zip", "a"],
     "module": ["-m", "look", "a"],
@@ -117,6 +119,7 @@ def test_a_program_finds_what_the_interpreter_itself_would_give_it(
         write(tmp_path / name, LOOK)
     write(tmp_path / "package" / "__init__.py", "")
     (tmp_path / "link.py").symlink_to("package/look.py")
+    py_compile.compile(str(tmp_path / "look.py"), str(tmp_path / "compiled.pyc"))
     with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
         archive.write(tmp_path / "look.py", "__main__.py")
     options = [option] if option else []

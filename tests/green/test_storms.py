@@ -1,4 +1,4 @@
-"""Many greenlets on few sockets, while they time out, are killed and disturb one another.
+"""Many greenlets on few sockets, that time out, are killed and disturb one another.
 
 Nothing is lost or comes twice, every sender's messages come in order, and nobody is forgotten.
 
@@ -303,4 +303,5 @@ def test_tokens_in_a_ring(green: GreenFrontEnd, connected: Connected, zmq: Modul
     for task in tasks:
         task.get()
     assert passed == [tokens * rounds] * stations
-    assert [links[-1][1].recv() for _ in range(tokens)] == [b"%d" % token for token in range(tokens)]
+    # Which one is first depends on how far the first one had come when the last one was sent.
+    assert sorted(links[-1][1].recv() for _ in range(tokens)) == [b"%d" % token for token in range(tokens)]

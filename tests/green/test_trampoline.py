@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import zmq
-from fake_hub import FakeHub, Killed, Task, green, spawn
+from fake_hub import FakeHub, Killed, Task, Timer, green, spawn
 from zmq.core import hub as core_hub
 from zmq.core.trampoline import get_budget, set_budget, statistics
 
@@ -105,6 +105,28 @@ def test_armed_exactly_while_somebody_waits(world: World) -> None:
     world.hub.settle()
     assert second.done
     assert world.hub.armed == [] and world.hub.timers == []
+
+
+def test_an_error_of_the_hub_is_shown_and_stops_nobody(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where nothing may be raised; as CPython shows errors of that kind, by whatever hook."""
+    a, b = world.pair()
+    b.rcvtimeo = 60_000
+    cancel = Timer.cancel
+
+    def fail(timer: Timer) -> None:
+        cancel(timer)
+        raise LookupError("a timer")
+
+    monkeypatch.setattr(Timer, "cancel", fail)
+    monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+    receiving = spawn(b.recv)
+    a.send(b"1")
+    world.hub.settle()
+    assert receiving.result == b"1"
+    shown = capsys.readouterr().err
+    assert "greenlets that wait for a 0MQ socket" in shown and "LookupError: a timer" in shown and "in fail" in shown
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ somebody else operate on the socket, which may still the bell.
 from __future__ import annotations
 
 import copy
+import random
 import select
 import time
 from collections.abc import Callable
@@ -16,29 +17,18 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from waits import start
 
 import zmq as plain
-from front_ends import LIMIT, GreenFrontEnd, Task
+from front_ends import LIMIT, GreenFrontEnd
+
+pytestmark = pytest.mark.usefixtures("no_budget")
 
 Pair = Callable[..., tuple[Any, Any]]
 Operation = Callable[[Any, ModuleType], Any]
 
 #: Seconds; less than the sweep alarm needs to find what was missed.
 AT_ONCE = 2.0
-
-
-def start(front_end: GreenFrontEnd, call: Callable[..., Any], *args: Any) -> Task:
-    """Have a greenlet make a call, and return when it waits."""
-    begun: list[bool] = []
-
-    def run() -> Any:
-        begun.append(True)
-        return call(*args)
-
-    task = front_end.spawn(run)
-    while not begun:
-        front_end.sleep(0)
-    return task
 
 
 def wait_for_bell(bell: int) -> None:
@@ -273,3 +263,84 @@ def test_one_of_three_receivers_gives_up(
     for number in (b"1", b"2", b"3"):
         a.send(number)
     assert [task.get() for task in tasks] == [b"1", b"2", b"3"]
+
+
+# Several who poll, and pollers that change meanwhile.
+
+
+def test_everybody_who_polls_hears_of_one_message(pair: Pair, zmq: ModuleType, front_end: GreenFrontEnd) -> None:
+    """Polling takes nothing away."""
+    a, b = pair()
+    polls = [
+        (front_end.spawn(make(b, zmq)), result(b, zmq))
+        for name, (make, result) in WAITS.items()
+        if not name.startswith("recv")
+        for _ in range(3)
+    ]
+    front_end.sleep(0.005)
+    a.send(b"news")
+    began = time.monotonic()
+    for poll, result in polls:
+        assert poll.get() == result
+    assert time.monotonic() - began < AT_ONCE
+    assert b.recv() == b"news"
+
+
+#: What another greenlet may do with a poller of a socket, for which there is room, while somebody polls to receive.
+CHANGES: dict[str, Callable[[Any, Any, ModuleType], Any]] = {
+    "modify": lambda poller, s, zmq: poller.modify(s, zmq.POLLIN | zmq.POLLOUT),
+    "register": lambda poller, s, zmq: poller.register(s, zmq.POLLOUT),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("used", [False, True], ids=["few", "many, used before"])
+def test_a_change_of_a_poller_reaches_who_polls(
+    pair: Pair, zmq: ModuleType, front_end: GreenFrontEnd, used: bool, change: str
+) -> None:
+    _, b = pair()
+    poller = used_poller(zmq, b) if used else poller_of(zmq, b)
+    polls = [start(front_end, poller.poll, 10_000) for _ in range(2)]
+    front_end.sleep(0.002)
+    began = time.monotonic()
+    CHANGES[change](poller, b, zmq)
+    for poll in polls:
+        assert poll.get() == [(b, zmq.POLLOUT)]
+    assert time.monotonic() - began < AT_ONCE
+
+
+@pytest.mark.parametrize("used", [False, True], ids=["few", "many, used before"])
+def test_who_polls_does_not_hear_of_what_was_unregistered_meanwhile(
+    pair: Pair, zmq: ModuleType, front_end: GreenFrontEnd, used: bool
+) -> None:
+    a, b = pair()
+    c, d = pair()
+    poller = used_poller(zmq, b) if used else poller_of(zmq, b)
+    poller.register(d, zmq.POLLIN)
+    poll = start(front_end, poller.poll, 10_000)
+    front_end.sleep(0.002)
+    poller.unregister(b)
+    a.send(b"1")
+    front_end.sleep(0.002)
+    c.send(b"2")
+    assert poll.get() == [(d, zmq.POLLIN)]
+
+
+@pytest.mark.parametrize("count", [3, 30])
+def test_a_poller_tells_of_a_message_until_it_is_taken(
+    pair: Pair, zmq: ModuleType, front_end: GreenFrontEnd, count: int
+) -> None:
+    """In any order, sent before or while somebody polls. Chance decides, from a fixed seed."""
+    pairs = [pair() for _ in range(count)]
+    poller = poller_of(zmq, *(b for _, b in pairs))
+    dice = random.Random(3)
+    for i in range(300):
+        a, b = dice.choice(pairs)
+        poll = start(front_end, poller.poll, 10_000) if i % 2 else None
+        a.send(b"%d" % i)
+        if poll is not None:
+            assert poll.get() == [(b, zmq.POLLIN)]
+        for timeout in (10_000, 0, 0):
+            assert poller.poll(timeout) == [(b, zmq.POLLIN)]
+        assert b.recv() == b"%d" % i
+        assert poller.poll(0) == []

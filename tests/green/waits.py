@@ -8,8 +8,11 @@ from functools import partial
 from types import ModuleType
 from typing import Any
 
+from greenlet import getcurrent
+
 import zmq as plain
-from front_ends import GreenFrontEnd, Task
+from front_ends import GreenFrontEnd, Task, wait_until
+from zmq.core.trampoline import statistics
 
 #: Makes the call that waits, of a socket that has neither messages nor room.
 Wait = Callable[[Any, ModuleType], Callable[[], Any]]
@@ -60,15 +63,14 @@ WAITS = {**RECEIVES, **SENDS, **POLLS, **TIMED}
 
 def start(green: GreenFrontEnd, call: Callable[..., Any], *args: Any) -> Task:
     """Have a greenlet make a call, and return when it waits."""
-    begun: list[bool] = []
+    begun: list[Any] = []
 
     def run() -> Any:
-        begun.append(True)
+        begun.append(getcurrent())
         return call(*args)
 
     task = green.spawn(run)
-    while not begun:
-        green.sleep(0)
+    wait_until(green, lambda: begun and any(begun[0] is entry["greenlet"] for entry in statistics()["waiting"]))
     return task
 
 

@@ -448,7 +448,7 @@ cdef class Context:
         # Another greenlet may be waiting too: the last one to know it closes the descriptor.
         ending = self.ending
         if ending is not None:
-            wait_readable(get_hub(), ending.fd, -1)
+            wait_readable(get_hub(), ending.fd, -1, self)
             self.ending = None
 
     def destroy(self, linger=None):

@@ -20,6 +20,9 @@ gets EBUSY, at no cost to sockets that have no owner: `Socket.born`, which every
 then. Whoever closes one, or throws something into the caller, stops the loop first; it hears of that after a burst of
 messages.
 
+Shadows of a socket belong to the loop as well. Both the loop and whoever ends it write to pipes, and close nothing to
+tell each other: the child of a fork has copies of their ends, which it may keep open for long.
+
 A message that was taken from one side and that the other has no room for after all is kept when the loop is
 stopped, and goes out first when a loop begins again that takes from the same socket.
 """
@@ -27,7 +30,7 @@ stopped, and goes out first when a loop begins again that takes from the same so
 import os
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.errno cimport EAGAIN, EBUSY, EHOSTUNREACH, EINTR, ENOMEM
+from libc.errno cimport EAGAIN, EBUSY, EHOSTUNREACH, EINTR, EINVAL, ENOMEM
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memset
@@ -37,6 +40,7 @@ from zmq.core cimport wait
 from zmq.core.check cimport raise_errno
 from zmq.core.hub cimport Hub
 from zmq.core.libzmq cimport (
+    ENOTSUP,
     ZMQ_DONTWAIT,
     ZMQ_EVENTS,
     ZMQ_POLLIN,
@@ -62,12 +66,12 @@ from zmq.core.libzmq cimport (
     zmq_pollitem_t,
     zmq_send,
 )
-from zmq.core.socket cimport Socket
+from zmq.core.socket cimport Socket, sockets_at
 from zmq.core.trampoline cimport Trampoline, wait_readable
 from zmq.core.wait cimport Owner
 from zmq.core.transfer cimport Incoming, Outgoing, Part, discard, expect, prepare_all, release, try_recv, try_send
 
-from zmq.core.constants import DeviceType, Errno
+from zmq.core.constants import DeviceType, Errno, SocketType
 from zmq.core.error import ZMQError
 
 cdef extern from "<pthread.h>" nogil:
@@ -75,6 +79,14 @@ cdef extern from "<pthread.h>" nogil:
         pass
     int pthread_create(pthread_t *thread, void *attributes, void *(*run)(void *) noexcept nogil, void *argument)
     int pthread_detach(pthread_t thread)
+
+cdef extern from "<signal.h>" nogil:
+    enum:
+        SIG_SETMASK
+    ctypedef struct sigset_t:
+        pass
+    int sigfillset(sigset_t *signals)
+    int pthread_sigmask(int how, const sigset_t *signals, sigset_t *before)
 
 cdef enum:
     BURST = 100         # messages that one direction moves before the other has its turn
@@ -110,19 +122,19 @@ cdef struct Relay:
     void *capture
     void *control
     int stop                    # a descriptor that becomes readable when the loop must end, or -1
-    int done                    # one that is closed when the loop has ended, or -1
+    int done                    # one to write to when the loop has ended
     bint paused
     bint interruptible          # whether the loop ends with EINTR now and then, so that the caller can look at signals
     int result
 
 
 cdef inline int events_of(void *socket) noexcept nogil:
-    """Read EVENTS; 0 on an error, which the next attempt will meet."""
+    """Read EVENTS; -1, which has all of them, on an error."""
     cdef int events = 0
     cdef size_t size = sizeof(int)
     while zmq_getsockopt(socket, ZMQ_EVENTS, &events, &size) != 0:
         if zmq_errno() != EINTR:
-            return ZMQ_POLLIN | ZMQ_POLLOUT
+            return -1
     return events
 
 
@@ -203,16 +215,25 @@ cdef void swap(zmq_msg_t *one, zmq_msg_t *other) noexcept nogil:
 
 cdef int move(Direction *way, void *capture) noexcept nogil:
     """Move a burst of messages. Returns 0, also when there is nothing to do, or an error code."""
-    cdef int _, err
+    cdef int _, err, events
     if way.message.count == 0 and not events_of(way.source) & ZMQ_POLLIN:
         return 0
     for _ in range(BURST):
         if way.message.count == 0:
             # One socket for both may be able to send only once it has received, as a REP is.
-            if way.target != way.source and not events_of(way.target) & ZMQ_POLLOUT:
-                return 0
-            if capture != NULL and not events_of(capture) & ZMQ_POLLOUT:
-                return 0
+            if way.target != way.source:
+                events = events_of(way.target)
+                if not events & ZMQ_POLLOUT:
+                    return 0
+                if events < 0:
+                    # Such as the end of its context: nothing is taken any more that could not be passed on.
+                    return zmq_errno()
+            if capture != NULL:
+                events = events_of(capture)
+                if not events & ZMQ_POLLOUT:
+                    return 0
+                if events < 0:
+                    return zmq_errno()
             expect(&way.message, True)
             err = try_recv(way.source, &way.message, ZMQ_DONTWAIT)
             if err:
@@ -273,14 +294,21 @@ cdef int await_work(Relay *relay) noexcept nogil:
     return 0
 
 
+cdef inline int say(void *socket, const void *data, size_t size, int flags) noexcept nogil:
+    while zmq_send(socket, data, size, flags | ZMQ_DONTWAIT) < 0:
+        if zmq_errno() != EINTR:
+            return zmq_errno()
+    return 0
+
+
 cdef int answer(void *control, Relay *relay, bint statistics) noexcept nogil:
     """Answer a command. Returns 0 or an error code."""
     cdef uint64_t numbers[8]
-    cdef int i, control_type = 0
+    cdef int i, err, control_type = 0
     cdef size_t size = sizeof(int)
     if not statistics:
         if zmq_getsockopt(control, ZMQ_TYPE, &control_type, &size) == 0 and control_type == ZMQ_REP:
-            zmq_send(control, NULL, 0, ZMQ_DONTWAIT)
+            return say(control, NULL, 0, 0)
         return 0
     cdef Counts *forth = &relay.directions[0].counts
     cdef Counts *back = &relay.directions[relay.ways - 1].counts
@@ -289,9 +317,10 @@ cdef int answer(void *control, Relay *relay, bint statistics) noexcept nogil:
     numbers[2] = numbers[4] = back.messages
     numbers[3] = numbers[5] = back.bytes
     for i in range(8):
-        if zmq_send(control, &numbers[i], sizeof(uint64_t), ZMQ_DONTWAIT | (ZMQ_SNDMORE if i < 7 else 0)) < 0:
-            # Nobody reads the answers.
-            return 0 if zmq_errno() == EAGAIN else zmq_errno()
+        err = say(control, &numbers[i], sizeof(uint64_t), ZMQ_SNDMORE if i < 7 else 0)
+        if err:
+            # Nobody reads the answers, or the control socket only receives.
+            return 0 if err in (EAGAIN, ENOTSUP) else err
     return 0
 
 
@@ -351,9 +380,10 @@ cdef int run(Relay *relay) noexcept nogil:
 
 cdef void *run_in_thread(void *argument) noexcept nogil:
     cdef Relay *relay = <Relay *> argument
+    cdef int done = relay.done
     relay.result = run(relay)
     # From here on the structure may be gone.
-    close(relay.done)
+    write(done, b"x", 1)
     return NULL
 
 
@@ -361,8 +391,8 @@ cdef class Running(Owner):
     """A loop that runs, and the sockets that belong to it meanwhile."""
 
     cdef Relay relay
-    cdef list sockets
-    cdef object in_hand         # what a loop before this one kept, until it is taken over
+    cdef Trampoline front, back     # of the two ends
+    cdef list sockets           # all of them, and their shadows
     cdef object prefixes
     cdef int stopper            # makes `relay.stop` readable
     cdef int ended              # becomes readable when the loop has ended
@@ -377,36 +407,47 @@ cdef class Running(Owner):
         self.relay.stop = self.relay.done = self.stopper = self.ended = -1
         self.sockets = []
         self.over = True
+        self.relay.stop, self.stopper = os.pipe()
+        self.ended, self.relay.done = os.pipe()
 
     def __dealloc__(self):
         cdef int fd
-        release(&self.relay.directions[0].message)
-        release(&self.relay.directions[1].message)
-        for fd in (self.relay.stop, self.stopper, self.ended):
+        if self.born == wait.generation:
+            # In the child of a fork a loop may have been in the middle of them.
+            release(&self.relay.directions[0].message)
+            release(&self.relay.directions[1].message)
+        for fd in (self.relay.stop, self.stopper, self.ended, self.relay.done):
             if fd >= 0:
                 close(fd)
-        self.close_done()
-
-    cdef void close_done(self) noexcept:
-        if self.relay.done >= 0:
-            close(self.relay.done)
-            self.relay.done = -1
 
     cdef int take(self, Socket frontend, Socket backend, Socket capture, Socket control) except -1:
         """Have the sockets for the loop alone."""
         cdef Socket socket
-        cdef Trampoline trampoline
         cdef Direction *forth = &self.relay.directions[0]
         cdef Direction *back = &self.relay.directions[1]
+        check_types(frontend, backend, capture, control)
         for socket in (frontend, backend, capture, control):
             if socket is None:
                 continue
             socket.usable()
-            trampoline = socket.waited()
-            if trampoline.parked:
+            socket.waited()
+            for each in (socket, *sockets_at(socket.handle)):
+                if each not in self.sockets:
+                    self.sockets.append(each)
+        # From here on no other thread runs until the sockets are taken.
+        for socket in self.sockets:
+            socket.usable()
+            if socket.waiter is not None and (<Trampoline> socket.waiter).is_waited_for():
                 raise ZMQError(EBUSY, f"a greenlet waits for {socket}: a proxy must have it to itself")
-            if socket not in self.sockets:
-                self.sockets.append(socket)
+        for socket in self.sockets:
+            socket.born = wait.OWNED
+            socket.owner = self
+        for socket in (frontend, backend, capture, control):
+            if socket is not None:
+                (<Trampoline> socket.waiter).held_by = self
+        self.over = False
+        self.front = frontend.waiter
+        self.back = backend.waiter
         forth.source = back.target = frontend.handle
         forth.target = back.source = backend.handle
         self.relay.ways = 1 if frontend.handle == backend.handle else 2
@@ -414,21 +455,16 @@ cdef class Running(Owner):
             self.relay.capture = capture.handle
         if control is not None:
             self.relay.control = control.handle
-        if not passes(frontend, backend) and not passes(backend, frontend):
-            raise ZMQError(
-                Errno.EINVAL, f"nothing can pass between {frontend} and {backend}: none receives what the other sends"
-            )
-        self.relay.stop, self.stopper = os.pipe()
-        self.ended, self.relay.done = os.pipe()
-        self.born = wait.generation
-        self.over = False
-        for socket in self.sockets:
-            socket.born = wait.OWNED
-            socket.owner = self
-            (<Trampoline> socket.waiter).owned = True
-        take_in_hand(forth, frontend)
+        take_in_hand(forth, self.front)
         if self.relay.ways == 2:
-            take_in_hand(back, backend)
+            take_in_hand(back, self.back)
+        for socket in self.sockets:
+            # Pollers that knew what it had for them do so no more.
+            socket.operated()
+        return 0
+
+    cdef int admit(self, shadow) except -1:
+        self.sockets.append(shadow)
         return 0
 
     cdef int give_back(self) except -1:
@@ -441,23 +477,20 @@ cdef class Running(Owner):
             if socket.owner is self:
                 socket.owner = None
                 socket.born = self.born
-                (<Trampoline> socket.waiter).owned = False
+            if socket.waiter is not None and (<Trampoline> socket.waiter).held_by is self:
+                (<Trampoline> socket.waiter).held_by = None
         if self.born != wait.generation:
             # In the child of a fork everything is its parent's.
             return 0
-        keep_in_hand(&self.relay.directions[0], self.sockets[0])
+        keep_in_hand(&self.relay.directions[0], self.front)
         if self.relay.ways == 2:
-            keep_in_hand(&self.relay.directions[1], self.sockets[1])
-        for socket in self.sockets:
-            socket.operated()
+            keep_in_hand(&self.relay.directions[1], self.back)
         return 0
 
     cdef int end(self) except -1:
         """Stop the loop, wait until it has, and give the sockets back; in any thread."""
         cdef zmq_pollitem_t item
-        if self.over or self.born != wait.generation:
-            return self.give_back()
-        if self.looping:
+        if self.looping and not self.over and self.born == wait.generation:
             item.socket = NULL
             item.fd = self.ended
             item.events = ZMQ_POLLIN
@@ -472,45 +505,61 @@ cdef class Running(Owner):
         self.robbed = True
         return self.end()
 
+    cdef int operated(self) except -1:
+        """Tell those who hear of the sockets that they may be used again; in the thread of whoever began."""
+        cdef Socket socket
+        if self.born == wait.generation:
+            for socket in self.sockets:
+                socket.operated()
+        return 0
+
     cdef int in_this_thread(self) except -1:
         """Run the loop here; a signal's handler runs meanwhile, and may raise."""
         self.relay.interruptible = True
-        wait.block(list(self.sockets))
         try:
+            wait.block(list(self.sockets))
             while not self.over:
                 self.looping = True
                 with nogil:
                     self.relay.result = run(&self.relay)
-                    if self.relay.result != EINTR:
-                        close(self.relay.done)
-                        self.relay.done = -1
                 self.looping = False
                 if self.relay.result != EINTR:
-                    return 0
+                    break
                 PyErr_CheckSignals()
         finally:
-            self.looping = False
-            self.close_done()
+            write(self.relay.done, b"x", 1)
             wait.unblock()
             self.give_back()
+            self.operated()
         return 0
 
     cdef int in_native_thread(self, Hub hub) except -1:
         """Run the loop in a thread of its own while this greenlet is parked."""
-        cdef pthread_t thread
-        cdef int err = pthread_create(&thread, NULL, run_in_thread, &self.relay)
+        cdef int err = begin_thread(&self.relay)
         if err:
             self.give_back()
             raise_errno(err)
-        pthread_detach(thread)
         self.looping = True
         try:
-            wait_readable(hub, self.ended, -1)
+            wait_readable(hub, self.ended, -1, list(self.sockets))
         finally:
             self.end()
-            # The thread has closed it.
-            self.relay.done = -1
+            self.operated()
         return 0
+
+
+cdef int begin_thread(Relay *relay) noexcept nogil:
+    """Start the loop in a native thread, which no signal shall disturb. Returns 0 or an error code."""
+    cdef pthread_t thread
+    cdef sigset_t every, before
+    cdef int err
+    sigfillset(&every)
+    pthread_sigmask(SIG_SETMASK, &every, &before)
+    err = pthread_create(&thread, NULL, run_in_thread, relay)
+    pthread_sigmask(SIG_SETMASK, &before, NULL)
+    if err == 0:
+        pthread_detach(thread)
+    return err
 
 
 cdef class InHand:
@@ -541,7 +590,7 @@ cdef int move_message(Incoming *target, Incoming *source) except -1:
     return 0
 
 
-cdef int keep_in_hand(Direction *way, Socket source) except -1:
+cdef int keep_in_hand(Direction *way, Trampoline source) except -1:
     cdef InHand kept
     if way.message.count == 0 or source.handle == NULL:
         return 0
@@ -552,7 +601,7 @@ cdef int keep_in_hand(Direction *way, Socket source) except -1:
     return 0
 
 
-cdef int take_in_hand(Direction *way, Socket source) except -1:
+cdef int take_in_hand(Direction *way, Trampoline source) except -1:
     cdef InHand kept = source.in_hand
     if kept is None:
         return 0
@@ -562,14 +611,34 @@ cdef int take_in_hand(Direction *way, Socket source) except -1:
     return 0
 
 
-cdef bint passes(Socket source, Socket target) except -1:
-    """Tell whether sockets of these types can receive, and send."""
-    return source.socket_type not in (ZMQ_PUSH, ZMQ_PUB) and target.socket_type not in (ZMQ_PULL, ZMQ_SUB)
+cdef bint receives(Socket socket) except -1:
+    """Tell whether sockets of this type can receive."""
+    return socket.socket_type not in (ZMQ_PUSH, ZMQ_PUB, SocketType.SCATTER, SocketType.RADIO)
+
+
+cdef bint sends(Socket socket) except -1:
+    """Tell whether sockets of this type can send."""
+    return socket.socket_type not in (ZMQ_PULL, ZMQ_SUB, SocketType.GATHER, SocketType.DISH)
+
+
+cdef int check_types(Socket frontend, Socket backend, Socket capture, Socket control) except -1:
+    """Raise where a socket could never do what it is there for: the loop would wait in silence."""
+    if not (receives(frontend) and sends(backend)) and not (receives(backend) and sends(frontend)):
+        raise ZMQError(
+            EINVAL, f"nothing can pass between {frontend} and {backend}: none receives what the other sends"
+        )
+    if capture is not None and not sends(capture):
+        raise ZMQError(EINVAL, f"{capture} can't send: it can't be given copies of what passes")
+    if control is not None and not receives(control):
+        raise ZMQError(EINVAL, f"{control} can't receive: it can't be told what to do")
+    return 0
 
 
 cdef relay_between(Socket frontend, Socket backend, Socket capture, Socket control, tuple prefixes, bint block):
     cdef Running running = Running()
     cdef int way
+    get_hub = frontend.get_hub or backend.get_hub
+    cdef Hub hub = None if get_hub is None or block else get_hub()
     if prefixes is not None:
         running.prefixes = prefixes
         for way in range(2):
@@ -577,10 +646,10 @@ cdef relay_between(Socket frontend, Socket backend, Socket capture, Socket contr
             running.relay.directions[way].prefix_size = len(prefixes[way])
             running.relay.directions[way].swaps = frontend.socket_type == backend.socket_type == ZMQ_ROUTER
     running.take(frontend, backend, capture, control)
-    if frontend.get_hub is None or block:
+    if hub is None:
         running.in_this_thread()
     else:
-        running.in_native_thread(frontend.get_hub())
+        running.in_native_thread(hub)
     if running.robbed:
         raise ZMQError(Errno.ENOTSOCK, "a socket was closed while messages were relayed between it and others")
     if running.relay.result == BAD_COMMAND:
@@ -608,7 +677,7 @@ def proxy(Socket frontend not None, Socket backend not None, Socket capture=None
         The context was terminated: how a proxy usually ends.
     ZMQError
         ENOTSOCK: a socket is closed. EBUSY: another proxy has a socket, or a greenlet waits for it. EINVAL: the types
-        of the sockets let nothing pass.
+        of the sockets let nothing pass, or `capture` can't send.
 
     Notes
     -----
@@ -626,16 +695,16 @@ def proxy_steerable(Socket frontend not None, Socket backend not None, Socket ca
         As in `proxy`.
     control : Socket, optional
         A PAIR, PULL, SUB or REP that receives ``b"PAUSE"``, ``b"RESUME"``, ``b"TERMINATE"``, upon which the call
-        returns, and ``b"STATISTICS"``, which is answered with 8 frames of an unsigned 64-bit integer each, in the
-        machine's byte order: messages and bytes received from the front end, messages and bytes sent to it, and the
-        same for the back end. A REP gets an empty answer to the other commands.
+        returns, and ``b"STATISTICS"``, which all but a PULL and a SUB answer with 8 frames of an unsigned 64-bit
+        integer each, in the machine's byte order: messages and bytes received from the front end, messages and bytes
+        sent to it, and the same for the back end. A REP sends an empty answer to the other commands.
 
     Raises
     ------
     ValueError
         Another command came.
     ContextTerminated, ZMQError
-        As in `proxy`.
+        As in `proxy`; EINVAL also where `control` can't receive.
 
     Notes
     -----

@@ -131,6 +131,15 @@ cdef class Hub:
         """
         return True
 
+    def is_current(self):
+        """Tell whether the greenlet that runs is the hub's own, which cannot park.
+
+        Returns
+        -------
+        bool
+        """
+        return False
+
     cdef int watch(self, waiter) except -1:
         """Somebody parked on a waiter: look after it until `unwatch`."""
         self.watched.add(waiter)

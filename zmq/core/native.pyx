@@ -9,7 +9,9 @@ import os
 
 from cpython.pythread cimport PyThread_get_thread_ident
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from posix.unistd cimport close
+from posix.unistd cimport close, write
+
+from zmq.core cimport wait
 
 cdef extern from "Python.h":
     unsigned long PyThread_start_new_thread(void (*run)(void *) noexcept, void *argument)
@@ -36,8 +38,9 @@ cdef class NativeThread:
     cdef readonly object name
     cdef readonly object ident
     cdef readonly object error
-    cdef int running            # the end that the thread closes when it is done, or -1
+    cdef int running            # what the thread writes to when it is done; the child of a fork may keep it open
     cdef readonly int done_fd   # becomes readable when it is done; -1 before it is started
+    cdef int born               # `generation` when it was started
     cdef bint finished
 
     def __cinit__(self):
@@ -51,6 +54,7 @@ cdef class NativeThread:
     def __dealloc__(self):
         if self.done_fd >= 0:
             close(self.done_fd)
+            close(self.running)
 
     def __repr__(self):
         state = "not started" if self.done_fd < 0 else "running" if self.is_alive() else "done"
@@ -67,17 +71,18 @@ cdef class NativeThread:
         if self.done_fd >= 0:
             raise RuntimeError("a thread is started once")
         self.done_fd, self.running = os.pipe()
+        self.born = wait.generation
         Py_INCREF(self)
         if PyThread_start_new_thread(run, <void *> self) == <unsigned long> -1:
             Py_DECREF(self)
-            close(self.running)
+            self.finished = True
             raise RuntimeError("the system allows no more threads")
         if not self.daemon:
             atexit.register(self.join)
 
     def is_alive(self):
-        """Tell whether the thread runs."""
-        return self.done_fd >= 0 and not self.finished
+        """Tell whether the thread runs; in the child of a fork none but its own do."""
+        return self.done_fd >= 0 and not self.finished and self.born == wait.generation
 
     def join(self, timeout=None, poller_class=None):
         """Wait until the thread is done.
@@ -114,4 +119,4 @@ cdef void run(void *argument) noexcept with gil:
     thread.finished = True
     if not thread.daemon:
         atexit.unregister(thread.join)
-    close(thread.running)
+    write(thread.running, b"x", 1)

@@ -143,6 +143,9 @@ cdef class OptionAttribute:
     def __set__(self, socket, value):
         socket.set(self.option, value)
 
+    def __delete__(self, socket):
+        raise AttributeError(f"an option cannot be deleted: {self.name.upper()}")
+
 
 def add_attributes(type cls):
     """Give a class one attribute for each socket option, in lower and in upper case.

@@ -15,7 +15,7 @@ import runpy
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import SourceFileLoader, SourcelessFileLoader
 
 from zmq.core.context import Context
 from zmq.core.hub import Hub
@@ -124,24 +124,30 @@ def run(prepare: Callable[[], object], arguments: Sequence[str], module: str) ->
         return
     sys.argv[:] = rest
     path = os.path.abspath(rest[0])
-    if not getattr(sys.flags, "safe_path", False):
+    # Python 3.10 has only -I, of which safe_path is a part.
+    safe_path = getattr(sys.flags, "safe_path", sys.flags.isolated)
+    if not safe_path:
         # What the interpreter put there for -m.
         del sys.path[0]
     if pkgutil.get_importer(path) is not None:
         sys.path.insert(0, path)
         runpy._run_module_as_main("__main__", alter_argv=False)  # type: ignore[attr-defined]
         return
-    if not getattr(sys.flags, "safe_path", False):
+    if not safe_path:
         sys.path.insert(0, os.path.dirname(os.path.realpath(path)))
     try:
         with io.open_code(path) as file:
-            source = file.read()
+            code = pkgutil.read_code(file)
+            loader = SourcelessFileLoader if code else SourceFileLoader
+            if code is None:
+                file.seek(0)
+                code = compile(file.read(), path, "exec", dont_inherit=True)
     except OSError as error:
         sys.exit(complain(f"can't open file {path!r}: [Errno {error.errno}] {error.strerror}"))
     vars(main).update(
-        __file__=path, __package__=None, __spec__=None, __cached__=None, __loader__=SourceFileLoader("__main__", path)
+        __file__=path, __package__=None, __spec__=None, __cached__=None, __loader__=loader("__main__", path)
     )
-    exec(compile(source, path, "exec", dont_inherit=True), vars(main))
+    exec(code, vars(main))
 
 
 def complain(text: str) -> int:

@@ -29,7 +29,7 @@ from zmq.core.libzmq cimport (
     zmq_pollitem_t,
 )
 from zmq.core.socket cimport Socket, poll_in_thread, seconds_of
-from zmq.core.trampoline cimport Subscription, Trampoline, monotonic
+from zmq.core.trampoline cimport Subscription, Trampoline, monotonic, refuel
 
 from zmq.core.constants import PollEvent
 
@@ -324,6 +324,7 @@ cdef class Registered(Subscription):
     cdef long order         # position in which it was registered
     cdef int mask
     cdef int fd
+    cdef int armed_for      # how many of those who poll have its bell watched by itself
     cdef bint doubtful      # EVENTS may have changed since it was read
     cdef bint in_epoll
 
@@ -339,6 +340,9 @@ cdef class Registered(Subscription):
 
     cdef void gone(self) noexcept:
         self.members.lost(self)
+
+    cdef bint waits(self) noexcept:
+        return self.members.waiting and self.members.born == wait.generation
 
 
 cdef class Wait:
@@ -379,6 +383,7 @@ cdef class PollSet:
     cdef object watcher         # on the epoll set, in `watched_hub`
     cdef Hub watched_hub
     cdef object ring            # `on_bell`, bound once
+    cdef bint listening         # `watcher` is armed
     cdef bint polled            # before: it is worth keeping an epoll set
     cdef int born
     cdef bint lost_sight        # there was no memory to note whom to doubt: look at everybody
@@ -397,6 +402,7 @@ cdef class PollSet:
         cdef Trampoline trampoline
         if not isinstance(item, Socket):
             self.descriptors[item] = (item, descriptor_of(item), flags)
+            self.wake()
             return 0
         registered = self.sockets.get(item)
         if registered is not None:
@@ -418,6 +424,8 @@ cdef class PollSet:
             trampoline.subscribe(registered)
         self.sockets[item] = registered
         self.doubt(registered)
+        # Who polls already polls for this one too.
+        self.wake()
         return 0
 
     cdef void remove(self, item) noexcept:
@@ -458,6 +466,7 @@ cdef class PollSet:
         if self.watcher is not None:
             self.watched_hub.forget(self.watcher)
             self.watcher = self.watched_hub = self.ring = None
+            self.listening = False
         if self.bells >= 0:
             close_fd(self.bells)
             self.bells = -1
@@ -553,6 +562,9 @@ cdef class PollSet:
             for registered in doubtful:
                 self.doubt(registered)
                 registered.socket.usable()
+                if registered.owner is None:
+                    # When it was registered somebody else had the socket to himself.
+                    (<Trampoline> registered.socket.waited()).subscribe(registered)
                 events = registered.owner.read_events()
                 if events < 0:
                     raise_errno(zmq_errno())
@@ -582,7 +594,12 @@ cdef class PollSet:
         cdef Wait waiter
         cdef double deadline = -1
         self.own()
+        wait.fuel -= 1
+        if wait.fuel <= 0 and timeout != 0:
+            refuel(get_hub)
+            self.own()
         ready = self.collect()
+        wait.fuel -= len(ready) >> 3
         self.polled = True
         if ready or timeout == 0:
             return ready
@@ -594,6 +611,7 @@ cdef class PollSet:
         while True:
             try:
                 self.arm(waiter, get_hub, deadline)
+                wait.park(waiter.greenlet, self)
                 while not waiter.woken:
                     waiter.inside = True
                     try:
@@ -601,12 +619,17 @@ cdef class PollSet:
                     finally:
                         waiter.inside = False
             finally:
+                wait.unpark(waiter.greenlet)
                 self.disarm(waiter)
             self.own()
             ready = self.collect()
             if ready or waiter.expired:
                 return ready
             waiter.woken = False
+
+    def members(self):
+        """Return what is waited for."""
+        return [*self.sockets, *self.descriptors]
 
     cdef int own(self) except -1:
         """Refuse a second thread, and leave the epoll set of the parent of a fork alone."""
@@ -624,6 +647,7 @@ cdef class PollSet:
             self.waiting = []
             for registered in self.sockets.values():
                 registered.in_epoll = False
+                registered.armed_for = 0
                 self.doubt(registered)
         return 0
 
@@ -654,6 +678,7 @@ cdef class PollSet:
             for registered in list(self.sockets.values()):
                 if registered.owner is not None:
                     registered.owner.arm_for(registered, get_hub)
+                    registered.armed_for += 1
                     waiter.armed.append(registered)
         for _, fd, flags in self.descriptors.values():
             watcher = hub.native_watcher(fd, flags & (ZMQ_POLLIN | ZMQ_POLLOUT) or ZMQ_POLLIN)
@@ -668,7 +693,8 @@ cdef class PollSet:
         if waiter not in self.waiting:
             return 0
         self.waiting.remove(waiter)
-        if self.watcher is not None and not self.waiting:
+        if self.listening and not self.waiting:
+            self.listening = False
             self.watcher.stop()
             waiter.hub.unwatch(self)
         if waiter.timer is not None:
@@ -678,7 +704,8 @@ cdef class PollSet:
             watcher.stop()
             watcher.close()
         for registered in waiter.armed:
-            if registered.owner is not None and not self.waiting:
+            registered.armed_for -= 1
+            if registered.owner is not None and registered.armed_for == 0:
                 registered.owner.disarm_for(registered)
         waiter.armed.clear()
         waiter.watchers.clear()
@@ -704,6 +731,8 @@ cdef class PollSet:
         pending = PendingPoll()
         pending.members = self
         pending.future = future
+        pending.get_hub = get_hub
+        pending.deadline = deadline
         pending.waiter = Wait()
         pending.waiter.hub = get_hub()
         pending.waiter.greenlet = pending
@@ -764,8 +793,9 @@ cdef class PollSet:
             self.watcher = hub.watcher(self.bells, ZMQ_POLLIN)
             self.watched_hub = hub
             self.ring = self.on_bell
-        if len(self.waiting) == 1:
+        if not self.listening:
             self.watcher.start(self.ring)
+            self.listening = True
         return 0
 
 
@@ -775,6 +805,8 @@ cdef class PendingPoll:
     cdef PollSet members
     cdef Wait waiter
     cdef object future
+    cdef object get_hub
+    cdef double deadline
 
     def switch(self):
         """Look again; or the time is over."""
@@ -784,13 +816,17 @@ cdef class PendingPoll:
         self.waiter.woken = False
         try:
             ready = self.members.collect()
+            if not ready and not self.waiter.expired:
+                # There may be more to watch than before.
+                self.members.disarm(self.waiter)
+                self.members.arm(self.waiter, self.get_hub, self.deadline)
+                return
         except Exception as error:
             self.forget(self.future)
             self.future.set_exception(error)
             return
-        if ready or self.waiter.expired:
-            self.forget(self.future)
-            self.future.set_result(ready)
+        self.forget(self.future)
+        self.future.set_result(ready)
 
     def forget(self, future):
         """The future is done: watch nothing for it any more."""

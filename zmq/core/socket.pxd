@@ -20,7 +20,6 @@ cdef class Socket:
     cdef int overrides      # which methods a subclass replaced
     cdef int message        # whether a message was begun with SNDMORE and not ended
     cdef bint drops
-    cdef object in_hand     # what a proxy took from it and could not pass on before it was stopped
     cdef object monitor_socket
     cdef public object context
     cdef readonly object socket_type
@@ -35,6 +34,7 @@ cdef class Socket:
     cdef int give_up(self, Outgoing *out) noexcept
     cdef int attempt_again(self, attempt_t attempt, void *transfer, int events, bint tried) noexcept
     cdef int operated(self) except -1
+    cdef int look(self) except -1
     cdef int with_endpoint(self, endpoint_call_t call, addr) except -1
     cdef last_endpoint(self, addr)
     cdef Frame to_part(self, data, Part *part, copy, bint track, routing_id, group)
@@ -46,5 +46,6 @@ cdef class Socket:
     cdef Waiter waited(self)
 
 
+cdef list sockets_at(void *handle)
 cdef double seconds_of(timeout) except? -2
 cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) except -1

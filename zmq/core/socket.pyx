@@ -5,6 +5,7 @@ to wait (`zmq.core.wait`), how a message is transferred (`zmq.core.transfer`). G
 which hub to wait in.
 """
 
+import itertools
 import pickle
 import random
 import warnings
@@ -75,7 +76,7 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.message cimport Frame, frame_of
 from zmq.core.options cimport get_option, option_named, set_option
-from zmq.core.trampoline cimport Trampoline, known_trampoline, monotonic, trampoline_of
+from zmq.core.trampoline cimport Trampoline, known_trampoline, monotonic, refuel, trampoline_of
 from zmq.core.transfer cimport (
     Incoming,
     Outgoing,
@@ -132,6 +133,9 @@ def _ask_version():
 
 _ask_version()
 
+# Numbers in the addresses of monitors.
+_monitors = itertools.count()
+
 # Weak references to all sockets by their address. A plain dict can be copied while other threads make sockets.
 cdef dict living = {}
 
@@ -144,6 +148,25 @@ def living_sockets():
     list of Socket
     """
     return [socket for reference in list(living.values()) if (socket := reference()) is not None]
+
+
+# How many of them are shadows. While there are none, no two have the same handle.
+cdef long count_shadows = 0
+
+
+cdef list sockets_at(void *handle):
+    """Return all sockets for a handle: the original and its shadows; none while nothing has a shadow."""
+    cdef Socket socket
+    found = []
+    if not count_shadows:
+        return found
+    for socket in living_sockets():
+        # Those of the parent of a fork may have had the same.
+        if socket.handle == handle and (
+            socket.born == wait.generation or socket.born == wait.OWNED and socket.owner.born == wait.generation
+        ):
+            found.append(socket)
+    return found
 
 
 # What subclasses replace, by class; see DESIGN "Drop-in rules" in docs/design.md.
@@ -168,17 +191,10 @@ cdef inline bint is_unobserved(Socket socket, int flags) noexcept:
 
     Nobody waits for the socket, and it is not time to let the hub run.
     """
-    cdef Waiter waiter = socket.waiter
-    if socket.born != wait.generation:
+    if socket.born != wait.generation or socket.waiter is not None and socket.waiter.interest:
         return False
-    if waiter is None:
-        return True
-    if waiter.interest:
-        return False
-    if flags & ZMQ_DONTWAIT or socket.get_hub is None:
-        return True
-    waiter.fuel -= 1
-    return waiter.fuel > 0
+    wait.fuel -= 1
+    return wait.fuel > 0 or flags & ZMQ_DONTWAIT or socket.get_hub is None
 
 
 cdef inline void sent(Socket socket, int more) noexcept:
@@ -254,11 +270,12 @@ cdef class Socket:
         self.born = -1
 
     def __init__(self, ctx_or_socket=None, socket_type=-1, *, shadow=None, copy_threshold=None):
+        global count_shadows
         cdef int number = -1
         cdef size_t size = sizeof(int)
         cdef size_t address
         cdef Context context
-        cdef Trampoline stale
+        cdef Trampoline stale, known
         if self.handle != NULL:
             raise RuntimeError("a Socket is made once")
         self.copy_threshold = COPY_THRESHOLD if copy_threshold is None else copy_threshold
@@ -304,8 +321,15 @@ cdef class Socket:
         self.overrides = 0 if type(self) is Socket else find_overrides(type(self))
         self.frame_class = self._frame_class
         self.born = wait.generation
+        if self.is_shadow:
+            known = known_trampoline(self.handle)
+            if known is not None and known.held_by is not None and known.held_by.born == wait.generation:
+                known.held_by.admit(self)
+                self.owner = known.held_by
+                self.born = wait.OWNED
         self._choose_hub()
         living[<size_t> <void *> self] = weakref.ref(self)
+        count_shadows += self.is_shadow
 
     def _choose_hub(self):
         """Park in, or block as, the class says now."""
@@ -324,8 +348,9 @@ cdef class Socket:
             warnings.warn(f"Unclosed socket {shown}", ResourceWarning, stacklevel=2, source=self)
 
     def __dealloc__(self):
-        if living is not None:
-            living.pop(<size_t> <void *> self, None)
+        global count_shadows
+        if living is not None and living.pop(<size_t> <void *> self, None) is not None:
+            count_shadows -= self.is_shadow
         if self.handle != NULL and not self.is_shadow and self.born == wait.generation:
             zmq_close(self.handle)
 
@@ -416,10 +441,17 @@ cdef class Socket:
         """
         cdef int milliseconds
         cdef void *handle = self.handle
+        cdef Owner owner
         if handle == NULL:
             return
-        if self.born == wait.OWNED and self.owner.born == wait.generation:
-            self.owner.stop()
+        owner = self.owner
+        if self.born == wait.OWNED and owner.born == wait.generation:
+            # It is gone as soon as it has given the sockets back: `owner` keeps it.
+            owner.stop()
+            handle = self.handle
+            if handle == NULL:
+                # Two threads close it.
+                return
         if self.born != wait.generation:
             self.handle = NULL
             self.born = -1
@@ -437,7 +469,6 @@ cdef class Socket:
             self.waiter.close()
         self.handle = NULL
         self.born = -1
-        self.in_hand = None
         if self.context is not None and getattr(self.context, "_sockets", None) is not None:
             self.context._sockets.discard(self)
         if zmq_close(handle) != 0 and zmq_errno() != Errno.ENOTSOCK:
@@ -786,14 +817,13 @@ cdef class Socket:
         cdef int err
         if self.born != wait.generation:
             self.usable()
-        if waiter is not None:
-            if self.get_hub is not None and not flags & ZMQ_DONTWAIT:
-                waiter.fuel -= cost
-                if waiter.fuel <= 0:
-                    waiter.refuel(self.get_hub)
-                    self.usable()
-            if waiter.interest:
-                return self.operate_parked(attempt, transfer, flags, events, False)
+        wait.fuel -= cost
+        if wait.fuel <= 0 and self.get_hub is not None and not flags & ZMQ_DONTWAIT:
+            refuel(self.get_hub)
+            self.usable()
+            waiter = self.waiter
+        if waiter is not None and waiter.interest:
+            return self.operate_parked(attempt, transfer, flags, events, False)
         err = attempt(self.handle, transfer, flags | ZMQ_DONTWAIT)
         if err == EAGAIN:
             err = self.attempt_again(attempt, transfer, events, True)
@@ -1333,16 +1363,14 @@ cdef class Socket:
         cdef char *target
         cdef void *source
         if size < LARGE:
-            if size >= 4096 and self.waiter is not None:
-                self.waiter.fuel -= <int> (size >> 12)
+            wait.fuel -= size >> 12
             return PyBytes_FromStringAndSize(<const char *> zmq_msg_data(msg), size)
         data = PyBytes_FromStringAndSize(NULL, size)
         target = PyBytes_AS_STRING(data)
         source = zmq_msg_data(msg)
         with nogil:
             memcpy(target, source, <size_t> size)
-        if self.waiter is not None:
-            self.waiter.fuel -= <int> (size >> 12)
+        wait.fuel -= size >> 12
         return data
 
     cdef Frame as_frame(self, zmq_msg_t *msg, bint track):
@@ -1387,8 +1415,7 @@ cdef class Socket:
         expect(&incoming, True)
         self.operate(try_recv, &incoming, flags, ZMQ_POLLIN, 1)
         try:
-            if self.waiter is not None:
-                self.waiter.fuel -= <int> (incoming.count >> 3)
+            wait.fuel -= <long> incoming.count >> 3
             parts = []
             for i in range(incoming.count):
                 if copy:
@@ -1548,9 +1575,23 @@ cdef class Socket:
             return self.get(ZMQ_EVENTS) & flags
         item.socket = self.handle
         item.events = flags
-        poll_in_thread(&item, 1, seconds, self)
+        if seconds == 0:
+            # Not without the GIL: a thread that computes would not give it back soon.
+            item.revents = item.events & self.look()
+        else:
+            poll_in_thread(&item, 1, seconds, self)
         self.operated()
         return item.revents
+
+    cdef int look(self) except -1:
+        """Read EVENTS."""
+        cdef int found = 0
+        cdef size_t size = sizeof(int)
+        while zmq_getsockopt(self.handle, ZMQ_EVENTS, &found, &size) != 0:
+            if zmq_errno() != EINTR:
+                raise_errno(zmq_errno())
+            PyErr_CheckSignals()
+        return found
 
     # Monitoring.
 
@@ -1600,7 +1641,8 @@ cdef class Socket:
         if monitor is not None and not monitor.closed:
             return monitor
         if addr is None:
-            addr = f"inproc://monitor.s-{self.get(SocketOption.FD)}"
+            # libzmq may still hold on to the address of a monitor that was disabled.
+            addr = f"inproc://monitor.s-{self.get(SocketOption.FD)}-{next(_monitors)}"
         self.monitor(addr, Event.ALL if events is None else events)
         monitor = self.context.socket(SocketType.PAIR)
         monitor.connect(addr)

@@ -1,5 +1,5 @@
 from zmq.core.hub cimport Hub
-from zmq.core.wait cimport Turn, Waiter
+from zmq.core.wait cimport Owner, Turn, Waiter
 
 
 cdef enum:
@@ -44,6 +44,7 @@ cdef class Subscription:
     cdef void touched(self) noexcept
     cdef void ready(self, int events) noexcept
     cdef void gone(self) noexcept
+    cdef bint waits(self) noexcept
 
 
 cdef class Trampoline(Waiter):
@@ -57,7 +58,8 @@ cdef class Trampoline(Waiter):
     cdef void *bell         # of a thread-safe socket, which has no ZMQ_FD; else NULL
     cdef int parked         # turns and armed subscriptions
     cdef bint armed
-    cdef bint owned         # somebody has the socket to himself: it must not be looked at
+    cdef Owner held_by      # who has the socket to himself: nobody else may look at it
+    cdef object in_hand     # what a proxy took from it and could not pass on before it was stopped
     cdef bint ringing       # the hub is in `on_readable`
     cdef bint trying        # somebody who waits makes another attempt
     cdef Parked first       # whom it will switch to last
@@ -84,6 +86,7 @@ cdef class Trampoline(Waiter):
     cdef int moor(self, get_hub) except -1
     cdef void abandon(self) noexcept
     cdef void unmoor(self) noexcept
+    cdef bint is_waited_for(self) noexcept
     cdef void try_senders(self) noexcept
     cdef void try_route(self, bytes route) noexcept
     cdef void look_again(self) noexcept
@@ -97,6 +100,7 @@ cdef class Trampoline(Waiter):
 
 
 cdef double monotonic() noexcept nogil
-cpdef bint wait_readable(Hub hub, int fd, double timeout) except -1
+cdef int refuel(get_hub) except -1
+cpdef bint wait_readable(Hub hub, int fd, double timeout, what=*) except -1
 cdef Trampoline trampoline_of(void *handle)
 cdef Trampoline known_trampoline(void *handle)

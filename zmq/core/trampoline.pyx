@@ -48,6 +48,7 @@ told of. It never should find any. If it does it wakes the greenlet, counts it i
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
 from cpython.pythread cimport PyThread_get_thread_ident
 from libc.errno cimport EINTR, EINVAL
 from libc.string cimport memcmp
@@ -131,16 +132,21 @@ def statistics():
         ``vain``: wake-ups after which the attempt still had to wait. ``yields``: blocking calls that let the hub
         run because their budget was used up. ``missed``: wake-ups that only the sweep alarm noticed; a number
         other than 0 is a bug. ``waiting``: one dict for each greenlet that is parked now, in this thread or
-        another, with ``fd``, ``events``, ``seconds``, ``route`` and ``greenlet``. ``blocked``: one dict for each plain
-        call that blocks its native thread now, with ``thread``, ``seconds`` and ``waits_for``; in a program of
-        greenlets there should be none.
+        another, with ``greenlet``, for how many ``seconds``, and ``waits_for``: the Socket; a list of what it polls or
+        relays; the Context that is to end; or what was lent to libzmq. For a single socket it has also ``fd``, its
+        descriptor, ``events``, `POLLIN` or `POLLOUT`, and ``route``, the peer that a message is for, where that
+        matters. ``blocked``: one dict for each plain call that blocks its native thread now, with ``thread``,
+        ``seconds`` and ``waits_for``; in a program of greenlets there should be none.
     """
+    from zmq.core.socket import living_sockets
+
     now = monotonic()
-    waiting = []
+    waiting = wait_module.parked_greenlets()
     cdef Trampoline trampoline
-    for trampoline in list(trampolines.values()):
+    sockets = {socket.underlying: socket for socket in living_sockets() if not socket.closed}
+    for address, trampoline in list(trampolines.items()):
         if trampoline.born == wait.generation:
-            waiting.extend(trampoline.describe(now))
+            waiting.extend(trampoline.describe(now, sockets.get(address)))
     return {
         "parked": count_parked,
         "woken": count_woken,
@@ -164,7 +170,7 @@ def set_budget(double seconds):
     Parameters
     ----------
     seconds : float
-        After this time the next blocking send or receive lets the hub run once; 0 turns that off.
+        After this time the next blocking send, receive or poll lets the hub run once; 0 turns that off.
         NOBLOCK calls never yield. The default is 0.005.
 
     Raises
@@ -295,7 +301,7 @@ cdef class Subscription:
 
     `touched` is called after every operation on the socket. `ready` is called whenever EVENTS was read, by
     whomever, with what it said; -1 stands for an error, which the next operation on the socket will report. `gone` is
-    called when the socket closes. None of them may switch greenlets.
+    called when the socket closes. `waits` tells whether a greenlet waits by it now. None of them may switch greenlets.
     """
 
     cdef void touched(self) noexcept:
@@ -306,6 +312,9 @@ cdef class Subscription:
 
     cdef void gone(self) noexcept:
         pass
+
+    cdef bint waits(self) noexcept:
+        return self.armed
 
 
 cdef class Trampoline(Waiter):
@@ -319,18 +328,18 @@ cdef class Trampoline(Waiter):
         self.pollers = Queue()
         self.subscriptions = []
         self.look_delay = FIRST_LOOK
-        self.fuel = FUEL
         self.more = -1
 
-    def describe(self, double now):
+    def describe(self, double now, socket):
         for queue in (self.receivers, self.senders, self.pollers):
             for turn in queue:
                 yield {
-                    "fd": self.fd,
-                    "events": turn.events,
-                    "seconds": now - turn.since,
-                    "route": turn.route,
                     "greenlet": (<Parked> turn).greenlet,
+                    "seconds": now - turn.since,
+                    "waits_for": socket,
+                    "fd": self.fd,
+                    "events": turn.events & ~POLLER,
+                    "route": turn.route,
                 }
 
     # What libzmq knows.
@@ -339,7 +348,7 @@ cdef class Trampoline(Waiter):
         """Read EVENTS, which stills the bell; -1 on an error."""
         cdef int events = 0
         cdef size_t size = sizeof(int)
-        if self.owned:
+        if self.held_by is not None:
             return 0
         if self.bell != NULL:
             bell_still(self.bell)
@@ -487,6 +496,16 @@ cdef class Trampoline(Waiter):
         if self.parked:
             self.stilled(self.read_events())
 
+    cdef bint is_waited_for(self) noexcept:
+        """Tell whether a greenlet waits, in a queue or by a subscription."""
+        cdef Subscription subscription
+        if self.parked:
+            return True
+        for subscription in self.subscriptions:
+            if subscription.waits():
+                return True
+        return False
+
     cdef void stilled(self, int events) noexcept:
         """EVENTS was read by somebody who operated: pass the news on, and try routed senders soon."""
         self.changed(events, False)
@@ -621,6 +640,9 @@ cdef class Trampoline(Waiter):
         """Wait until EVENTS has one of `events`; return them, or 0 after `timeout` seconds."""
         cdef int found
         cdef Parked turn = None
+        wait.fuel -= 1
+        if wait.fuel <= 0 and timeout != 0:
+            refuel(get_hub)
         try:
             while True:
                 self.enter()
@@ -642,23 +664,6 @@ cdef class Trampoline(Waiter):
         finally:
             if turn is not None:
                 turn.leave()
-
-    cdef int refuel(self, get_hub) except -1:
-        global count_yields, greenzmq_slice
-        cdef double now
-        self.fuel = FUEL
-        if budget == 0:
-            return 0
-        now = monotonic()
-        if greenzmq_slice == 0:
-            greenzmq_slice = now
-        elif now - greenzmq_slice >= budget:
-            count_yields += 1
-            let_run(get_hub())
-            # Whoever comes back first from this run of the hub starts a new slice, the others share it.
-            if greenzmq_slice < now:
-                greenzmq_slice = monotonic()
-        return 0
 
     # Subscriptions.
 
@@ -715,6 +720,7 @@ cdef class Trampoline(Waiter):
         self.returned = None
         self.partner = None
         self.trust = 0
+        self.in_hand = None
         for queue in (self.receivers, self.senders, self.pollers):
             while queue.head is not None:
                 turn = queue.head
@@ -805,7 +811,30 @@ cdef int let_run(Hub hub) except -1:
     return 0
 
 
-cpdef bint wait_readable(Hub hub, int fd, double timeout) except -1:
+cdef int refuel(get_hub) except -1:
+    """Before a blocking call when `wait.fuel` ran out: let the hub run if it is time."""
+    global count_yields, greenzmq_slice
+    cdef double now
+    cdef Hub hub
+    wait.fuel = FUEL
+    if budget == 0:
+        return 0
+    now = monotonic()
+    if greenzmq_slice == 0:
+        greenzmq_slice = now
+    elif now - greenzmq_slice >= budget:
+        hub = get_hub()
+        if hub.is_current():
+            return 0
+        count_yields += 1
+        let_run(hub)
+        # Whoever comes back first from this run of the hub starts a new slice, the others share it.
+        if greenzmq_slice < now:
+            greenzmq_slice = monotonic()
+    return 0
+
+
+cpdef bint wait_readable(Hub hub, int fd, double timeout, what=None) except -1:
     """Park until a descriptor is readable.
 
     Parameters
@@ -816,6 +845,8 @@ cpdef bint wait_readable(Hub hub, int fd, double timeout) except -1:
         The descriptor.
     timeout : float
         Seconds; negative to wait for ever.
+    what : object, optional
+        What that stands for, as `statistics` shall show it.
 
     Returns
     -------
@@ -829,8 +860,10 @@ cpdef bint wait_readable(Hub hub, int fd, double timeout) except -1:
         watcher.start(sleeper.wake)
         if timeout >= 0:
             timer = hub.call_at(monotonic() + timeout, sleeper.expire)
+        wait.park(sleeper.greenlet, fd if what is None else what)
         sleeper.sleep()
     finally:
+        wait.unpark(sleeper.greenlet)
         if timer is not None:
             timer.cancel()
         watcher.stop()
@@ -878,17 +911,5 @@ cdef void cancel(timer) noexcept:
 
 cdef void report(error) noexcept:
     """Show an error of the hub in a place that must not raise."""
-    import sys
-    sys.unraisablehook(UnraisableArgs(error))
-
-
-class UnraisableArgs:
-    """What `sys.unraisablehook` expects."""
-
-    err_msg = "Exception ignored while greenlets that wait for a 0MQ socket were woken"
-    object = None
-
-    def __init__(self, error):
-        self.exc_type = type(error)
-        self.exc_value = error
-        self.exc_traceback = error.__traceback__
+    PyErr_SetObject(type(error), error)
+    PyErr_WriteUnraisable("greenlets that wait for a 0MQ socket")

@@ -1,10 +1,13 @@
 cdef int generation     # of this process: grows by one in the child of every fork
+cdef long fuel          # transfers left before `trampoline.refuel` has to be asked whether it is time to let a hub run
 
 cdef enum:
     OWNED = -2          # in `Socket.born`: the socket belongs to an Owner, and every call looks twice
 
 cdef int block(what) except -1
 cdef void unblock() noexcept
+cdef int park(greenlet, what) except -1
+cdef void unpark(greenlet) noexcept
 
 cdef class Turn:
     cdef int wait(self) except -1
@@ -14,7 +17,6 @@ cdef class Turn:
 cdef class Waiter:
     cdef void *handle   # the socket that is waited for; NULL once it is closed
     cdef int interest   # how many wait for the socket or subscribed to it: the one integer test
-    cdef int fuel       # transfers left before `refuel` has to be asked
     cdef int born       # `generation` when it was made
     cdef list returned  # each `Hand` that a cancelled receive gave back, oldest first; None for none
     cdef int more       # RCVMORE after one of these was received; -1 while libzmq knows
@@ -22,11 +24,11 @@ cdef class Waiter:
 
     cdef int enter(self) except -1
     cdef void notify(self) noexcept
-    cdef int refuel(self, get_hub) except -1
     cdef bint must_queue(self, int events, const void *route, size_t size) noexcept
     cdef Turn join(self, get_hub, int events, const void *route, size_t size, double timeout)
     cdef void close(self) noexcept
 
 cdef class Owner:
-    cdef int born           # `generation` when it took its sockets
+    cdef int born           # `generation` when it was made
+    cdef int admit(self, shadow) except -1
     cdef int stop(self) except -1

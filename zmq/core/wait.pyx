@@ -1,7 +1,8 @@
 """How one socket handle is waited for: the contract between a socket and whoever waits for it.
 
 Lives here: `Waiter` and `Turn`, without any way of waiting. `zmq.core.trampoline` implements them, and
-`zmq.core.socket` calls them. A socket without a waiter blocks its thread inside libzmq, and says so here.
+`zmq.core.socket` calls them. A socket without a waiter blocks its thread inside libzmq, and says so here; so do
+greenlets that park for anything but a single socket.
 """
 
 import os
@@ -13,6 +14,8 @@ generation = 0
 
 # What plain calls wait for inside libzmq now, and since when, by the thread they block.
 cdef dict blocked = {}
+# What greenlets are parked for that is no single socket, and since when, by the greenlet.
+cdef dict parked = {}
 
 
 cdef int block(what) except -1:
@@ -41,10 +44,43 @@ def blocked_threads():
     ]
 
 
+cdef int park(greenlet, what) except -1:
+    """A greenlet is about to park for `what`, which is no single socket: an object, a list, or what has `members`."""
+    parked[greenlet] = what, time.monotonic()
+    return 0
+
+
+cdef void unpark(greenlet) noexcept:
+    parked.pop(greenlet, None)
+
+
+def parked_greenlets():
+    """List the greenlets that are parked now for what is no single socket.
+
+    Returns
+    -------
+    list of dict
+        As in `zmq.core.trampoline.statistics`.
+    """
+    now = time.monotonic()
+    return [
+        {
+            "greenlet": greenlet,
+            "seconds": now - since,
+            "waits_for": what.members() if hasattr(what, "members") else what,
+            "fd": None,
+            "events": 0,
+            "route": None,
+        }
+        for greenlet, (what, since) in list(parked.items())
+    ]
+
+
 def _forked():
     global generation
     generation += 1
     blocked.clear()
+    parked.clear()
 
 
 os.register_at_fork(after_in_child=_forked)
@@ -74,10 +110,6 @@ cdef class Waiter:
     cdef void notify(self) noexcept:
         """After an operation while `interest` is not 0: it may have changed what others wait for."""
 
-    cdef int refuel(self, get_hub) except -1:
-        """Before a blocking call when `fuel` ran out: let the hub run if it is time."""
-        raise NotImplementedError
-
     cdef bint must_queue(self, int events, const void *route, size_t size) noexcept:
         """Tell whether others were first, so that not even an attempt is allowed."""
 
@@ -91,6 +123,13 @@ cdef class Waiter:
 
 cdef class Owner:
     """Somebody who has sockets to himself for a time, such as a proxy that runs."""
+
+    def __cinit__(self):
+        self.born = generation
+
+    cdef int admit(self, shadow) except -1:
+        """A shadow of one of the sockets was made: it belongs to the owner too, and is given back with the rest."""
+        raise NotImplementedError
 
     cdef int stop(self) except -1:
         """Give the sockets back before this returns, because one of them is about to be closed; in any thread."""

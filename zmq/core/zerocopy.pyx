@@ -89,7 +89,7 @@ cdef class Release:
                     if get_hub is None:
                         wait_in_thread(bell, deadline, self)
                     else:
-                        wait_readable(get_hub(), bell, left)
+                        wait_readable(get_hub(), bell, left, self)
                 finally:
                     remove_alert(alert)
         finally:

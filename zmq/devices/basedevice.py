@@ -101,7 +101,8 @@ class Device:
     ----------
     context_factory : callable
         Returns the context to make the sockets in; that of the whole program, `Context.instance`. With
-        ``device.context_factory = zmq.Context`` a device gets one of its own.
+        ``device.context_factory = zmq.Context`` a device gets one of its own, which it terminates in the end: it is
+        done when all has been sent, or LINGER is over.
     daemon : bool
         Whether the program may end while the device runs.
     done : bool
@@ -123,8 +124,8 @@ class Device:
     context_factory: Callable[[], Context[Any]] = Context.instance
     #: What waits for the background part: in a thread, or in a hub.
     _poller_class: ClassVar[type[Poller]] = Poller
-    #: Whether messages are moved in the thread that runs the device.
-    _blocks: ClassVar[bool] = True
+    #: Whether messages are moved in the thread that runs the device, which does nothing else, also where it has a hub.
+    _blocks: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -142,6 +143,7 @@ class Device:
         self._ends = {"in": End(in_type), "out": End(out_type)}
         self._context: Context[Any] | None = None
         self._sockets: list[Socket[Any]] = []
+        self._started = False
         self._stopping = False
 
     # The ends.
@@ -234,6 +236,8 @@ class Device:
             raise
         self._sockets = sockets
         self._report("ready")
+        if self._stopping:
+            self.stop()
         return tuple(sockets)
 
     # Running.
@@ -259,18 +263,32 @@ class Device:
         ValueError, ZMQError
             The sockets can't be made, or messages can't be moved any more.
         """
+        terminated = False
         try:
             self.run_device()
         except ContextTerminated:
-            pass
+            # Somebody else is at it, and waits for the sockets that were closed just now.
+            terminated = True
         except ZMQError:
             if not self._stopping:
                 raise
         finally:
-            self.done = True
+            try:
+                if not terminated:
+                    self._end_context()
+            finally:
+                self.done = True
+
+    def _end_context(self) -> None:
+        """Terminate the context, if the device had it made for itself: what its sockets still hold goes out first."""
+        context = self._context
+        if context is not None and isinstance(self.context_factory, type):
+            context.term()
 
     def start(self) -> None:
         """Start the device. In the background ones this returns when its sockets are made.
+
+        Should a time-out interrupt that, they are made all the same, and to start the device again is to wait again.
 
         Raises
         ------
@@ -315,12 +333,20 @@ class Device:
         return bool(zmq_poll([(fd, PollEvent.POLLIN)], milliseconds, poller_class=self._poller_class))
 
 
+def tell(fd: int) -> None:
+    """Make a pipe readable, unless it is -1; to close it is not enough while the child of a fork has it too."""
+    if fd >= 0:
+        os.write(fd, b"x")
+        os.close(fd)
+
+
 class BackgroundDevice(Device):
     """A `Device` that runs beside its caller, in the same process: what threads and greenlets have in common."""
 
-    #: What closes when the sockets are made, and when the device has ended; -1 for what is closed.
+    #: What is written to when the sockets are made, and when the device has ended; -1 once that was done.
     _ready = _over = -1
-    _ended = -1
+    #: What becomes readable then.
+    _made = _ended = -1
     _error: BaseException | None = None
 
     def _launch(self, target: Callable[[], None]) -> Any:
@@ -328,40 +354,50 @@ class BackgroundDevice(Device):
         raise NotImplementedError
 
     def __del__(self) -> None:
-        if self._ended >= 0:
-            os.close(self._ended)
+        for fd in (self._made, self._ended):
+            if fd >= 0:
+                os.close(fd)
 
     def start(self) -> None:
-        if self._ended >= 0:
+        if self._started:
             raise RuntimeError("a device is started once")
-        made, self._ready = os.pipe()
-        self._ended, self._over = os.pipe()
-        try:
-            self.launcher = self._launch(self._run_in_background)
-            if self._says_when_ready():
-                self._wait(made)
-        finally:
-            os.close(made)
-        if self.done and self._error is not None:
-            raise self._error
+        if self._ended < 0:
+            self._made, self._ready = os.pipe()
+            self._ended, self._over = os.pipe()
+            try:
+                self.launcher = self._launch(self._run_in_background)
+            except BaseException:
+                self._started = True
+                self._end()
+                raise
+        if self._says_when_ready():
+            self._wait(self._made)
+            self._started = True
+            if self.done and self._error is not None:
+                raise self._error
+        self._started = True
 
     def _run_in_background(self) -> None:
         try:
             self.run()
         except Exception as error:
             self._error = error
-            if self._ready < 0:
+            if self._ready < 0 or not self._says_when_ready():
                 # Who started the device does not look any more. Who joins it will, if anybody ever does.
                 threading.excepthook(threading.ExceptHookArgs((type(error), error, error.__traceback__, None)))
         finally:
-            self._report("done")
-            over, self._over = self._over, -1
-            os.close(over)
+            self._end()
+
+    def _end(self, *_: object) -> None:
+        """Tell everybody that the device has ended; once more does nothing."""
+        self.done = True
+        self._report("done")
+        over, self._over = self._over, -1
+        tell(over)
 
     def _report(self, event: str) -> None:
         ready, self._ready = self._ready, -1
-        if ready >= 0:
-            os.close(ready)
+        tell(ready)
 
     def join(self, timeout: float | None = None) -> None:
         if self._ended < 0:
@@ -380,7 +416,8 @@ class ThreadDevice(BackgroundDevice):
         The thread, once it was started.
     """
 
-    launcher: NativeThread = None  # type: ignore[assignment]
+    launcher: NativeThread | None = None
+    _blocks: ClassVar[bool] = True
 
     def _launch(self, target: Callable[[], None]) -> NativeThread:
         thread = NativeThread(target, daemon=self.daemon, name=type(self).__name__)
@@ -398,23 +435,31 @@ class ProcessDevice(Device):
     """
 
     context_factory: Callable[[], Context[Any]] = Context
-    launcher: multiprocessing.Process = None  # type: ignore[assignment]
+    launcher: multiprocessing.Process | None = None
     _connection: Connection | None = None
     _error: BaseException | None = None
     _ready = False
+    _blocks: ClassVar[bool] = True
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in ("launcher", "_connection")}
 
     def start(self) -> None:
-        self._connection, theirs = multiprocessing.Pipe(duplex=False)
-        self.launcher = multiprocessing.Process(target=self._run_in_process, args=(theirs,), name=type(self).__name__)
-        self.launcher.daemon = self.daemon
-        self.launcher.start()
-        theirs.close()
-        if self._says_when_ready():
+        if self._started:
+            raise RuntimeError("a device is started once")
+        if self.launcher is None:
+            ours, theirs = multiprocessing.Pipe(duplex=False)
+            process = multiprocessing.Process(target=self._run_in_process, args=(theirs,), name=type(self).__name__)
+            process.daemon = self.daemon
+            process.start()
+            theirs.close()
+            self._connection = ours
+            self.launcher = process
+        if self._says_when_ready() and self._connection is not None:
             self._wait(self._connection.fileno())
+            self._started = True
             self._listen()
+        self._started = True
 
     def _run_in_process(self, connection: Connection) -> None:
         self._connection = connection
@@ -425,7 +470,7 @@ class ProcessDevice(Device):
                 connection.send(error)
             except Exception:
                 connection.send(RuntimeError(f"{type(error).__name__}: {error}"))
-            if not self._ready:
+            if not self._ready and self._says_when_ready():
                 # Who starts the device raises it.
                 raise SystemExit(1) from None
             raise
@@ -451,10 +496,16 @@ class ProcessDevice(Device):
             raise self._error
 
     def stop(self) -> None:
-        self._stopping = True
-        self.launcher.terminate()
+        if self.launcher is None:
+            # Not started yet, or this is the process.
+            super().stop()
+        else:
+            self._stopping = True
+            self.launcher.terminate()
 
     def join(self, timeout: float | None = None) -> None:
+        if self.launcher is None:
+            raise RuntimeError("cannot join a device that was not started")
         if not self._wait(self.launcher.sentinel, timeout):
             return
         # It ends now, if it has not yet.

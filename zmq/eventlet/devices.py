@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import eventlet
 
@@ -12,6 +12,7 @@ from zmq.core.device import monitored_queue as monitored_queue
 from zmq.core.device import proxy as proxy
 from zmq.core.device import proxy_steerable as proxy_steerable
 from zmq.devices import basedevice, monitoredqueuedevice, proxydevice, proxysteerabledevice
+from zmq.devices import monitoredqueue as monitoredqueue
 from zmq.eventlet.core import Context
 from zmq.eventlet.device import device as device
 from zmq.eventlet.poll import Poller
@@ -22,7 +23,6 @@ class Device(basedevice.Device):
 
     context_factory: Callable[[], Any] = Context.instance
     _poller_class = Poller
-    _blocks: ClassVar[bool] = False
 
 
 class GreenDevice(basedevice.BackgroundDevice):
@@ -35,12 +35,14 @@ class GreenDevice(basedevice.BackgroundDevice):
     """
 
     context_factory: Callable[[], Any] = Context.instance
-    launcher: eventlet.greenthread.GreenThread
+    launcher: eventlet.greenthread.GreenThread | None = None
     _poller_class = Poller
-    _blocks: ClassVar[bool] = False
 
     def _launch(self, target: Callable[[], None]) -> eventlet.greenthread.GreenThread:
-        return eventlet.spawn(target)
+        greenlet = eventlet.spawn(target)
+        # Also if it is killed before it could begin.
+        greenlet.link(self._end)
+        return greenlet
 
 
 class ThreadDevice(basedevice.ThreadDevice):

@@ -113,6 +113,9 @@ class Hub(_hub.Hub):
     def call_at(self, deadline: float, callback: Callable[[], object], keep: bool = True) -> Any:
         return self.hub.schedule_call_global(max(0, deadline - time.monotonic()), callback)
 
+    def is_current(self) -> bool:
+        return getcurrent() is self.hub.greenlet
+
     def forget(self, watcher: Any) -> None:
         # One that listens still is disarmed when its hub runs, or when the next watcher of the descriptor is armed.
         if self.thread == get_ident():

@@ -33,6 +33,7 @@ class Hub(_hub.Hub):
             # POLLIN and POLLOUT have the values of libev's and libuv's READ and WRITE.
             watcher=hub.loop.io,
         )
+        self.hub = hub
         self.loop = hub.loop
         self.thread = get_ident()
 
@@ -49,6 +50,9 @@ class Hub(_hub.Hub):
         # The time that the loop reckons with is that of its last turn.
         loop.update_now()
         return _hub.Timer(loop.timer(delay, ref=keep), callback)
+
+    def is_current(self) -> bool:
+        return getcurrent() is self.hub
 
     def forget(self, watcher: Any) -> None:
         if not self.loop.ptr:

@@ -1,0 +1,201 @@
+"""A hub whose sockets are flooded by another process: the other greenlets have their turn in time.
+
+What counts is for how much CPU time of its thread the hub was kept busy, and not the time on the wall, in which a busy
+machine may have run something else.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import cycle
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+import zmq as plain
+from front_ends import LIMIT, GreenFrontEnd, wait_until
+
+#: Seconds: how long the ticker sleeps, and how late it may be.
+INTERVAL = 0.005
+LATE = 0.020
+TICKS = 60
+#: How many messages must have come meanwhile: so many that one never waits for long.
+MESSAGES = 5000
+
+PEER = textwrap.dedent(
+    f"""
+    import sys, time, zmq
+    kind, address = sys.argv[1:]
+    context = zmq.Context()
+    socket = context.socket(getattr(zmq, kind))
+    socket.linger = 0
+    socket.connect(address)
+    end = time.monotonic() + {2 * LIMIT}
+    while time.monotonic() < end:
+        for _ in range(100):
+            socket.recv() if kind == "PULL" else socket.send_multipart([b"x" * 32, b"y"])
+    """
+)
+
+
+@contextmanager
+def peer(socket: Any, kind: str) -> Iterator[None]:
+    """Run a process that sends to the socket, or receives from it, as fast as it can."""
+    process = subprocess.Popen([sys.executable, "-c", PEER, kind, socket.get_string(plain.LAST_ENDPOINT)])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+class Ticker:
+    """A greenlet that sleeps again and again."""
+
+    def __init__(self, green: GreenFrontEnd) -> None:
+        self.green = green
+        #: For each time, seconds on the wall and of this thread's CPU time from when it went to sleep to when it ran.
+        self.slept: list[tuple[float, float]] = []
+        self.task = green.spawn(self.run)
+
+    def run(self) -> None:
+        while len(self.slept) < TICKS:
+            wall, cpu = time.monotonic(), time.thread_time()
+            self.green.sleep(INTERVAL)
+            self.slept.append((time.monotonic() - wall, time.thread_time() - cpu))
+
+    def check(self) -> None:
+        self.task.get()
+        walls, cpus = (sorted(times) for times in zip(*self.slept, strict=True))
+        assert cpus[-1] <= INTERVAL + LATE, f"the hub was kept busy for {cpus[-1]:.3f} s"
+        # Most of the time also the clock says so: nobody blocks the hub without using it.
+        assert walls[TICKS // 2] <= INTERVAL + LATE, f"the ticker was {walls[TICKS // 2] - INTERVAL:.3f} s late"
+
+
+def poll_and_take(zmq: ModuleType, socket: Any) -> Any:
+    poller = zmq.Poller()
+    poller.register(socket, zmq.POLLIN)
+
+    def take() -> None:
+        poller.poll()
+        socket.recv_multipart(zmq.NOBLOCK)
+
+    return take
+
+
+RECEIVE: dict[str, Callable[[ModuleType, Any], Callable[[], Any]]] = {
+    "recv": lambda zmq, s: s.recv,
+    "recv_multipart": lambda zmq, s: s.recv_multipart,
+    "frames": lambda zmq, s: lambda: s.recv_multipart(copy=False),
+    "recv_into": lambda zmq, s: lambda: s.recv_into(bytearray(32)),
+    "recv_serialized": lambda zmq, s: lambda: s.recv_serialized(len),
+    "Socket.poll": lambda zmq, s: lambda: s.poll() and s.recv_multipart(zmq.NOBLOCK),
+    "Poller": poll_and_take,
+}
+
+
+@pytest.mark.parametrize("receive", RECEIVE)
+def test_a_receiver_that_is_flooded(
+    green: GreenFrontEnd, zmq: ModuleType, context: Any, endpoint: Callable[[], str], transport: str, receive: str
+) -> None:
+    if transport == "inproc":
+        pytest.skip("there is no other process")
+    pull = context.socket(zmq.PULL)
+    pull.bind(endpoint())
+    call = RECEIVE[receive](zmq, pull)
+    count = 0
+
+    def drain() -> None:
+        nonlocal count
+        while True:
+            call()
+            count += 1
+
+    with peer(pull, "PUSH"):
+        draining = green.spawn(drain)
+        wait_until(green, lambda: count > 100)
+        while count < MESSAGES:
+            Ticker(green).check()
+        green.kill(draining)
+
+
+@pytest.mark.parametrize("form", ["send", "send_multipart"])
+def test_a_sender_whose_peer_always_has_room(
+    green: GreenFrontEnd, zmq: ModuleType, context: Any, endpoint: Callable[[], str], transport: str, form: str
+) -> None:
+    if transport == "inproc":
+        pytest.skip("there is no other process")
+    push = context.socket(zmq.PUSH)
+    push.bind(endpoint())
+    count = 0
+
+    def flood() -> None:
+        nonlocal count
+        while True:
+            push.send(b"x") if form == "send" else push.send_multipart([b"x", b"y"])
+            count += 1
+
+    with peer(push, "PULL"):
+        flooding = green.spawn(flood)
+        wait_until(green, lambda: count > 100)
+        while count < MESSAGES:
+            Ticker(green).check()
+        green.kill(flooding)
+
+
+OWN: dict[str, Callable[[ModuleType, Any, Any], Any]] = {
+    "recv": lambda zmq, push, pull: (push.send(b"x"), pull.recv()),
+    "multipart": lambda zmq, push, pull: (push.send_multipart([b"x", b"y"]), pull.recv_multipart()),
+    "poll": lambda zmq, push, pull: (push.send(b"x", zmq.NOBLOCK), pull.poll(), pull.recv(zmq.NOBLOCK)),
+}
+
+
+@pytest.mark.parametrize("form", OWN)
+@pytest.mark.parametrize("sockets", [1, 500])
+def test_a_greenlet_that_never_waits(
+    green: GreenFrontEnd, zmq: ModuleType, pair: Callable[..., tuple[Any, Any]], form: str, sockets: int
+) -> None:
+    """Because it itself feeds and empties its sockets; and though it seldom comes back to the same one."""
+    pairs = cycle([pair(zmq.PUSH, zmq.PULL) for _ in range(sockets)])
+    count = 0
+
+    def run() -> None:
+        nonlocal count
+        while True:
+            OWN[form](zmq, *next(pairs))
+            count += 1
+
+    running = green.spawn(run)
+    while count < MESSAGES:
+        Ticker(green).check()
+    green.kill(running)
+
+
+def test_in_the_hub_itself_nothing_has_to_yield(green: GreenFrontEnd, pair: Callable[..., tuple[Any, Any]]) -> None:
+    """A callback of the hub cannot park; what needs no waiting it may do for as long as it likes."""
+    a, b = pair()
+    ends: list[BaseException | int] = []
+
+    def callback() -> None:
+        count = 0
+        end = time.monotonic() + 4 * plain.get_budget()
+        try:
+            while time.monotonic() < end:
+                a.send(b"x")
+                assert b.poll() and b.recv() == b"x"
+                count += 1
+            ends.append(count)
+        except BaseException as error:
+            ends.append(error)
+
+    assert plain.get_budget() > 0
+    get_hub = green.zmq.hub.get_hub  # type: ignore[attr-defined]
+    get_hub().call_soon(callback)
+    wait_until(green, lambda: bool(ends))
+    assert isinstance(ends[0], int) and ends[0] > 64

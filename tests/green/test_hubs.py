@@ -1,0 +1,210 @@
+"""Which hub somebody waits in: that of the thread, and of the process, that makes the call; and how it is shared."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from programs import run
+from waits import WAITS, Ticker, fill, serve, start
+
+from front_ends import LIMIT, GreenFrontEnd, Threads, wait_until
+
+Pair = Callable[..., tuple[Any, Any]]
+
+THREADS = Threads()
+
+
+def empty(*sockets: Any) -> None:
+    for socket in sockets:
+        while socket.poll(0):
+            socket.recv_multipart()
+
+
+# Threads.
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_a_socket_waits_in_the_hub_of_the_thread_that_uses_it(
+    green: GreenFrontEnd, pair: Pair, zmq: ModuleType, wait: str
+) -> None:
+    """Also while the hub in which it waited before stands still."""
+    socket, peer = pair(hwm=2)
+
+    def use() -> None:
+        filled = fill(socket)
+        waiting = start(green, WAITS[wait](socket, zmq))
+        serve(peer, filled)
+        waiting.get()
+        empty(socket, peer)
+
+    def use_there() -> None:
+        try:
+            use()
+        finally:
+            green.end_hub()
+
+    for _ in range(2):
+        use()
+        THREADS.spawn(use_there).get()
+    use()
+
+
+def test_threads_with_a_hub_each_talk_with_one_another(
+    green: GreenFrontEnd, context: Any, zmq: ModuleType, endpoint: Callable[[], str]
+) -> None:
+    router = context.socket(zmq.ROUTER)
+    router.bind(endpoint())
+    address = router.get_string(zmq.LAST_ENDPOINT)
+
+    def serve_all() -> None:
+        while True:
+            router.send_multipart(router.recv_multipart())
+
+    def ask(name: int) -> list[list[bytes]]:
+        with context.socket(zmq.DEALER) as dealer:
+            dealer.connect(address)
+            asking = green.spawn(lambda: [dealer.send_multipart([b"%d" % name, b"%d" % i]) for i in range(50)])
+            heard = [dealer.recv_multipart() for _ in range(50)]
+            asking.get()
+            return heard
+
+    server = green.spawn(serve_all)
+    threads = [green.thread(ask, name) for name in range(4)]
+    for name, thread in enumerate(threads):
+        assert thread.get() == [[b"%d" % name, b"%d" % i] for i in range(50)]
+    green.kill(server)
+
+
+# Processes.
+
+
+@pytest.mark.parametrize("how", ["leave", "kill"])
+def test_a_forked_child_waits_in_its_copy_of_the_hub(green: GreenFrontEnd, how: str) -> None:
+    """For sockets of its own; whoever waits in its parent, and there for good in the child, loses nothing by it."""
+    run(
+        green,
+        """
+        import os, signal, sys, warnings
+        warnings.simplefilter("ignore", ResourceWarning)
+        sys.path.insert(0, sys.argv[1])
+        from waits import WAITS, among_many, fill, serve, start
+
+        def pair(context, name):
+            a, b = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+            a.hwm = b.hwm = 2
+            a.bind("inproc://" + name)
+            b.connect("inproc://" + name)
+            return a, b
+
+        context = zmq.Context()
+        context.linger = 0
+        pairs = [pair(context, str(i)) for i in range(3)]
+        (a, b), (c, d), (e, f) = pairs
+        many = among_many(f, zmq, zmq.POLLIN)
+        tasks = [start(front_end, b.recv), start(front_end, d.poll), start(front_end, many.poll)]
+        front_end.sleep(0.001)
+        reader, writer = os.pipe()
+        if front_end.fork() == 0:
+            try:
+                signal.alarm(30)
+                if sys.argv[2] == "kill":
+                    for task in tasks:
+                        front_end.kill(task)
+                else:
+                    b.close()
+                own = zmq.Context()
+                own.linger = 0
+                used = []
+                for wait in WAITS:
+                    socket, peer = pair(own, wait)
+                    filled = fill(socket)
+                    waiting = start(front_end, WAITS[wait](socket, zmq))
+                    front_end.sleep(0.001)
+                    serve(peer, filled)
+                    waiting.get()
+                    used += [socket, peer]
+                for socket in used:
+                    socket.close()
+                os.write(writer, b"waited")
+            except BaseException:
+                sys.excepthook(*sys.exc_info())
+            finally:
+                os._exit(0)
+        os.close(writer)
+        # Only when the child has done with its hub, that of the parent runs again.
+        said = os.read(reader, 99)
+        assert said == b"waited", said
+        for one, _ in pairs:
+            one.send(b"1")
+        assert [task.get() for task in tasks] == [b"1", zmq.POLLIN, [(f, zmq.POLLIN)]]
+        del many
+        assert d.recv() == f.recv() == b"1"
+        context.destroy()
+        """,
+        str(Path(__file__).parent),
+        how,
+    )
+
+
+# One hub, and who shares it.
+
+
+def test_those_who_feed_one_another_let_others_run(green: GreenFrontEnd, pair: Pair, zmq: ModuleType) -> None:
+    """Though one of them always has something to do."""
+    push, pull = pair(zmq.PUSH, zmq.PULL)
+    ball, bat = pair()
+    calls: list[Callable[[], Any]] = [
+        lambda: push.send(b"x"),
+        pull.recv,
+        lambda: (ball.send(b"x"), bat.recv()),
+    ]
+    rounds = [0] * len(calls)
+    alone: list[int] = []
+    end = time.monotonic() + LIMIT
+
+    def play(who: int) -> None:
+        while time.monotonic() < end:
+            calls[who]()
+            rounds[who] += 1
+        alone.append(who)
+
+    players = [green.spawn(play, who) for who in range(len(calls))]
+    with Ticker(green) as ticker:
+        ticker.wait(25)
+    for player in players:
+        green.kill(player)
+    assert not alone, "nobody else had a turn"
+    # Nor does one of them work at the cost of another.
+    assert min(rounds) > 25
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_who_would_have_to_wait_in_the_hub_itself_gets_the_error_of_the_framework(
+    green: GreenFrontEnd, pair: Pair, zmq: ModuleType, wait: str
+) -> None:
+    """A callback of the hub can let nobody run. The socket is not the worse for it."""
+    socket, peer = pair(hwm=2)
+    filled = fill(socket)
+    call = WAITS[wait](socket, zmq)
+    ends: list[BaseException | None] = []
+
+    def callback() -> None:
+        try:
+            call()
+            ends.append(None)
+        except BaseException as error:
+            ends.append(error)
+
+    get_hub = green.zmq.hub.get_hub  # type: ignore[attr-defined]
+    get_hub().call_soon(callback)
+    wait_until(green, lambda: ends)
+    assert isinstance(ends[0], AssertionError), ends
+    assert zmq.statistics()["waiting"] == []
+    task = start(green, call)
+    serve(peer, filled)
+    task.get()

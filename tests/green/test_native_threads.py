@@ -1,0 +1,170 @@
+"""Green sockets and native threads: one clear error for two that use one socket, and threads of the library's own.
+
+The library's threads are native whatever is monkeypatched: were one a greenlet, it would block the hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+from monkeyed import EVENTLET, GEVENT, Framework, run
+from waits import poller_of, start
+
+from front_ends import GreenFrontEnd
+
+Pair = Callable[..., tuple[Any, Any]]
+
+#: What another thread may try with a socket that a greenlet waits for.
+USES: dict[str, Callable[[Any, ModuleType], Any]] = {
+    "recv": lambda s, zmq: s.recv(),
+    "recv NOBLOCK": lambda s, zmq: s.recv(zmq.NOBLOCK),
+    "recv_multipart": lambda s, zmq: s.recv_multipart(),
+    "recv_into": lambda s, zmq: s.recv_into(bytearray(9)),
+    "send": lambda s, zmq: s.send(b"x"),
+    "send NOBLOCK": lambda s, zmq: s.send(b"x", zmq.NOBLOCK),
+    "send a frame": lambda s, zmq: s.send(zmq.Frame(b"x"), copy=False),
+    "send_multipart": lambda s, zmq: s.send_multipart([b"x", b"y"]),
+    "send_string": lambda s, zmq: s.send_string("x"),
+    "poll": lambda s, zmq: s.poll(),
+    "poll 0": lambda s, zmq: s.poll(0),
+    "Poller.poll": lambda s, zmq: poller_of(zmq, zmq.POLLIN, s).poll(),
+    "select": lambda s, zmq: zmq.select([s], [], []),
+    "zmq_poll": lambda s, zmq: zmq.zmq_poll([(s, zmq.POLLIN)]),
+    "close": lambda s, zmq: s.close(),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_second_thread_on_a_socket_gets_one_clear_error(
+    pair: Pair, zmq: ModuleType, green: GreenFrontEnd, use: str
+) -> None:
+    a, b = pair()
+    for wait in (b.recv, b.poll):
+        waiting = start(green, wait)
+
+        def refused() -> None:
+            with pytest.raises(RuntimeError, match="thread"):
+                USES[use](b, zmq)
+
+        green.thread(refused).get()
+        # Whoever was first is not disturbed.
+        a.send(b"1")
+        waiting.get()
+        if b.poll(0):
+            assert b.recv() == b"1"
+    assert not a.poll(0)
+
+
+def test_a_second_thread_on_a_poller_gets_the_same_error(pair: Pair, zmq: ModuleType, green: GreenFrontEnd) -> None:
+    a, b = pair()
+    for others in (0, 9):
+        poller = poller_of(zmq, zmq.POLLIN, b, *(b.context.socket(zmq.PULL) for _ in range(others)))
+        waiting = start(green, poller.poll)
+
+        def refused() -> None:
+            with pytest.raises(RuntimeError, match="thread"):
+                poller.poll()  # noqa: B023
+
+        green.thread(refused).get()
+        a.send(b"1")
+        assert waiting.get() == [(b, zmq.POLLIN)]
+        assert b.recv() == b"1"
+
+
+def test_a_socket_nobody_waits_for_may_change_threads(pair: Pair, green: GreenFrontEnd) -> None:
+    """It waits in the hub of the thread that waits, to and fro."""
+    a, b = pair()
+    for i in range(3):
+        receiving = start(green, b.recv)
+        a.send(b"%d" % i)
+        assert receiving.get() == b"%d" % i
+
+        def there() -> bytes:
+            receiving = start(green, b.recv)
+            a.send(b"there")
+            return receiving.get()
+
+        assert green.thread(there).get() == b"there"
+
+
+@pytest.fixture(params=[GEVENT, EVENTLET], ids=lambda framework: framework.name)
+def framework(request: pytest.FixtureRequest) -> Framework:
+    return request.param
+
+
+@pytest.mark.parametrize("before", ["", "lend()"], ids=["first used after", "used before"])
+def test_what_is_lent_comes_back_though_threads_are_patched(framework: Framework, before: str) -> None:
+    run(
+        framework,
+        f"""
+        import threading
+        import zmq
+        plain = zmq
+
+        def lend(zmq=zmq):
+            with zmq.Context() as context, context.socket(zmq.PUSH) as push, context.socket(zmq.PULL) as pull:
+                push.bind("inproc://lend")
+                pull.connect("inproc://lend")
+                trackers = [push.send(bytes(1_000_000), copy=False, track=True) for _ in range(10)]
+                for _ in trackers:
+                    pull.recv()
+                for tracker in trackers:
+                    tracker.wait(20)
+                    assert tracker.done
+
+        {before}
+        green.patch_world()
+        for use in (lambda: lend(green.zmq), lend):
+            use()
+            green.beside(lambda: green.sleep(0.02), lambda: None)
+        green.monkey.patch_all()
+        lend()
+        green.beside(lambda: green.sleep(0.02), lambda: None)
+        """,
+    )
+
+
+def test_the_threads_of_proxies_and_endings_are_native_though_threads_are_patched(framework: Framework) -> None:
+    run(
+        framework,
+        """
+        green.patch_world()
+        zmq = green.zmq
+        context = zmq.Context()
+        sockets = [context.socket(zmq.PAIR) for _ in range(4)]
+        front, a, back, b = sockets
+        for i, (one, other) in enumerate([(front, a), (back, b)]):
+            one.bind(f"inproc://{i}")
+            other.connect(f"inproc://{i}")
+        a.send(b"first")
+        before = monkeyed.native_threads()
+
+        def relay():
+            try:
+                zmq.proxy(front, back)
+            except zmq.ContextTerminated:
+                return "terminated"
+
+        proxy = green.spawn(relay)
+        assert b.recv() == b"first"
+        added = monkeyed.native_threads() - before
+        assert len(added) == 1, added
+        # With a greenlet that never lets others run, messages are relayed all the same.
+        import time
+        a.send(b"beside")
+        end = time.monotonic() + 20
+        while not b.poll(0):
+            assert time.monotonic() < end
+        assert b.recv() == b"beside"
+        ending = green.spawn(context.term)
+        assert green.join(proxy) == ["terminated"]
+        assert monkeyed.native_threads() - before, "a greenlet waits for libzmq"
+        for socket in sockets:
+            socket.close()
+        green.join(ending)
+        assert context.closed
+        """,
+    )
