@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import os
 import pickle
@@ -12,6 +13,7 @@ from unittest import mock
 from greenness import LARGE, Scene, drain, fill, poller_of, waits
 
 import zmq as plain
+import zmq.asyncio as zmq_asyncio
 from zmq import DEALER, NOBLOCK, PAIR, POLLIN, POLLOUT, PULL, PUSH, ROUTER, SUB, XPUB, decorators
 from zmq.eventloop.zmqstream import ZMQStream
 from zmq.utils import monitor
@@ -459,24 +461,23 @@ waits(
 
 def streams(s: Scene) -> tuple[Any, Any, Any]:
     loop = importlib.import_module(f"{s.zmq.__name__}.eventloop.ioloop").IOLoop(make_current=False)
+    s.closing.callback(loop.close, all_fds=True)
     return (loop, *s.pair())
 
 
 def run_stream(loop: Any, socket: Any) -> Any:
-    """Run a loop until its stream has received a message."""
+    """Run a loop until a stream has received a message."""
+    stream = ZMQStream(socket, loop)
 
     async def main() -> Any:
         received = loop.asyncio_loop.create_future()
-        stream = ZMQStream(socket)
         stream.on_recv(received.set_result)
-        message = await received
-        stream.close()
-        return message
+        return await received
 
     try:
         return loop.run_sync(main)
     finally:
-        loop.close(all_fds=True)
+        stream.stop_on_recv()
 
 
 waits(
@@ -484,6 +485,41 @@ waits(
     "runs",
     streams,
     lambda s, loop, a, b: run_stream(loop, a),
+    lambda s, loop, a, b: b.send(b"1"),
+    [b"1"],
+)
+
+
+def futures(s: Scene) -> tuple[Any, Any, Any]:
+    module = importlib.import_module(f"{s.zmq.__name__}.eventloop.ioloop")
+    loop = getattr(module, "EventLoop", asyncio.SelectorEventLoop)()  # plain `zmq` needs none of its own
+    s.closing.callback(loop.close)
+    return (loop, *s.pair())
+
+
+def run_until_received(loop: Any, socket: Any) -> Any:
+    """Run a loop of asyncio's until a socket has received a message."""
+
+    async def main() -> None:
+        received.append(await shadow.recv())
+        loop.stop()
+
+    received: list[bytes] = []
+    shadow = zmq_asyncio.Socket.shadow(socket)
+    task = loop.create_task(main())
+    try:
+        loop.run_forever()
+        return received
+    finally:
+        task.cancel()
+        loop.run_until_complete(asyncio.wait([task]))
+
+
+waits(
+    "eventloop.ioloop.EventLoop.run_forever",
+    "",
+    futures,
+    lambda s, loop, a, b: run_until_received(loop, a),
     lambda s, loop, a, b: b.send(b"1"),
     [b"1"],
 )
