@@ -497,6 +497,19 @@ def futures(s: Scene) -> tuple[Any, Any, Any]:
     return (loop, *s.pair())
 
 
+async def receive_once(socket: Any) -> Any:
+    return await zmq_asyncio.Socket.shadow(socket).recv()
+
+
+def complete(loop: Any, coroutine: Any) -> Any:
+    task = loop.create_task(coroutine)
+    try:
+        return loop.run_until_complete(task)
+    finally:
+        task.cancel()
+        loop.run_until_complete(asyncio.wait([task]))
+
+
 def run_until_received(loop: Any, socket: Any) -> Any:
     """Run a loop of asyncio's until a socket has received a message."""
 
@@ -522,4 +535,12 @@ waits(
     lambda s, loop, a, b: run_until_received(loop, a),
     lambda s, loop, a, b: b.send(b"1"),
     [b"1"],
+)
+waits(
+    "eventloop.ioloop.EventLoop.run_until_complete",
+    "",
+    futures,
+    lambda s, loop, a, b: complete(loop, receive_once(a)),
+    lambda s, loop, a, b: b.send(b"1"),
+    b"1",
 )

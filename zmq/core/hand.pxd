@@ -17,6 +17,7 @@ cdef class Hand:
     cdef size_t first       # the frames before it went to another receive
     cdef long number        # of this receive among those on the same socket
     cdef int state
+    cdef bint captured      # the capture socket of a proxy has it already
     cdef bint announced     # those who wait for the message were told that it is there
 
     cdef bint take(self) noexcept

@@ -59,7 +59,6 @@ cdef class Trampoline(Waiter):
     cdef int parked         # turns and armed subscriptions
     cdef bint armed
     cdef Owner held_by      # who has the socket to himself: nobody else may look at it
-    cdef object in_hand     # what a proxy took from it and could not pass on before it was stopped
     cdef bint ringing       # the hub is in `on_readable`
     cdef bint trying        # somebody who waits makes another attempt
     cdef Parked first       # whom it will switch to last

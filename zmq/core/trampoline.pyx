@@ -720,7 +720,6 @@ cdef class Trampoline(Waiter):
         self.returned = None
         self.partner = None
         self.trust = 0
-        self.in_hand = None
         for queue in (self.receivers, self.senders, self.pollers):
             while queue.head is not None:
                 turn = queue.head

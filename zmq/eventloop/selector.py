@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from zmq.core.constants import PollEvent
@@ -112,9 +113,22 @@ class EventLoop(asyncio.SelectorEventLoop):
         super().__init__(self.waits)
 
     def run_forever(self) -> None:
-        self.waits.outer = outer = asyncio._get_running_loop()
+        with self._alone():
+            super().run_forever()
+
+    def run_until_complete(self, future: Any) -> Any:
+        with self._alone():
+            return super().run_until_complete(future)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Run as if the loop that runs already, which is that of a hub, did not."""
+        before, outer = self.waits.outer, asyncio._get_running_loop()
+        if outer is not None:
+            self.waits.outer = outer
         asyncio._set_running_loop(None)
         try:
-            super().run_forever()
+            yield
         finally:
             asyncio._set_running_loop(outer)
+            self.waits.outer = before
