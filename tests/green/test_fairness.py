@@ -103,53 +103,52 @@ RECEIVE: dict[str, Callable[[ModuleType, Any], Callable[[], Any]]] = {
 }
 
 
-@pytest.mark.parametrize("receive", RECEIVE)
-def test_a_receiver_that_is_flooded(
-    green: GreenFrontEnd, zmq: ModuleType, context: Any, endpoint: Callable[[], str], transport: str, receive: str
-) -> None:
-    if transport == "inproc":
-        pytest.skip("there is no other process")
-    pull = context.socket(zmq.PULL)
-    pull.bind(endpoint())
-    call = RECEIVE[receive](zmq, pull)
+def check_ticks(green: GreenFrontEnd, call: Callable[[], object]) -> None:
+    """Make a call again and again beside a ticker, which must have its turns."""
     count = 0
 
-    def drain() -> None:
+    def run() -> None:
         nonlocal count
         while True:
             call()
             count += 1
 
+    running = green.spawn(run)
+    wait_until(green, lambda: count > 100)
+    while count < MESSAGES:
+        Ticker(green).check()
+    green.kill(running)
+
+
+@pytest.fixture
+def flooded(transport: str, endpoint: Callable[[], str], context: Any) -> Callable[[str], Any]:
+    """Make sockets that another process may connect to."""
+    if transport == "inproc":
+        pytest.skip("there is no other process")
+
+    def make(kind: str) -> Any:
+        socket = context.socket(getattr(plain, kind))
+        socket.bind(endpoint())
+        return socket
+
+    return make
+
+
+@pytest.mark.parametrize("receive", RECEIVE)
+def test_a_receiver_that_is_flooded(
+    green: GreenFrontEnd, zmq: ModuleType, flooded: Callable[[str], Any], receive: str
+) -> None:
+    pull = flooded("PULL")
+    call = RECEIVE[receive](zmq, pull)
     with peer(pull, "PUSH"):
-        draining = green.spawn(drain)
-        wait_until(green, lambda: count > 100)
-        while count < MESSAGES:
-            Ticker(green).check()
-        green.kill(draining)
+        check_ticks(green, call)
 
 
 @pytest.mark.parametrize("form", ["send", "send_multipart"])
-def test_a_sender_whose_peer_always_has_room(
-    green: GreenFrontEnd, zmq: ModuleType, context: Any, endpoint: Callable[[], str], transport: str, form: str
-) -> None:
-    if transport == "inproc":
-        pytest.skip("there is no other process")
-    push = context.socket(zmq.PUSH)
-    push.bind(endpoint())
-    count = 0
-
-    def flood() -> None:
-        nonlocal count
-        while True:
-            push.send(b"x") if form == "send" else push.send_multipart([b"x", b"y"])
-            count += 1
-
+def test_a_sender_whose_peer_always_has_room(green: GreenFrontEnd, flooded: Callable[[str], Any], form: str) -> None:
+    push = flooded("PUSH")
     with peer(push, "PULL"):
-        flooding = green.spawn(flood)
-        wait_until(green, lambda: count > 100)
-        while count < MESSAGES:
-            Ticker(green).check()
-        green.kill(flooding)
+        check_ticks(green, lambda: push.send(b"x") if form == "send" else push.send_multipart([b"x", b"y"]))
 
 
 OWN: dict[str, Callable[[ModuleType, Any, Any], Any]] = {
@@ -166,18 +165,7 @@ def test_a_greenlet_that_never_waits(
 ) -> None:
     """Because it itself feeds and empties its sockets; and though it seldom comes back to the same one."""
     pairs = cycle([pair(zmq.PUSH, zmq.PULL) for _ in range(sockets)])
-    count = 0
-
-    def run() -> None:
-        nonlocal count
-        while True:
-            OWN[form](zmq, *next(pairs))
-            count += 1
-
-    running = green.spawn(run)
-    while count < MESSAGES:
-        Ticker(green).check()
-    green.kill(running)
+    check_ticks(green, lambda: OWN[form](zmq, *next(pairs)))
 
 
 def test_in_the_hub_itself_nothing_has_to_yield(green: GreenFrontEnd, pair: Callable[..., tuple[Any, Any]]) -> None:

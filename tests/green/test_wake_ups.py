@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from waits import start
+from waits import fill, poller_of, start
 
 import zmq as plain
 from front_ends import LIMIT, GreenFrontEnd
@@ -39,27 +39,9 @@ def wait_for_bell(bell: int) -> None:
     assert poll.poll(1000 * LIMIT), "there are no news"
 
 
-def fill(send: Callable[[], Any]) -> int:
-    """Send until there is no room; return how many messages."""
-    count = 0
-    try:
-        while True:
-            send()
-            count += 1
-    except plain.Again:
-        return count
-
-
-def poller_of(zmq: ModuleType, *sockets: Any) -> Any:
-    poller = zmq.Poller()
-    for socket in sockets:
-        poller.register(socket, zmq.POLLIN)
-    return poller
-
-
 def used_poller(zmq: ModuleType, socket: Any) -> Any:
     """Return a poller of many sockets that was polled before, and remembers who had no news."""
-    poller = poller_of(zmq, socket, *(socket.context.socket(zmq.PULL) for _ in range(9)))
+    poller = poller_of(zmq, plain.POLLIN, socket, *(socket.context.socket(zmq.PULL) for _ in range(9)))
     assert poller.poll(0) == [] and poller.poll(0) == []
     return poller
 
@@ -75,7 +57,7 @@ OPERATIONS: dict[str, Callable[[Any, ModuleType], Callable[[], Any]]] = {
     # Polling without waiting.
     "Socket.poll": lambda s, zmq: lambda: s.poll(0),
     "Socket.poll to send": lambda s, zmq: lambda: s.poll(0, zmq.POLLOUT),
-    "Poller.poll": lambda s, zmq: lambda: poller_of(zmq, s).poll(0),
+    "Poller.poll": lambda s, zmq: lambda: poller_of(zmq, plain.POLLIN, s).poll(0),
     "Poller.poll of a used one": lambda s, zmq: partial(used_poller(zmq, s).poll, 0),
     "select": lambda s, zmq: lambda: zmq.select([s], [], [], 0),
     "select to send": lambda s, zmq: lambda: zmq.select([], [s], [], 0),
@@ -126,7 +108,10 @@ WAITS: dict[str, tuple[Callable[[Any, ModuleType], Callable[[], Any]], Callable[
     "recv a frame": (lambda s, zmq: lambda: bytes(s.recv(copy=False)), lambda s, zmq: b"news"),
     "recv_string": (lambda s, zmq: s.recv_string, lambda s, zmq: "news"),
     "Socket.poll": (lambda s, zmq: partial(s.poll, 10_000), lambda s, zmq: zmq.POLLIN),
-    "Poller.poll": (lambda s, zmq: partial(poller_of(zmq, s).poll, 10_000), lambda s, zmq: [(s, zmq.POLLIN)]),
+    "Poller.poll": (
+        lambda s, zmq: partial(poller_of(zmq, plain.POLLIN, s).poll, 10_000),
+        lambda s, zmq: [(s, zmq.POLLIN)],
+    ),
     "Poller.poll of a used one": (
         lambda s, zmq: partial(used_poller(zmq, s).poll, 10_000),
         lambda s, zmq: [(s, zmq.POLLIN)],
@@ -174,7 +159,7 @@ def test_a_sender_wakes_though_another_receives_in_vain(
 ) -> None:
     a, b = pair(hwm=1)
     bell = a.fileno()
-    filled = fill(lambda: a.send(b"fill", zmq.NOBLOCK))
+    filled = fill(a)
     sender = start(front_end, *((a.poll, 10_000, zmq.POLLOUT) if to_poll else (a.send, b"late")))
     a.poll(0)
     for _ in range(filled):
@@ -207,7 +192,7 @@ def test_a_receiver_wakes_though_another_sends_in_vain(
 ) -> None:
     a, b = pair(hwm=1)
     bell = b.fileno()
-    fill(lambda: b.send(b"fill", zmq.NOBLOCK))
+    fill(b)
     receiver = start(front_end, *((b.poll, 10_000) if to_poll else (b.recv,)))
     a.send(b"news")
     wait_for_bell(bell)
@@ -301,7 +286,7 @@ def test_a_change_of_a_poller_reaches_who_polls(
     pair: Pair, zmq: ModuleType, front_end: GreenFrontEnd, used: bool, change: str
 ) -> None:
     _, b = pair()
-    poller = used_poller(zmq, b) if used else poller_of(zmq, b)
+    poller = used_poller(zmq, b) if used else poller_of(zmq, plain.POLLIN, b)
     polls = [start(front_end, poller.poll, 10_000) for _ in range(2)]
     front_end.sleep(0.002)
     began = time.monotonic()
@@ -325,7 +310,7 @@ def test_who_polls_hears_of_what_is_registered_meanwhile(
         (d, lambda: c.send(b"news"), d.recv),
         (reader, lambda: os.write(writer, b"news"), lambda: os.read(reader, 4)),
     ):
-        poller = used_poller(zmq, b) if used else poller_of(zmq, b)
+        poller = used_poller(zmq, b) if used else poller_of(zmq, plain.POLLIN, b)
         # What the first has begun to watch, the second, who comes at once, need not watch again.
         polls = [start(front_end, poller.poll, 10_000)]
         if early:
@@ -352,7 +337,7 @@ def test_the_last_who_polls_leaves_nothing_armed(context: Any, zmq: ModuleType, 
     front_end.sleep(0)
     before = front_end.armed()
     for _ in range(2):
-        poller = poller_of(zmq, first)
+        poller = poller_of(zmq, plain.POLLIN, first)
         polls = [start(front_end, poller.poll)]
         for socket in rest:
             poller.register(socket, zmq.POLLIN)
@@ -373,7 +358,7 @@ def test_who_polls_does_not_hear_of_what_was_unregistered_meanwhile(
 ) -> None:
     a, b = pair()
     c, d = pair()
-    poller = used_poller(zmq, b) if used else poller_of(zmq, b)
+    poller = used_poller(zmq, b) if used else poller_of(zmq, plain.POLLIN, b)
     poller.register(d, zmq.POLLIN)
     poll = start(front_end, poller.poll, 10_000)
     front_end.sleep(0.002)
@@ -390,7 +375,7 @@ def test_a_poller_tells_of_a_message_until_it_is_taken(
 ) -> None:
     """In any order, sent before or while somebody polls. Chance decides, from a fixed seed."""
     pairs = [pair() for _ in range(count)]
-    poller = poller_of(zmq, *(b for _, b in pairs))
+    poller = poller_of(zmq, plain.POLLIN, *(b for _, b in pairs))
     dice = random.Random(3)
     for i in range(300):
         a, b = dice.choice(pairs)

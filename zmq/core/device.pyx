@@ -9,8 +9,9 @@ It does what zmq_proxy(3) does, by our own attempts (`zmq.core.transfer`), becau
 by ending its context or by a message, ends the process on a command that it does not know, spins while one side is full
 and loses the message in hand when a signal interrupts it.
 
-A message is taken from one side only when the other, and the capture socket, say that they have room. Should they lie
-(see "When POLLOUT lies" in `zmq.core.trampoline`) it is held, in that direction alone, and tried again.
+A burst of messages is taken from one side only when the other, and the capture socket, say that they have room. What
+finds no room after all, because the burst has filled them or because they lied (see "When POLLOUT lies" in
+`zmq.core.trampoline`), is held, in that direction alone, and tried again.
 
 Whose the sockets are
 ---------------------
@@ -23,8 +24,8 @@ messages.
 Shadows of a socket belong to the loop as well. Both the loop and whoever ends it write to pipes, and close nothing to
 tell each other: the child of a fork has copies of their ends, which it may keep open for long.
 
-A message that was taken from one side and that the other has no room for after all is kept when the loop is
-stopped, and goes out first when a loop begins again that takes from the same socket.
+A message that is held when the loop is stopped is returned to the socket it came from (`zmq.core.hand`): it is the
+next that is received there, by a loop or by anybody else.
 """
 
 import os
@@ -141,6 +142,14 @@ cdef inline int events_of(void *socket) noexcept nogil:
     return events
 
 
+cdef inline int find_room(void *socket) noexcept nogil:
+    """Return 0 when a message can be sent, EAGAIN when not, or an error code, such as that its context has ended."""
+    cdef int events = events_of(socket)
+    if events < 0:
+        return zmq_errno()
+    return 0 if events & ZMQ_POLLOUT else EAGAIN
+
+
 cdef int pass_on(Incoming *message, void *target, const char *prefix, size_t prefix_size) noexcept nogil:
     """Send the message in hand whole, after a prefix that may be NULL, and keep it. Returns 0 or an error code."""
     cdef Part few[5]
@@ -219,26 +228,19 @@ cdef void swap(zmq_msg_t *one, zmq_msg_t *other) noexcept nogil:
 
 cdef int move(Direction *way, void *capture) noexcept nogil:
     """Move a burst of messages. Returns 0, also when there is nothing to do, or an error code."""
-    cdef int i, err, events
+    cdef int i, err
     if way.message.count == 0 and not events_of(way.source) & ZMQ_POLLIN:
         return 0
     for i in range(BURST):
         if way.message.count == 0:
             # Once a burst, for EVENTS costs a system call. What then finds no room after all stays in hand until there
             # is some. One socket for both may be able to send only once it has received, as a REP is.
-            if way.target != way.source and i == 0:
-                events = events_of(way.target)
-                if not events & ZMQ_POLLOUT:
-                    return 0
-                if events < 0:
-                    # Such as the end of its context: nothing is taken any more that could not be passed on.
-                    return zmq_errno()
-            if capture != NULL:
-                events = events_of(capture)
-                if not events & ZMQ_POLLOUT:
-                    return 0
-                if events < 0:
-                    return zmq_errno()
+            if i == 0:
+                err = 0 if way.target == way.source else find_room(way.target)
+                if not err and capture != NULL:
+                    err = find_room(capture)
+                if err:
+                    return 0 if err == EAGAIN else err
             expect(&way.message, True)
             err = try_recv(way.source, &way.message, ZMQ_DONTWAIT)
             if err:

@@ -593,11 +593,11 @@ cdef class PollSet:
         """Wait until something is ready or `timeout` seconds, negative for none, are over."""
         cdef Wait waiter
         cdef double deadline = -1
-        self.own()
         wait.fuel -= 1
         if wait.fuel <= 0 and timeout != 0:
+            # Others run meanwhile, and may be waiting here afterwards.
             refuel(get_hub)
-            self.own()
+        self.own()
         ready = self.collect()
         wait.fuel -= len(ready) >> 3
         self.polled = True

@@ -34,7 +34,6 @@ cdef class Socket:
     cdef int give_up(self, Outgoing *out) noexcept
     cdef int attempt_again(self, attempt_t attempt, void *transfer, int events, bint tried) noexcept
     cdef int operated(self) except -1
-    cdef int look(self) except -1
     cdef int with_endpoint(self, endpoint_call_t call, addr) except -1
     cdef last_endpoint(self, addr)
     cdef Frame to_part(self, data, Part *part, copy, bint track, routing_id, group)

@@ -1571,27 +1571,14 @@ cdef class Socket:
         if self.get_hub is not None:
             trampoline = self.waiter
             return trampoline.poll(self.get_hub, flags, seconds)
-        if self.waiter is not None and self.waiter.returned and flags & ZMQ_POLLIN:
-            return self.get(ZMQ_EVENTS) & flags
+        if seconds == 0 or (flags & ZMQ_POLLIN and self.waiter is not None and self.waiter.returned):
+            # Not without the GIL: a thread that computes would not give it back soon.
+            return Socket.getsockopt(self, ZMQ_EVENTS) & flags
         item.socket = self.handle
         item.events = flags
-        if seconds == 0:
-            # Not without the GIL: a thread that computes would not give it back soon.
-            item.revents = item.events & self.look()
-        else:
-            poll_in_thread(&item, 1, seconds, self)
+        poll_in_thread(&item, 1, seconds, self)
         self.operated()
         return item.revents
-
-    cdef int look(self) except -1:
-        """Read EVENTS."""
-        cdef int found = 0
-        cdef size_t size = sizeof(int)
-        while zmq_getsockopt(self.handle, ZMQ_EVENTS, &found, &size) != 0:
-            if zmq_errno() != EINTR:
-                raise_errno(zmq_errno())
-            PyErr_CheckSignals()
-        return found
 
     # Monitoring.
 
