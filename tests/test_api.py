@@ -40,6 +40,9 @@ def missing(module: Any, entry: str) -> str:
         if not hasattr(found, part):
             return f"{entry}: not there"
         found = getattr(found, part)
+    if (getattr(found, "__module__", None) or "").startswith("asyncio"):
+        # Python's own, inherited: each version has its parameters.
+        return ""
     wanted = [parameter for parameter in rest.rstrip(")").split(", ") if parameter]
     if not wanted:
         return ""

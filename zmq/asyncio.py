@@ -60,11 +60,12 @@ class Watcher:
     def start(self, callback: Callable[[], object]) -> None:
         self.callback = callback
         if not self.armed:
-            self.armed = True
             if self.events & POLLIN:
                 self.hub.loop.add_reader(self.fd, self.ready)
             if self.events & POLLOUT:
                 self.hub.loop.add_writer(self.fd, self.ready)
+            # Last: were it interrupted, by the handler of a signal, it could be done again.
+            self.armed = True
 
     def stop(self) -> None:
         self.callback = None
