@@ -32,17 +32,28 @@ def parameters(function: Any) -> list[str]:
     return [parameter.name for parameter in inspect.signature(function).parameters.values()]
 
 
+def is_module(name: str) -> bool:
+    """Import a module, if there is one."""
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        return False
+    return True
+
+
 def missing(module: Any, entry: str) -> str:
     """Tell what is wrong with one name; the empty string when nothing is."""
     name, _, rest = entry.partition("(")
+    if name.startswith("ZMQEventLoop."):
+        # Inherited from asyncio: each version of Python has its own.
+        return ""
     found = module
     for part in name.split("."):
-        if not hasattr(found, part):
+        if not hasattr(found, part) and not (found is module and is_module(f"{module.__name__}.{part}")):
             return f"{entry}: not there"
         found = getattr(found, part)
-    if (getattr(found, "__module__", None) or "").startswith("asyncio"):
-        # Python's own, inherited: each version has its parameters.
-        return ""
     wanted = [parameter for parameter in rest.rstrip(")").split(", ") if parameter]
     if not wanted:
         return ""
