@@ -310,15 +310,17 @@ def test_what_somebody_waits_for_is_not_collected_before_the_wait_is_over(
         # Recorded warnings would keep it alive.
         warnings.simplefilter("ignore", ResourceWarning)
         gone, peer, filled, task = begin()
-        gc.collect()
-        assert gone() is not None and not done
         if how == "serve":
             # Nobody but the hub knows of the greenlet.
             del task
             gc.collect()
+            assert gone() is not None and not done
             serve(peer, filled)
             wait_until(green, lambda: done)
         else:
+            # Not collected before: what was once looked at by the collector, gevent on Python 3.10 never frees when it
+            # is killed.
+            assert gone() is not None and not done
             green.kill(task)
             del task
         green.sleep(0)
