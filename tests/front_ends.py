@@ -270,8 +270,7 @@ class EventletEvent:
 
 class Eventlet:
     name = "eventlet"
-    outlives_interrupts = os.environ.get("EVENTLET_HUB") != "asyncio"
-    stands_handlers = True
+    outlives_interrupts = stands_handlers = os.environ.get("EVENTLET_HUB") != "asyncio"
     counts_past_1023 = os.environ.get("EVENTLET_HUB") != "selects"
     shares_sockets = True
     framework = eventlet

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -55,6 +56,7 @@ def test_a_frame_that_cannot_be_made(front_end: FrontEnd) -> None:
 
 PROGRAM = """
     import _testcapi
+    from zmq.utils import jsonapi  # not when there is no memory for it
 
     context = zmq.Context()
     a, b = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
@@ -153,4 +155,7 @@ def test_the_nth_allocation_fails(front_end: FrontEnd, calls: str) -> None:
     if front_end.shares_sockets and calls is POLLS:
         pytest.skip("a poller in a hub says on stderr that it could not forget a socket for want of memory")
     pytest.importorskip("_testcapi")
+    if sys.version_info[:2] == (3, 12):
+        # json.dumps alone crashes: making a function there does, when there is no memory for it.
+        calls = "\n".join(line for line in calls.split("\n") if "json" not in line)
     run(front_end, PROGRAM.replace("{CALLS}", calls.replace("\n", "\n    ")))

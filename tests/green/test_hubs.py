@@ -235,6 +235,8 @@ def interrupt(number: int, call: Callable[[], object]) -> bool:
             raise Interrupt
         return trace
 
+    # Python 3.12 looks at the frames of the present only when tracing begins.
+    sys._getframe().f_trace_opcodes = True
     sys.settrace(trace)
     try:
         call()

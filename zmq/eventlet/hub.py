@@ -64,7 +64,10 @@ class Watcher:
             raise
 
     def is_taken(self) -> bool:
-        return any(self.watched in self.hub.listeners[kind] for kind in self.kinds)
+        for kind in self.kinds:  # noqa: SIM110 - a generator that is interrupted while it ends is reported
+            if self.watched in self.hub.listeners[kind]:
+                return True
+        return False
 
     def stop(self) -> None:
         self.callback = None
