@@ -17,7 +17,9 @@ import selectors
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from zmq.core import context as _context
@@ -25,16 +27,19 @@ from zmq.core import hub as _hub
 from zmq.core import poll as _poll
 from zmq.core import socket as _socket
 from zmq.core.constants import Flag, PollEvent, SocketType
+from zmq.core.error import Again, ZMQError
 from zmq.core.pending import begin, begin_poll, begin_receive, pending, received_class
 from zmq.utils import jsonapi
 
 # Plain numbers: those of an enum take a microsecond to combine.
-POLLIN, POLLOUT, DONTWAIT = int(PollEvent.POLLIN), int(PollEvent.POLLOUT), int(Flag.DONTWAIT)
+POLLIN, POLLOUT = int(PollEvent.POLLIN), int(PollEvent.POLLOUT)
+DONTWAIT, SNDMORE = int(Flag.DONTWAIT), int(Flag.SNDMORE)
 
 #: For how many turns of the loop a descriptor is still watched for which nobody waits.
 TURNS = 4
 
 SEND, SEND_MULTIPART = _socket.Socket.send, _socket.Socket.send_multipart
+SEND_MANY, RECV_MANY = _socket.Socket.send_many, _socket.Socket.recv_many
 
 __all__ = ["Context", "Socket", "Poller", "ZMQEventLoop", "install"]
 
@@ -324,6 +329,33 @@ class Socket(_socket.Socket):
         """Receive what `send_pyobj` sent, from peers you trust; see `zmq.Socket.recv_pyobj`. Returns a future."""
         return begin_receive(self, Received, self._get_loop(), hub_of, False, flags, load=pickle.loads)
 
+    async def recv_many(  # type: ignore[override]
+        self,
+        max: int = 1000,
+        timeout: float | None = None,
+        *,
+        flags: int = 0,
+        copy: bool = True,
+        multipart: bool = False,
+    ) -> Any:
+        """Receive a batch; see `zmq.Socket.recv_many`. A coroutine."""
+        if max < 1:
+            raise ValueError(f"max={max}, must be at least 1")
+        loop = self._get_loop()
+        try:
+            first = await begin_receive(
+                self, Received, loop, hub_of, True, flags, copy, single=not multipart, timeout=timeout
+            )
+        except Again:
+            return []
+        batch = [first if multipart else first[0]]
+        if max > 1:
+            # What comes after the first is not waited for, so nobody can cancel this any more. An error comes again
+            # with the next call.
+            with suppress(ValueError, ZMQError):
+                batch += RECV_MANY(self, max - 1, flags=DONTWAIT, copy=copy, multipart=multipart)
+        return batch
+
     # Sending.
 
     def send(
@@ -348,6 +380,27 @@ class Socket(_socket.Socket):
         args = parts, flags | DONTWAIT, copy, track
         route = self._route(parts[0]) if parts else None
         return begin(self, self._get_loop(), hub_of, flags, attempt, args, route)
+
+    async def send_many(  # type: ignore[override]
+        self, messages: Any, flags: int = 0, copy: bool = True, *, multipart: bool = False
+    ) -> int:
+        """Send a batch; see `zmq.Socket.send_many`. A coroutine."""
+        if flags & SNDMORE:
+            raise ValueError("send_many sends whole messages: SNDMORE means nothing here")
+        batch = list(messages)
+        sent = 0
+        try:
+            while sent < len(batch):
+                # In its turn among those who wait to send; then as many as there is room for.
+                await (self.send_multipart if multipart else self.send)(batch[sent], flags, copy)
+                sent += 1
+                sent += SEND_MANY(self, islice(batch, sent, None), flags | DONTWAIT, copy, multipart=multipart)
+        except Again:
+            pass
+        except BaseException as error:
+            error.sent = sent + getattr(error, "sent", 0)  # type: ignore[attr-defined]
+            raise
+        return sent
 
     def send_serialized(
         self, msg: Any, serialize: Callable[[Any], Any], flags: int = 0, copy: bool = True, **kwargs: Any

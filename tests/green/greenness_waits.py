@@ -108,6 +108,22 @@ for name in ("recv", "recv_into", "recv_multipart"):
     add_closed_receive(f"Socket.{name}", RECEIVE[name][0])
 
 
+for frames in (1, 2):
+    message = [b"1", b"2"][:frames]
+    expected = [b"1"] if frames == 1 else [[b"1", b"2"]]
+    waits(
+        "Socket.recv_many",
+        f"{frames} frames",
+        pair(),
+        lambda s, a, b, multipart=frames > 1: b.recv_many(multipart=multipart),
+        lambda s, a, b, message=message: a.send_multipart(message),
+        expected,
+    )
+waits("Socket.recv_many", "RCVTIMEO", pair(rcvtimeo=TIMEOUT), lambda s, a, b: b.recv_many(), None, [])
+waits("Socket.recv_many", "time-out", pair(), lambda s, a, b: b.recv_many(timeout=TIMEOUT), None, [])
+add_closed_receive("Socket.recv_many", lambda b: b.recv_many())
+
+
 def end_context(s: Scene, context: Any, *sockets: Any) -> None:
     """Have a context terminated; it is only when its sockets are closed."""
     s.start(context.term)
@@ -164,6 +180,9 @@ for name, send in SEND.items():
     add_send(f"Socket.{name}", send)
 for name in ("send", "send_multipart"):
     add_closed_send(f"Socket.{name}", SEND[name])
+waits("Socket.send_many", "", full(), lambda s, a, b: a.send_many([b"1", b"2"]), lambda s, a, b: drain(b), 2)
+waits("Socket.send_many", "SNDTIMEO", full(sndtimeo=TIMEOUT), lambda s, a, b: a.send_many([b"1", b"2"]), None, 0)
+add_closed_send("Socket.send_many", lambda a: a.send_many([b"1"]))
 
 
 def unconnected(s: Scene) -> tuple[Any, Any, str]:

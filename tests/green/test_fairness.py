@@ -12,6 +12,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import cycle
 from types import ModuleType
 from typing import Any
@@ -98,6 +99,7 @@ RECEIVE: dict[str, Callable[[ModuleType, Any], Callable[[], Any]]] = {
     "frames": lambda zmq, s: lambda: s.recv_multipart(copy=False),
     "recv_into": lambda zmq, s: lambda: s.recv_into(bytearray(32)),
     "recv_serialized": lambda zmq, s: lambda: s.recv_serialized(len),
+    "recv_many": lambda zmq, s: lambda: s.recv_many(1_000_000, multipart=True),
     "Socket.poll": lambda zmq, s: lambda: s.poll() and s.recv_multipart(zmq.NOBLOCK),
     "Poller": poll_and_take,
 }
@@ -144,11 +146,18 @@ def test_a_receiver_that_is_flooded(
         check_ticks(green, call)
 
 
-@pytest.mark.parametrize("form", ["send", "send_multipart"])
+SEND: dict[str, Callable[[Any], Callable[[], Any]]] = {
+    "send": lambda s: partial(s.send, b"x"),
+    "send_multipart": lambda s: partial(s.send_multipart, [b"x", b"y"]),
+    "send_many": lambda s: partial(s.send_many, [b"x"] * 5000),
+}
+
+
+@pytest.mark.parametrize("form", SEND)
 def test_a_sender_whose_peer_always_has_room(green: GreenFrontEnd, flooded: Callable[[str], Any], form: str) -> None:
     push = flooded("PUSH")
     with peer(push, "PULL"):
-        check_ticks(green, lambda: push.send(b"x") if form == "send" else push.send_multipart([b"x", b"y"]))
+        check_ticks(green, SEND[form](push))
 
 
 OWN: dict[str, Callable[[ModuleType, Any, Any], Any]] = {

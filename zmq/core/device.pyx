@@ -39,7 +39,7 @@ from posix.unistd cimport close, write
 
 from zmq.core cimport wait
 from zmq.core.check cimport raise_errno
-from zmq.core.hand cimport Hand, try_returned
+from zmq.core.hand cimport Hand, return_message, try_returned
 from zmq.core.hub cimport Hub
 from zmq.core.libzmq cimport (
     ENOTSOCK,
@@ -489,9 +489,9 @@ cdef class Running(Owner):
         if self.born != wait.generation:
             # In the child of a fork everything is its parent's.
             return 0
-        return_message(&self.relay.directions[0], self.front)
+        give_message_back(&self.relay.directions[0], self.front)
         if self.relay.ways == 2:
-            return_message(&self.relay.directions[1], self.back)
+            give_message_back(&self.relay.directions[1], self.back)
         return 0
 
     cdef int end(self) except -1:
@@ -569,34 +569,13 @@ cdef int begin_thread(Relay *relay) noexcept nogil:
     return err
 
 
-cdef int move_message(Incoming *target, Incoming *source) except -1:
-    cdef size_t i
-    if source.frames == source.few:
-        for i in range(source.count):
-            zmq_msg_init(&target.few[i])
-            zmq_msg_move(&target.few[i], &source.few[i])
-    else:
-        target.frames = source.frames
-        target.capacity = source.capacity
-        source.frames = source.few
-    target.count = source.count
-    source.count = 0
-    return 0
-
-
-cdef int return_message(Direction *way, Trampoline source) except -1:
+cdef int give_message_back(Direction *way, Trampoline source) except -1:
     """Give what was taken from a socket and could not be passed on to the next who receives from it."""
-    cdef Hand hand
     if way.message.count == 0 or source.handle == NULL:
         return 0
     if way.swaps and way.message.count > 1:
         swap(&way.message.frames[0], &way.message.frames[1])
-    hand = Hand()
-    hand.waiter = source
-    hand.captured = way.captured
-    move_message(&hand.incoming, &way.message)
-    hand.give_back()
-    return 0
+    return return_message(source, &way.message, way.captured)
 
 
 cdef int take_returned(Direction *way, Trampoline source) except -1:

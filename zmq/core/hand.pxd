@@ -26,4 +26,5 @@ cdef class Hand:
 
 
 cdef int try_returned(Waiter waiter, Incoming *incoming) noexcept
+cdef int return_message(Waiter waiter, Incoming *incoming, bint captured) except -1
 cdef void drop_returned(Waiter waiter) noexcept

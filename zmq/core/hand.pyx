@@ -2,6 +2,7 @@
 
 Lives here: how a message goes back to its socket. What must not: futures. Called by `zmq.core.pending`, which receives,
 and by `zmq.core.socket`, whose next receive, in whatever form, takes what was returned before what libzmq has.
+`zmq.core.device` and batches return what they took and cannot use.
 
 Between the moment when a message is received for a task and the moment when the task runs, the task may be cancelled.
 libzmq takes no message back. So the message stays in a hand, as libzmq gave it, until somebody has seen it; a hand that
@@ -89,6 +90,28 @@ cdef class Hand:
         self.state = OFFERED if self.announced else RETURNED
         waiter.notify()
         return self.state == RETURNED
+
+
+cdef int return_message(Waiter waiter, Incoming *incoming, bint captured) except -1:
+    """Make a message that was received, and that nobody saw, the next that is."""
+    cdef Hand hand = Hand.__new__(Hand)
+    cdef size_t i
+    hand.waiter = waiter
+    # Before all that are there: it came before them.
+    hand.number = -1
+    hand.captured = captured
+    if incoming.frames == incoming.few:
+        for i in range(incoming.count):
+            zmq_msg_init(&hand.incoming.few[i])
+            zmq_msg_move(&hand.incoming.few[i], &incoming.few[i])
+    else:
+        hand.incoming.frames = incoming.frames
+        hand.incoming.capacity = incoming.capacity
+        incoming.frames = incoming.few
+    hand.incoming.count = incoming.count
+    incoming.count = 0
+    hand.give_back()
+    return 0
 
 
 cdef int try_returned(Waiter waiter, Incoming *incoming) noexcept:

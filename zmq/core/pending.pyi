@@ -27,6 +27,8 @@ def begin_receive(
     load: Callable[[Any], Any] | None = None,
     buffer: Buffer | None = None,
     nbytes: int = 0,
+    single: bool = False,
+    timeout: float | None = None,
 ) -> Any: ...
 def begin(
     socket: Socket[Any],

@@ -28,8 +28,8 @@ from zmq.core.libzmq cimport (
     zmq_msg_size,
     zmq_msg_t,
 )
-from zmq.core.socket cimport Socket, seconds_of
-from zmq.core.transfer cimport try_recv
+from zmq.core.socket cimport Socket, seconds_of, several_frames
+from zmq.core.transfer cimport AS_SET, try_recv
 from zmq.core.trampoline cimport CLOSED, EXPIRED, POLLER, Parked, Subscription, Trampoline
 
 from zmq.core.error import Again
@@ -191,7 +191,7 @@ cdef class PendingReceive(Pending):
     """A receive that waits for its turn."""
 
     cdef Socket socket
-    cdef bint whole, track
+    cdef bint whole, track, single
     cdef object copy, load, buffer
     cdef Py_ssize_t nbytes
 
@@ -219,6 +219,11 @@ cdef int deliver(PendingReceive receive, Hand hand, bint announced) except -1:
     hand.waiter = trampoline
     hand.number = trampoline.received
     hand.announced = announced
+    if receive.single and hand.incoming.count > 1:
+        result = several_frames(hand.incoming.count)
+        hand.give_back()
+        future.set_exception(result)
+        return 0
     try:
         result = build(receive, hand)
     except Exception as error:
@@ -271,7 +276,7 @@ cdef object build(PendingReceive receive, Hand hand):
 
 def begin_receive(
     Socket socket not None, future_class, loop, get_hub, bint whole, int flags, copy=True, bint track=False, load=None,
-    buffer=None, Py_ssize_t nbytes=0
+    buffer=None, Py_ssize_t nbytes=0, bint single=False, timeout=None
 ):
     """Receive now if there is a message, or else when the turn of this call has come.
 
@@ -296,22 +301,27 @@ def begin_receive(
         Where to put a frame.
     nbytes : int
         As in `Socket.recv_into`.
+    single : bool
+        With `whole`: refuse a message of several frames, with a ValueError; it remains there.
+    timeout : float, optional
+        Milliseconds; -1 to wait for ever, None for as long as RCVTIMEO says.
 
     Returns
     -------
     Future
-        Of the result, the error, or `Again` after RCVTIMEO.
+        Of the result, the error, or `Again` after the time-out.
     """
     cdef Trampoline trampoline = socket.waiter
     cdef PendingReceive receive = PendingReceive.__new__(PendingReceive)
     cdef Py_buffer view
-    cdef double timeout
+    cdef double seconds = AS_SET
     cdef Hand hand
     future = future_class(loop=loop)
     future._hand = None
     receive.future = future
     receive.socket = socket
     receive.whole = whole
+    receive.single = single
     receive.copy = copy
     receive.track = track
     receive.load = load
@@ -325,6 +335,8 @@ def begin_receive(
                 raise ValueError(f"nbytes={nbytes}, must be at least 0 and at most the {view.len} bytes of the buffer")
         if trampoline is None:
             trampoline = socket.waited()
+        if timeout is not None:
+            seconds = seconds_of(timeout)
         if trampoline.interest:
             trampoline.enter()
         if flags & ZMQ_DONTWAIT or not trampoline.must_queue(ZMQ_POLLIN, NULL, 0) and worth_trying(trampoline):
@@ -338,11 +350,12 @@ def begin_receive(
     except Exception as error:
         future.set_exception(error)
         return future
-    timeout = timeout_of(socket, ZMQ_RCVTIMEO)
-    if timeout == 0:
+    if seconds == AS_SET:
+        seconds = timeout_of(socket, ZMQ_RCVTIMEO)
+    if seconds == 0:
         future.set_exception(Again())
     else:
-        enqueue(receive, trampoline, partial(get_hub, loop), ZMQ_POLLIN, None, timeout)
+        enqueue(receive, trampoline, partial(get_hub, loop), ZMQ_POLLIN, None, seconds)
     return future
 
 

@@ -1,7 +1,7 @@
 from zmq.core.context cimport Context
 from zmq.core.libzmq cimport zmq_msg_t, zmq_pollitem_t
 from zmq.core.message cimport Frame
-from zmq.core.transfer cimport Outgoing, Part, attempt_t
+from zmq.core.transfer cimport Incoming, Outgoing, Part, attempt_t
 from zmq.core.wait cimport Owner, Waiter
 
 ctypedef int (*endpoint_call_t)(void *socket, const char *address) noexcept nogil
@@ -29,6 +29,7 @@ cdef class Socket:
     cdef int has_options(self, bint harmless) except -1
     cdef int operate(self, attempt_t attempt, void *transfer, int flags, int events, int cost) except -1
     cdef int would_block(self, attempt_t attempt, void *transfer, int flags, int events) except -1
+    cdef double patience(self, void *transfer, int events) noexcept
     cdef int operate_parked(self, attempt_t attempt, void *transfer, int flags, int events, bint tried) except -1
     cdef int operate_blocked(self, attempt_t attempt, void *transfer, int flags, int events) except -1
     cdef int give_up(self, Outgoing *out) noexcept
@@ -37,14 +38,18 @@ cdef class Socket:
     cdef int with_endpoint(self, endpoint_call_t call, addr) except -1
     cdef last_endpoint(self, addr)
     cdef Frame to_part(self, data, Part *part, copy, bint track, routing_id, group)
+    cdef send_whole(self, list parts, int flags, copy, bint track)
     cdef send_each(self, list parts, int flags, copy, track, dict kwargs)
     cdef bytes as_bytes(self, zmq_msg_t *msg)
     cdef bytes bytes_of(self, zmq_msg_t *msg)
+    cdef list as_parts(self, Incoming *incoming, copy, bint track)
+    cdef list recv_each(self, Py_ssize_t max, double timeout, int flags, copy, bint multipart)
     cdef Frame as_frame(self, zmq_msg_t *msg, bint track)
     cdef int share_waiter(self) except -1
     cdef Waiter waited(self)
 
 
 cdef list sockets_at(void *handle)
+cdef several_frames(size_t count)
 cdef double seconds_of(timeout) except? -2
 cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) except -1

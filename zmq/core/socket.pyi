@@ -149,6 +149,16 @@ class Socket(_SocketOptions, Generic[_ReceivedT_co]):
     def send_multipart(
         self, msg_parts: Iterable[Buffer], flags: int = 0, copy: bool = True, track: bool = False, **kwargs: Any
     ) -> MessageTracker | None: ...
+    @overload
+    def send_many(
+        self, messages: Iterable[Buffer], flags: int = 0, copy: bool = True, *, multipart: Literal[False] = False
+    ) -> int: ...
+    @overload
+    def send_many(
+        self, messages: Iterable[Iterable[Buffer]], flags: int = 0, copy: bool = True, *, multipart: Literal[True]
+    ) -> int: ...
+    @overload
+    def send_many(self, messages: Iterable[Any], flags: int = 0, copy: bool = True, *, multipart: bool) -> int: ...
     def send_string(
         self, u: str, flags: int = 0, copy: bool = True, encoding: str = "utf-8", **kwargs: Any
     ) -> MessageTracker | None: ...
@@ -174,6 +184,56 @@ class Socket(_SocketOptions, Generic[_ReceivedT_co]):
     def recv_multipart(self, flags: int, copy: Literal[False], track: bool = False) -> list[Frame]: ...
     @overload
     def recv_multipart(self, flags: int = 0, copy: bool = True, track: bool = False) -> list[bytes] | list[Frame]: ...
+    @overload
+    def recv_many(
+        self,
+        max: int = 1000,
+        timeout: float | None = None,
+        *,
+        flags: int = 0,
+        copy: Literal[True] = True,
+        multipart: Literal[False] = False,
+    ) -> list[bytes]: ...
+    @overload
+    def recv_many(
+        self,
+        max: int = 1000,
+        timeout: float | None = None,
+        *,
+        flags: int = 0,
+        copy: Literal[True] = True,
+        multipart: Literal[True],
+    ) -> list[list[bytes]]: ...
+    @overload
+    def recv_many(
+        self,
+        max: int = 1000,
+        timeout: float | None = None,
+        *,
+        flags: int = 0,
+        copy: Literal[False],
+        multipart: Literal[False] = False,
+    ) -> list[Frame]: ...
+    @overload
+    def recv_many(
+        self,
+        max: int = 1000,
+        timeout: float | None = None,
+        *,
+        flags: int = 0,
+        copy: Literal[False],
+        multipart: Literal[True],
+    ) -> list[list[Frame]]: ...
+    @overload
+    def recv_many(
+        self,
+        max: int = 1000,
+        timeout: float | None = None,
+        *,
+        flags: int = 0,
+        copy: bool = True,
+        multipart: bool = False,
+    ) -> list[Any]: ...
     def recv_into(self, buffer: Buffer, /, *, nbytes: int = 0, flags: int = 0) -> int: ...
     def recv_string(self, flags: int = 0, encoding: str = "utf-8") -> str: ...
     recv_unicode = recv_string

@@ -30,7 +30,7 @@ from libc.string cimport memcpy
 from zmq.core cimport wait
 from zmq.core.check cimport check, raise_errno
 from zmq.core.context cimport Context, address_of, is_attribute, public_name
-from zmq.core.hand cimport drop_returned, try_returned
+from zmq.core.hand cimport drop_returned, return_message, try_returned
 from zmq.core.libzmq cimport (
     GREENZMQ_DRAFT,
     ZMQ_DEALER,
@@ -76,8 +76,16 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.message cimport Frame, frame_of
 from zmq.core.options cimport get_option, option_named, set_option
-from zmq.core.trampoline cimport Trampoline, known_trampoline, monotonic, refuel, trampoline_of
+from zmq.core.trampoline cimport (
+    Trampoline,
+    is_time_to_yield,
+    known_trampoline,
+    monotonic,
+    refuel,
+    trampoline_of,
+)
 from zmq.core.transfer cimport (
+    AS_SET,
     Incoming,
     Outgoing,
     Part,
@@ -845,23 +853,22 @@ cdef class Socket:
 
     cdef int operate_blocked(self, attempt_t attempt, void *transfer, int flags, int events) except -1:
         """The operation in a plain thread: libzmq waits, without the GIL."""
-        cdef int err, milliseconds = 0
-        cdef size_t size = sizeof(int)
+        cdef int err = EINTR
         cdef double begun = monotonic()
+        cdef double milliseconds
         cdef zmq_pollitem_t item
         cdef long left
         cdef void *handle = self.handle
         wait.block(self)
         try:
-            with nogil:
-                err = attempt(handle, transfer, flags)
+            if events == ZMQ_POLLOUT or (<Incoming *> transfer).timeout == AS_SET:
+                with nogil:
+                    err = attempt(handle, transfer, flags)
             while err == EINTR:
                 PyErr_CheckSignals()
                 self.usable()
                 # A call that is repeated must not begin its time-out anew.
-                zmq_getsockopt(
-                    handle, ZMQ_RCVTIMEO if events == ZMQ_POLLIN else ZMQ_SNDTIMEO, &milliseconds, &size
-                )
+                milliseconds = self.patience(transfer, events)
                 left = -1
                 if milliseconds >= 0:
                     left = <long> (milliseconds - 1000 * (monotonic() - begun) + 0.999)
@@ -885,6 +892,15 @@ cdef class Socket:
             raise_errno(err)
         return 0
 
+    cdef double patience(self, void *transfer, int events) noexcept:
+        """Return for how many milliseconds an operation may wait; -1 for ever."""
+        cdef int milliseconds = -1
+        cdef size_t size = sizeof(int)
+        if events == ZMQ_POLLIN and (<Incoming *> transfer).timeout != AS_SET:
+            return (<Incoming *> transfer).timeout
+        zmq_getsockopt(self.handle, ZMQ_RCVTIMEO if events == ZMQ_POLLIN else ZMQ_SNDTIMEO, &milliseconds, &size)
+        return milliseconds
+
     cdef int operate_parked(self, attempt_t attempt, void *transfer, int flags, int events, bint tried) except -1:
         """The operation where somebody waits in a hub, or this caller will.
 
@@ -892,10 +908,9 @@ cdef class Socket:
         """
         cdef Waiter waiter = self.waiter
         cdef Turn turn
-        cdef int err, milliseconds
+        cdef int err
         cdef bint gives_up
-        cdef size_t size = sizeof(int)
-        cdef double timeout
+        cdef double milliseconds
         cdef const void *route = NULL
         cdef size_t route_size = 0
         cdef Outgoing *out
@@ -924,14 +939,10 @@ cdef class Socket:
                 return self.give_up(<Outgoing *> transfer)
         if self.get_hub is None:
             return self.operate_blocked(attempt, transfer, flags, events)
-        milliseconds = -1
-        zmq_getsockopt(
-            self.handle, ZMQ_RCVTIMEO if events == ZMQ_POLLIN else ZMQ_SNDTIMEO, &milliseconds, &size
-        )
+        milliseconds = self.patience(transfer, events)
         if milliseconds == 0:
             raise Again()
-        timeout = milliseconds / 1000.0
-        turn = waiter.join(self.get_hub, events, route, route_size, timeout)
+        turn = waiter.join(self.get_hub, events, route, route_size, milliseconds / 1000)
         try:
             if waiter.interest > 1:
                 # Not before this one has joined: who reads EVENTS for the others may still the bell for itself.
@@ -1160,6 +1171,12 @@ cdef class Socket:
             As in `send`.
         """
         cdef list parts = list(msg_parts)
+        if self.overrides & SEND or kwargs or not parts:
+            return self.send_each(parts, flags, copy, track, kwargs)
+        return self.send_whole(parts, flags, copy, track)
+
+    cdef send_whole(self, list parts, int flags, copy, bint track):
+        """Send a message of at least one frame."""
         cdef Py_ssize_t count = len(parts)
         cdef Py_ssize_t i = 0
         cdef Part few[FEW]
@@ -1169,8 +1186,6 @@ cdef class Socket:
         cdef Frame frame
         cdef size_t total = 0
         cdef int err
-        if self.overrides & SEND or kwargs or count == 0:
-            return self.send_each(parts, flags, copy, track, kwargs)
         if self.born != wait.generation:
             self.usable()
         out.parts = few
@@ -1225,6 +1240,66 @@ cdef class Socket:
         if not trackers:
             return None
         return MessageTracker(*trackers)
+
+    def send_many(self, messages, int flags=0, copy=True, *, bint multipart=False):
+        """Send a batch of messages, one after another, in one call.
+
+        Parameters
+        ----------
+        messages : iterable of bytes-like or Frame
+            The messages, of one frame each; with `multipart` an iterable of the frames for each message.
+        flags : int
+            `NOBLOCK`.
+        copy : bool
+            As in `send`, for every frame.
+        multipart : bool
+
+        Returns
+        -------
+        int
+            How many of the messages were sent: all of them, but with NOBLOCK those that there was room for, and with
+            SNDTIMEO, which holds for each of them, those before the one for which it ran out.
+
+        Raises
+        ------
+        TypeError, ContextTerminated, ZMQError
+            As in `send` and `send_multipart`. The attribute `sent` of this, and of anything else that is raised while
+            the call waits, says how many messages were sent.
+        """
+        cdef list batch = list(messages)
+        cdef Py_ssize_t i = 0
+        if flags & ZMQ_SNDMORE:
+            raise ValueError("send_many sends whole messages: SNDMORE means nothing here")
+        self.usable()
+        try:
+            for data in batch:
+                if multipart:
+                    if self.overrides & SEND:
+                        self.send_multipart(data, flags, copy)
+                    elif type(data) is list and data:
+                        self.send_whole(data, flags, copy, False)
+                    else:
+                        Socket.send_multipart(self, data, flags, copy)
+                elif self.overrides & SEND:
+                    self.send(data, flags, copy)
+                elif not (
+                    type(data) is bytes
+                    and PyBytes_GET_SIZE(data) < SMALL
+                    and copy is True
+                    and self.message == WHOLE
+                    and is_unobserved(self, flags)
+                    and zmq_send(
+                        self.handle, PyBytes_AS_STRING(data), <size_t> PyBytes_GET_SIZE(data), flags | ZMQ_DONTWAIT
+                    ) >= 0
+                ):
+                    Socket.send(self, data, flags, copy)
+                i += 1
+        except Again:
+            pass
+        except BaseException as error:
+            error.sent = i
+            raise
+        return i
 
     cdef send_each(self, list parts, int flags, copy, track, dict kwargs):
         """Send a message through the `send` of a subclass, frame by frame."""
@@ -1405,7 +1480,6 @@ cdef class Socket:
             As in `recv`.
         """
         cdef Incoming incoming
-        cdef size_t i
         cdef list parts
         if self.overrides & RECV:
             parts = [self.recv(flags, copy=copy, track=track)]
@@ -1414,9 +1488,14 @@ cdef class Socket:
             return parts
         expect(&incoming, True)
         self.operate(try_recv, &incoming, flags, ZMQ_POLLIN, 1)
+        return self.as_parts(&incoming, copy, track)
+
+    cdef list as_parts(self, Incoming *incoming, copy, bint track):
+        """Turn a message into what its frames are received as, and release it."""
+        cdef size_t i
+        cdef list parts = []
         try:
             wait.fuel -= <long> incoming.count >> 3
-            parts = []
             for i in range(incoming.count):
                 if copy:
                     parts.append(self.as_bytes(&incoming.frames[i]))
@@ -1426,7 +1505,101 @@ cdef class Socket:
                 zmq_msg_init(&incoming.frames[i])
             return parts
         finally:
-            release(&incoming)
+            release(incoming)
+
+    def recv_many(self, Py_ssize_t max=1000, timeout=None, *, int flags=0, copy=True, bint multipart=False):
+        """Receive a batch: wait for a message, then take those that are there too.
+
+        Parameters
+        ----------
+        max : int
+            How many messages to take at most.
+        timeout : float, optional
+            For how many milliseconds to wait for the first message; -1 for ever, None for as long as RCVTIMEO says.
+        flags : int
+            `NOBLOCK`.
+        copy : bool
+            As in `recv`.
+        multipart : bool
+            Whether messages may have several frames.
+
+        Returns
+        -------
+        list
+            The messages, as `recv` returns them, or with `multipart` as `recv_multipart` does. It is empty when the
+            time ran out. A call that may wait in a hub ends with those that it has when other greenlets must have their
+            turn.
+
+        Raises
+        ------
+        ValueError
+            `max` is less than 1, or `timeout` negative. Or the next message has several frames and `multipart` is
+            false: it remains there.
+        ContextTerminated, ZMQError
+            As in `recv`. What was received before an error is returned; the next call raises it.
+        """
+        cdef Incoming incoming
+        cdef zmq_msg_t *msg = &incoming.few[0]
+        cdef list messages = []
+        if max < 1:
+            raise ValueError(f"max={max}, must be at least 1")
+        expect(&incoming, True)
+        if timeout is not None:
+            incoming.timeout = 1000 * seconds_of(timeout)
+            if incoming.timeout < 0:
+                incoming.timeout = -1
+        if self.overrides & RECV:
+            return self.recv_each(max, incoming.timeout, flags, copy, multipart)
+        # If it is time to let others run, then before the batch and not in its midst.
+        wait.fuel = 0
+        try:
+            self.operate(try_recv, &incoming, flags, ZMQ_POLLIN, 1)
+        except Again:
+            return messages
+        while True:
+            if multipart:
+                messages.append(self.as_parts(&incoming, copy, False))
+            elif incoming.count > 1:
+                error = several_frames(incoming.count)
+                return_message(self.waited(), &incoming, False)
+                if not messages:
+                    raise error
+                break
+            elif copy:
+                messages.append(self.as_bytes(msg))
+            else:
+                messages.append(self.as_frame(msg, False))
+            if len(messages) >= max or self.born != wait.generation:
+                break
+            wait.fuel -= 1
+            if wait.fuel <= 0 and self.get_hub is not None and not flags & ZMQ_DONTWAIT and is_time_to_yield():
+                break
+            expect(&incoming, True)
+            if self.waiter is not None and self.waiter.returned is not None:
+                if try_returned(self.waiter, &incoming) != 0:
+                    break
+            else:
+                zmq_msg_init(msg)
+                if zmq_msg_recv(msg, self.handle, ZMQ_DONTWAIT) < 0:
+                    break
+                incoming.count = 1
+                if zmq_msg_more(msg) and try_recv(self.handle, &incoming, ZMQ_DONTWAIT) != 0:
+                    break
+        self.operated()
+        return messages
+
+    cdef list recv_each(self, Py_ssize_t max, double timeout, int flags, copy, bint multipart):
+        """Receive a batch through the `recv` of a subclass."""
+        cdef list messages = []
+        if timeout != AS_SET and not self.poll(timeout):
+            return messages
+        try:
+            while len(messages) < max:
+                messages.append(self.recv_multipart(flags, copy) if multipart else self.recv(flags, copy))
+                flags |= ZMQ_DONTWAIT
+        except Again:
+            pass
+        return messages
 
     def recv_into(self, buffer, /, *, Py_ssize_t nbytes=0, int flags=0):
         """Receive one frame into a buffer.
@@ -1703,6 +1876,11 @@ cdef bytes encoded(text, str name):
     if b"\0" in text:
         raise ValueError(f"{name} {text!r} contains a zero byte")
     return text
+
+
+cdef several_frames(size_t count):
+    """Return the error for a message that should have one frame."""
+    return ValueError(f"the next message has {count} frames: receive it with multipart=True")
 
 
 cdef double seconds_of(timeout) except? -2:

@@ -810,22 +810,30 @@ cdef int let_run(Hub hub) except -1:
     return 0
 
 
+cdef bint is_time_to_yield() noexcept:
+    """When `wait.fuel` ran out: tell whether the hub has not run for so long that others must have their turn."""
+    global greenzmq_slice
+    cdef double now
+    wait.fuel = FUEL
+    if budget == 0:
+        return False
+    now = monotonic()
+    if greenzmq_slice == 0:
+        greenzmq_slice = now
+    return now - greenzmq_slice >= budget
+
+
 cdef int refuel(get_hub) except -1:
     """Before a blocking call when `wait.fuel` ran out: let the hub run if it is time."""
     global count_yields, greenzmq_slice
     cdef double now
     cdef Hub hub
-    wait.fuel = FUEL
-    if budget == 0:
-        return 0
-    now = monotonic()
-    if greenzmq_slice == 0:
-        greenzmq_slice = now
-    elif now - greenzmq_slice >= budget:
+    if is_time_to_yield():
         hub = get_hub()
         if hub.is_current():
             return 0
         count_yields += 1
+        now = monotonic()
         let_run(hub)
         # Whoever comes back first from this run of the hub starts a new slice, the others share it.
         if greenzmq_slice < now:

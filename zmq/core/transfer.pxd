@@ -125,6 +125,7 @@ cdef inline int try_send(void *handle, void *transfer, int flags) noexcept nogil
 
 cdef enum:
     INLINE_FRAMES = 4
+    AS_SET = -2         # the time-out that RCVTIMEO or SNDTIMEO says
 
 
 cdef struct Incoming:
@@ -132,6 +133,7 @@ cdef struct Incoming:
     size_t count
     size_t capacity
     bint whole          # take the whole message, not one frame of it
+    double timeout      # milliseconds to wait for it, -1 for ever, or AS_SET
     zmq_msg_t few[INLINE_FRAMES]
 
 
@@ -141,6 +143,7 @@ cdef inline void expect(Incoming *incoming, bint whole) noexcept nogil:
     incoming.count = 0
     incoming.capacity = INLINE_FRAMES
     incoming.whole = whole
+    incoming.timeout = AS_SET
 
 
 cdef inline void release(Incoming *incoming) noexcept nogil:
