@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import zmq as plain
 from front_ends import FrontEnd, wait_until
 
 Pair = Callable[..., tuple[Any, Any]]
@@ -132,6 +133,29 @@ def test_destroy_without_linger_does_not_wait(zmq: ModuleType, ledger: None) -> 
     push.send(b"nobody will ever have it")
     context.destroy(linger=0)
     assert context.closed
+
+
+def test_several_may_terminate_it_at_once(zmq: ModuleType, front_end: FrontEnd, ledger: None) -> None:
+    """Each returns when it is done."""
+    for _ in range(20):
+        context = zmq.Context()
+        socket = context.socket(zmq.PUSH)
+        ending = [front_end.spawn(context.term) for _ in range(4)]
+        wait_until(front_end, lambda socket=socket: ended(socket))
+        socket.close()
+        for task in ending:
+            task.get()
+        assert context.closed
+        context.term()
+
+
+def ended(socket: Any) -> bool:
+    """Tell whether the socket's context is being terminated."""
+    try:
+        socket.poll(0)
+    except plain.ContextTerminated:
+        return True
+    return False
 
 
 def test_a_terminated_context_makes_no_sockets(zmq: ModuleType, ledger: None) -> None:

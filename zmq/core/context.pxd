@@ -6,6 +6,7 @@ cdef class Context:
     cdef object original    # of a shadow, to keep it alive
     cdef readonly object _sockets
     cdef readonly dict sockopts
+    cdef bint being_terminated  # a plain call of `term` is inside libzmq
     cdef object ending      # set once the context is being terminated in the background
 
     cdef int usable(self) except -1

@@ -38,6 +38,7 @@ cdef extern from "ending.h" nogil:
 
 cdef enum:
     PAGE = 4096     # no object has an address below
+    TERM_PAUSE = 5  # milliseconds between two looks at whether another thread has terminated a context
 
 #: Seconds for which the end of the interpreter waits for contexts that were dropped without `term`.
 EXIT_LINGER = 5.0
@@ -419,7 +420,7 @@ cdef class Context:
         Source: zmq_ctx_term(3).
         """
         cdef void *handle = self.handle
-        cdef int rc
+        cdef int err
         get_hub = self._get_hub
         if self.born != wait.generation:
             self.handle = NULL
@@ -430,14 +431,21 @@ cdef class Context:
         if get_hub is None:
             wait.block(self)
             try:
-                while handle != NULL:
-                    with nogil:
-                        rc = zmq_ctx_term(handle)
-                    if rc == 0:
-                        self.handle = NULL
-                        return
-                    if zmq_errno() != EINTR:
-                        raise_errno(zmq_errno())
+                while self.handle != NULL:
+                    if self.being_terminated:
+                        # By another thread. libzmq frees the context when that is done.
+                        with nogil:
+                            zmq_poll(NULL, 0, TERM_PAUSE)
+                    else:
+                        handle = self.handle
+                        self.being_terminated = True
+                        with nogil:
+                            err = 0 if zmq_ctx_term(handle) == 0 else zmq_errno()
+                        self.being_terminated = False
+                        if err == 0:
+                            self.handle = NULL
+                        elif err != EINTR:
+                            raise_errno(err)
                     PyErr_CheckSignals()
             finally:
                 wait.unblock()
