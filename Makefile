@@ -1,5 +1,5 @@
 # make demo     show it at work: a broker, 8 workers and 1,000 clients in one process
-# make test     run the tests
+# make test     run the tests (JOBS=1 for one process at a time)
 # make matrix   run the tests on every hub with every CPython from 3.10 on that is installed, and show a table
 # make pythons  make test with every CPython from 3.10 on that is installed
 # make bench    measure it beside PyZMQ (QUICK=1 for a short run)
@@ -16,6 +16,7 @@ VENV ?= .venv
 BENCH ?= .bench
 PYZMQ ?= 27.3.0
 EVENTLET ?= 0.41.3
+JOBS ?= 2
 
 python = $(VENV)/bin/python
 sources = setup.py pyproject.toml $(wildcard zmq/core/*.pyx zmq/core/*.pxd zmq/core/*.h)
@@ -23,9 +24,11 @@ python_sources = $(shell find zmq -name '*.py*' -not -name '*.pyc')
 # Whether the stubs say of the compiled modules what is true.
 stubtest = $(python) -m mypy.stubtest zmq --concise --ignore-disjoint-bases --mypy-config-file pyproject.toml \
     --allowlist tools/stubtest.txt
-# Beside the default ones, which are libev-cext and epolls.
-loops = libev-cffi libuv-cffi
-hubs = poll selects asyncio
+# What make test runs: everything on threads and the default loop and hub, which are libev-cext and epolls.
+everything = $(addprefix test-,gevent eventlet core threads)
+on_loops = $(addprefix test-gevent-,libev-cffi libuv-cffi)
+on_hubs = $(addprefix test-eventlet-,poll selects asyncio)
+runs = $(everything) $(on_loops) $(on_hubs) test-stubs
 # What a loop or hub decides, which runs on those too; the rest does so under "make matrix".
 waiting = $(addprefix tests/green/test_,ends.py eventlet_green.py eventloop.py fairness.py gevent.py green_devices.py \
     greenness.py hubs.py idle_hubs.py native_threads.py outer_timeouts.py storms.py wake_ups.py) \
@@ -33,25 +36,30 @@ waiting = $(addprefix tests/green/test_,ends.py eventlet_green.py eventloop.py f
 # What the benchmark compares with.
 pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
-.PHONY: demo test installed matrix pythons bench conformance model lint clean system
+.PHONY: demo test $(runs) installed matrix pythons bench conformance model lint clean system
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
 
+# A few at a time; what each of them printed is shown when it has ended.
 test: $(VENV)/.installed
-	@set -e; \
-	echo "== everything, on threads and the default hubs"; \
-	$(python) -m pytest tests; \
-	for loop in $(loops); do \
-	    echo "== gevent on $$loop"; \
-	    GEVENT_LOOP=$$loop $(python) -m pytest --front-end=gevent $(waiting); \
-	done; \
-	for hub in $(hubs); do \
-	    echo "== eventlet on $$hub"; \
-	    EVENTLET_HUB=$$hub $(python) -m pytest --front-end=eventlet $(waiting); \
-	done; \
-	echo "== the stubs"; \
-	$(stubtest)
+	@$(MAKE) --no-print-directory --jobs=$(JOBS) --output-sync=target --keep-going $(runs)
+
+$(everything): test-%:
+	@echo "== everything: $*"
+	@$(python) -m pytest --front-end=$* tests
+
+$(on_loops): test-gevent-%:
+	@echo "== gevent on $*"
+	@GEVENT_LOOP=$* $(python) -m pytest --front-end=gevent $(waiting)
+
+$(on_hubs): test-eventlet-%:
+	@echo "== eventlet on $*"
+	@EVENTLET_HUB=$* $(python) -m pytest --front-end=eventlet $(waiting)
+
+test-stubs:
+	@echo "== the stubs"
+	@$(stubtest)
 
 installed: $(VENV)/.installed
 
