@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -46,6 +47,8 @@ class FrontEnd(Protocol):
     #: Whether a signal's handler may raise at any moment; gevent's loops that are written in Python lose count of their
     #: watchers when one does in their midst.
     stands_handlers: bool
+    #: Whether the child of a fork prints no error of the framework's own.
+    forks_quietly: bool
     #: Whether it can wait for descriptors from 1,024 on; eventlet's hub on select() can't.
     counts_past_1023: bool
     #: Whether several tasks may use one socket at the same time; threads may not.
@@ -115,6 +118,7 @@ class Threads:
     name = "threads"
     outlives_interrupts = True
     stands_handlers = True
+    forks_quietly = True
     counts_past_1023 = True
     shares_sockets = False
     zmq = zmq
@@ -172,6 +176,7 @@ class Gevent:
     name = "gevent"
     outlives_interrupts = True
     stands_handlers = gevent.config.loop.__module__.endswith("corecext")
+    forks_quietly = True
     counts_past_1023 = True
     shares_sockets = True
     framework = gevent
@@ -271,6 +276,7 @@ class EventletEvent:
 class Eventlet:
     name = "eventlet"
     outlives_interrupts = stands_handlers = os.environ.get("EVENTLET_HUB") != "asyncio"
+    forks_quietly = os.environ.get("EVENTLET_HUB") != "asyncio" or sys.version_info[:2] != (3, 12)
     counts_past_1023 = os.environ.get("EVENTLET_HUB") != "selects"
     shares_sockets = True
     framework = eventlet
