@@ -90,9 +90,8 @@ def show(rows: list[dict[str, Any]], runs: list[Run], sides: dict[str, Run]) -> 
         low, high = (format(pick(ratios), ".2f") if ratios else "-" for pick in (min, max))
         mark = {None: "", True: "met", False: "MISSED"}[row["met"]]
         print(f"{row['name']:<32}{numbers}{middle(ratios, '.2f'):>9}{low:>8}{high:>8}  {row['target']:<13}{mark}")
-    print(
-        "\nns for one operation, bytes for a socket's memory; ratio: how many times faster ours is (median, least, most)"
-    )
+    print("\nns for one operation, bytes for a socket's memory")
+    print("ratio: how many times faster ours is; the median of the rounds, the least and the most")
     for side, about in sides.items():
         print(f"{side}: {about['implementation']}, libzmq {about['libzmq']}, Python {about['python']}")
     limit = next((run for run in runs if run["side"] == "limit" and "error" not in run), None)

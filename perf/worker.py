@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
-import importlib.metadata
 import importlib.util
 import json
 import resource
@@ -23,10 +22,7 @@ import zmq
 def implementation() -> dict[str, Any]:
     """Return which `zmq` this is: PyZMQ has no `zmq.core`."""
     name = "greenzmq" if importlib.util.find_spec("zmq.core") else "pyzmq"
-    try:
-        version = importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        version = "not installed"
+    version = zmq.greenzmq_version() if name == "greenzmq" else zmq.pyzmq_version()
     return {
         "implementation": f"{name} {version}",
         "libzmq": zmq.zmq_version(),

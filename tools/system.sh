@@ -1,6 +1,7 @@
 #!/bin/sh
 # Install with apt-get what the build needs and the system lacks: libzmq's headers, and those of Python and its venv
 # where Python is Debian's own. Says what to install by hand where there is no apt-get. Quick when nothing lacks.
+# valgrind is for one test, which is skipped where it is not there.
 set -eu
 python=${PYTHON:-python3}
 
@@ -15,6 +16,9 @@ fi
 if ! "$python" -c 'import os, sys, sysconfig
 sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))'; then
     missing="$missing python$version-dev"
+fi
+if command -v apt-get >/dev/null 2>&1 && ! command -v valgrind >/dev/null 2>&1; then
+    missing="$missing valgrind"
 fi
 [ -n "$missing" ] || exit 0
 

@@ -95,7 +95,7 @@ print(time.perf_counter() - start)
 
 
 def import_zmq(front_end: FrontEnd, seconds: float) -> Result:
-    """One operation is to import it in a fresh interpreter, with gevent already there; the median, as some are unlucky."""
+    """One operation is to import it in a fresh interpreter that has gevent already; the median, as some are unlucky."""
     name = front_end.zmq.__name__
     script = IMPORT.format(first="import gevent.monkey" if name == "zmq.green" else "", name=name)
     # gevent is elsewhere where greenzmq is used from its working tree.
