@@ -65,16 +65,16 @@ pythons:
 	@sh tools/pythons.sh "$(BENCH)" test
 
 # Ratios are to PyZMQ on the same libzmq, where it can be built there; its wheel is shown beside.
-bench: $(VENV)/.installed $(BENCH)/pyzmq/.installed $(BENCH)/pyzmq-system.tried $(BENCH)/pictures/.installed
-	@theirs=$(BENCH)/pyzmq-system/bin/python; wheel="--wheel $(BENCH)/pyzmq/bin/python"; \
+bench: $(VENV)/.installed $(BENCH)/pyzmq/.installed $(BENCH)/pyzmq-$(PYZMQ)-system.tried $(BENCH)/matplotlib/.installed
+	@theirs=$(BENCH)/pyzmq-$(PYZMQ)-system/bin/python; wheel="--wheel $(BENCH)/pyzmq/bin/python"; \
 	[ -x $$theirs ] || { theirs=$(BENCH)/pyzmq/bin/python; wheel=; }; \
 	status=0; $(python) perf/bench.py --ours $(python) --theirs $$theirs $$wheel --build $(BENCH) \
 	    --json $(BENCH)/bench.json $(if $(QUICK),--quick) $(BENCHMARK) || status=$$?; \
-	[ $$status = 2 ] || $(BENCH)/pictures/bin/python perf/pictures.py $(BENCH)/bench.json $(BENCH)/pictures; \
+	[ $$status = 2 ] || $(BENCH)/matplotlib/bin/python perf/pictures.py $(BENCH)/bench.json $(BENCH)/pictures; \
 	exit $$status
 
-pictures: $(BENCH)/pictures/.installed
-	@$(BENCH)/pictures/bin/python perf/pictures.py $(BENCH)/bench.json docs/pictures
+pictures: $(BENCH)/matplotlib/.installed
+	@$(BENCH)/matplotlib/bin/python perf/pictures.py $(BENCH)/bench.json docs/pictures
 
 conformance: $(BENCH)/conformance/.installed $(BENCH)/pyzmq/.conformance $(BENCH)/pyzmq-$(PYZMQ).tar.gz \
     $(BENCH)/eventlet-$(EVENTLET).tar.gz
@@ -124,14 +124,14 @@ $(BENCH)/pyzmq/.installed: | system
 	@echo "$(pyzmq)" >$@
 
 # Tried once.
-$(BENCH)/pyzmq-system.tried: perf/pyzmq.sh | system
+$(BENCH)/pyzmq-$(PYZMQ)-system.tried: perf/pyzmq.sh | system
 	@mkdir -p $(BENCH)
-	@sh perf/pyzmq.sh $(PYTHON) $(BENCH)/pyzmq-system $(PYZMQ) gevent eventlet
+	@sh perf/pyzmq.sh $(PYTHON) $(BENCH)/pyzmq-$(PYZMQ)-system $(PYZMQ) gevent eventlet
 	@touch $@
 
-$(BENCH)/pictures/.installed: | system
-	@$(PYTHON) -m venv $(BENCH)/pictures
-	@$(BENCH)/pictures/bin/python -m pip install --quiet matplotlib
+$(BENCH)/matplotlib/.installed: | system
+	@$(PYTHON) -m venv $(BENCH)/matplotlib
+	@$(BENCH)/matplotlib/bin/python -m pip install --quiet matplotlib
 	@touch $@
 
 $(BENCH)/pyzmq/.conformance: $(BENCH)/pyzmq/.installed pyproject.toml

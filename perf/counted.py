@@ -10,7 +10,7 @@ import asyncio
 import gc
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import ModuleType
 from typing import Any
 
@@ -55,10 +55,8 @@ def failing_recv(module: ModuleType, count: Count) -> None:
 
         def run(operations: int) -> None:
             for _ in range(operations):
-                try:
+                with suppress(zmq.Again):
                     receiving.recv(zmq.NOBLOCK)
-                except zmq.Again:
-                    pass
 
         count(run)
 

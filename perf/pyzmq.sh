@@ -11,9 +11,9 @@ shift 3
 
 prefix=${ZMQ_PREFIX:-}
 if [ -z "$prefix" ]; then
-    prefix=$(pwd)/$folder.libzmq
     libraries=$(pkg-config --variable=libdir libzmq) headers=$(pkg-config --variable=includedir libzmq)
-    mkdir -p "$prefix/lib" "$prefix/include"
+    mkdir -p "$folder.libzmq/lib" "$folder.libzmq/include"
+    prefix=$(cd "$folder.libzmq" && pwd)
     for file in "$libraries"/libzmq.so*; do
         ln -sf "$file" "$prefix/lib/"
     done

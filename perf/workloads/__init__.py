@@ -69,7 +69,8 @@ for name in ("threads", "gevent"):
     add(name, WITH_IPC)
     add(name, {"push-pull-ipc-2p": partial(messages.push_pull_2p, transport="ipc")}, messages.send_orders)
     add(name, {f"poller-{n}": partial(polls.poll, count=n) for n in (10, 100, 400, 1000)})
-    add(name, {"open-close": alone.open_close, "memory": alone.memory, "import": alone.import_zmq})
+    add(name, {"again": alone.again, "open-close": alone.open_close, "memory": alone.memory})
+    add(name, {"import": alone.import_zmq})
 for name in ("gevent", "eventlet"):
     add(name, GREEN)
 add("threads", {"pair": alone.pair, "pair-busy": alone.pair_busy})

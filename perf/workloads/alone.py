@@ -41,6 +41,24 @@ def pair_busy(front_end: FrontEnd, seconds: float) -> Result:
     return measured | result
 
 
+def again(front_end: FrontEnd, seconds: float) -> Result:
+    """One operation is a recv that does not wait and finds nothing."""
+    with connected(front_end.zmq, zmq.PUSH, zmq.PULL) as [(_, pull)]:
+
+        def run(count: int) -> float:
+            recv, flag, nothing = pull.recv, zmq.NOBLOCK, zmq.Again
+            start = now()
+            for _ in range(count):
+                try:
+                    recv(flag)
+                except nothing:
+                    continue
+                raise WrongMessage
+            return now() - start
+
+        return measure(run, seconds)
+
+
 def open_close(front_end: FrontEnd, seconds: float) -> Result:
     """One operation is to open and to close a socket, and its share of its context's end, which waits for all."""
 
