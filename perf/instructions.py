@@ -90,7 +90,7 @@ def main() -> int:
         grown |= now > was * (1 + MAY_GROW)
         print(f"{name:<52}{now:>8,}{was:>8,}{now / was - 1:>+8.1%}{'  GROWN' if now > was * (1 + MAY_GROW) else ''}")
     if grown:
-        print(f"\nMore than {MAY_GROW:.0%} above what is stored. Find out why: callgrind_annotate shows where they are.")
+        print(f"\nMore than {MAY_GROW:.0%} above what is stored. Find out why: callgrind_annotate shows where.")
         print("If it has to be so, store the new counts: python perf/instructions.py --store")
     return int(grown)
 

@@ -23,6 +23,7 @@ if [ -z "$prefix" ]; then
 fi
 
 echo "Building PyZMQ $version against libzmq $(pkg-config --modversion libzmq 2>/dev/null)..."
+rm -rf "$folder"
 # Not from the cache of pip, which may have one that was built against another libzmq.
 if "$python" -m venv "$folder" && {
     "$folder/bin/python" -m pip install "$@" &&
