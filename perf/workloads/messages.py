@@ -219,5 +219,5 @@ def router(front_end: FrontEnd, seconds: float, transport: str, clients: int) ->
 
 def per_client(run: Run, seconds: float, clients: int) -> Result:
     """Measure what every one of many greenlets does so many times. Few long goes, as each starts them all anew."""
-    result = measure(run, seconds, goes=4)
+    result = measure(run, seconds, goes=4, least=10)
     return result | {"operations": result["operations"] * clients, "cost": result["cost"] / clients}

@@ -1,0 +1,273 @@
+"""Draw the pictures from what `bench.py --json` wrote: `pictures.py bench.json FOLDER`, each as PNG and SVG.
+
+Needs matplotlib. A picture for which nothing was measured is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+COLOURS = {"ours": "#1b7f5c", "theirs": "#c8553d", "limit": "#5b6472"}
+FRONT_ENDS = {"threads": "#3d6fb6", "gevent": "#1b7f5c", "eventlet": "#d08a1d", "asyncio": "#8658a5"}
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 11,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 13,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.titlepad": 14,
+    "axes.grid": True,
+    "grid.color": "#e3e6ea",
+    "axes.axisbelow": True,
+    "legend.frameon": False,
+    "lines.linewidth": 2.2,
+    "lines.markersize": 5.5,
+    "figure.dpi": 110,
+    "savefig.bbox": "tight",
+    "savefig.pad_inches": 0.2,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "greenzmq",
+}
+# Of the many workloads those that say most, and how a reader would call them.
+BARS = {
+    "pair": "send and recv in one thread",
+    "pair-busy": "the same beside a busy thread",
+    "push-pull-inproc": "PUSH/PULL, inproc",
+    "push-pull-tcp-2p": "PUSH/PULL, tcp, 2 processes",
+    "req-rep-inproc": "REQ/REP round trip, inproc",
+    "req-rep-tcp": "REQ/REP round trip, tcp",
+    "pub-sub-100-inproc": "PUB to 100 SUBs, inproc",
+    "router-200": "ROUTER with 200 DEALERs",
+    "router-2000": "ROUTER with 2,000 DEALERs",
+    "multipart-4": "message of 4 frames",
+    "64k-lent-inproc": "64 KiB, not copied, inproc",
+    "poller-100": "poll of 100 sockets",
+    "poller-1000": "poll of 1,000 sockets",
+    "proxy-green": "green proxy",
+    "open-close": "open and close a socket",
+    "import": "import",
+}
+
+
+class Figures:
+    """What bench.py wrote."""
+
+    def __init__(self, path: Path) -> None:
+        self.all: dict[str, Any] = json.loads(path.read_text())
+        self.rows = {row["name"]: row for row in self.all["rows"]}
+
+    def cost(self, name: str, side: str) -> float | None:
+        values = self.rows.get(name, {}).get(side)
+        return statistics.median(values) if values else None
+
+    def series(self, name: str, side: str) -> list[tuple[float, float]]:
+        """Return the points of a series, which are rows of their own."""
+        named = [(row, row.split()[1]) for row in self.rows if row.startswith(f"{name} ")]
+        points = [(float(point), self.cost(row, side)) for row, point in named]
+        return [(x, cost) for x, cost in points if cost is not None]
+
+    def name(self, side: str) -> str:
+        return {"ours": "greenzmq", "theirs": "PyZMQ " + self.all["sides"]["theirs"]["implementation"].split()[1]}.get(
+            side, "libzmq alone, in C"
+        )
+
+    def caption(self) -> str:
+        machine, sides = self.all["machine"], self.all["sides"]
+        libraries = {about["libzmq"] for about in sides.values() if about is not sides.get("wheel")}
+        python = sides["ours"]["python"]
+        return f"Python {python}, libzmq {' and '.join(sorted(libraries))}, {machine['processors']} processors"
+
+
+def in_words(value: float, _: Any = None) -> str:
+    """Return a number as a label of an axis: 1, 10, 1,000, 10 k, 2 M."""
+    for factor, unit in ((1e6, " M"), (1e4, " k")):
+        if value >= factor:
+            return f"{value / (factor if unit == ' M' else 1e3):g}{unit}"
+    return f"{value:,.0f}" if value >= 1 else f"{value:g}"
+
+
+def in_bytes(value: float, _: Any = None) -> str:
+    if value >= 1 << 20:
+        return f"{value / (1 << 20):g} MiB"
+    return f"{value / 1024:g} KiB" if value >= 1024 else f"{value:g} B"
+
+
+def plain_log(axis: Any, label: Callable[..., str] = in_words) -> None:
+    """Make a logarithmic axis readable: numbers, not powers of ten."""
+    axis.set_major_formatter(FuncFormatter(label))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def curves(figures: Figures, axes: Axes, series: dict[str, list[tuple[float, float]]]) -> None:
+    for side, points in series.items():
+        if points:
+            style = "--" if side == "limit" else "-"
+            axes.plot(*zip(*points, strict=True), style, marker="o", color=COLOURS[side], label=figures.name(side))
+    axes.legend(loc="best")
+
+
+def ratios(figures: Figures) -> Figure | None:
+    """How many times faster, by workload: one panel for every front-end."""
+    panels: dict[str, list[tuple[str, list[float]]]] = {}
+    for front_end in FRONT_ENDS:
+        for name, words in BARS.items():
+            found = figures.rows.get(f"{front_end}-{name}", {}).get("ratios")
+            if found:
+                panels.setdefault(front_end, []).append((words, found))
+    if not panels:
+        return None
+    heights = [len(bars) + 1.2 for bars in panels.values()]
+    figure, all_axes = plt.subplots(
+        len(panels), figsize=(9.5, 0.34 * sum(heights)), height_ratios=heights, sharex=True, squeeze=False
+    )
+    most = max(max(found) for bars in panels.values() for _, found in bars)
+    for axes, (front_end, bars) in zip(all_axes[:, 0], panels.items(), strict=True):
+        middles = [statistics.median(found) for _, found in bars]
+        places = range(len(bars))
+        axes.barh(places, [m - 1 for m in middles], left=1, height=0.66, color=FRONT_ENDS[front_end])
+        for place, middle, (_, found) in zip(places, middles, bars, strict=True):
+            axes.plot([min(found), max(found)], [place, place], color="#22262b", linewidth=1, alpha=0.55)
+            text = f"{middle:,.0f}" if middle >= 10 else f"{middle:.1f}"
+            axes.annotate(
+                text, (max(1, middle, *found), place), (6, 0), textcoords="offset points", va="center", fontsize=10
+            )
+        axes.set_yticks(places, [words for words, _ in bars])
+        axes.set_xscale("log")
+        axes.set_xlim(0.7, most * 2)
+        axes.invert_yaxis()
+        axes.grid(False, axis="y")
+        axes.tick_params(axis="y", length=0)
+        axes.axvline(1, color="#22262b", linewidth=1)
+        axes.set_ylabel(front_end, fontweight="bold", color=FRONT_ENDS[front_end], fontsize=12)
+        axes.yaxis.set_label_position("right")
+        plain_log(axes.xaxis)
+    all_axes[0, 0].set_title(f"How many times faster than {figures.name('theirs')}")
+    all_axes[-1, 0].set_xlabel(f"times faster; the thin line goes from the least to the most\n{figures.caption()}")
+    figure.align_ylabels()
+    figure.tight_layout(h_pad=0.6)
+    return figure
+
+
+def sizes(figures: Figures) -> Figure | None:
+    """Throughput over the size of a message."""
+    series = {side: figures.series("gevent-sizes-tcp-2p", side) for side in COLOURS}
+    if not series["ours"]:
+        return None
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6))
+    curves(figures, left, {side: [(x, 1e9 / ns) for x, ns in points] for side, points in series.items()})
+    curves(figures, right, {side: [(x, x * 1e3 / ns) for x, ns in points] for side, points in series.items()})
+    for axes, title, unit in ((left, "Messages", "messages a second"), (right, "Data", "MB a second")):
+        axes.set_title(title)
+        axes.set_ylabel(unit)
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        axes.xaxis.set_major_locator(FixedLocator([1, 32, 1024, 1 << 15, 1 << 20]))
+        plain_log(axes.xaxis, in_bytes)
+        plain_log(axes.yaxis)
+    left.set_xlabel("size of a message")
+    right.set_xlabel("size of a message")
+    figure.suptitle("PUSH/PULL over tcp, gevent, two processes", fontweight="bold", fontsize=14, x=0.01, ha="left")
+    figure.text(0.99, -0.01, figures.caption(), ha="right", va="top", color="#5b6472", fontsize=9.5)
+    figure.tight_layout()
+    return figure
+
+
+def one_panel(figures: Figures, title: str, x: str, y: str, series: dict[str, list[tuple[float, float]]]) -> Figure:
+    figure, axes = plt.subplots(figsize=(8, 4.6))
+    curves(figures, axes, series)
+    axes.set_title(title)
+    axes.set_xlabel(f"{x}\n{figures.caption()}")
+    axes.set_ylabel(y)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.xaxis.set_minor_locator(NullLocator())
+    plain_log(axes.xaxis)
+    plain_log(axes.yaxis)
+    return figure
+
+
+def latency(figures: Figures) -> Figure | None:
+    """How long round trips take, by percentile; the last ones have the most room."""
+    series = {side: figures.series("gevent-latency-tcp", side) for side in COLOURS}
+    if not series["ours"]:
+        return None
+    # One in so many is slower: 50 % is 2, 99 % is 100.
+    shown = {side: [(100 / (100 - x), ns / 1e3) for x, ns in points if x >= 1] for side, points in series.items()}
+    title = "REQ/REP round trip over tcp: gevent in one hub, C in two threads"
+    figure = one_panel(figures, title, "percentile", "µs", shown)
+    axes = figure.axes[0]
+    marks = [50, 75, 90, 95, 99, 99.5, 99.9]
+    axes.xaxis.set_major_locator(FixedLocator([100 / (100 - mark) for mark in marks]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 - 100 / value:.4g}"))
+    return figure
+
+
+def polls(figures: Figures) -> Figure | None:
+    """What a poll costs, over the number of sockets."""
+    counts = (10, 100, 400, 1000)
+    series = {}
+    for side in ("ours", "theirs"):
+        points = [(float(n), figures.cost(f"gevent-poller-{n}", side)) for n in counts]
+        series[side] = [(n, ns / 1e3) for n, ns in points if ns is not None]
+    if len(series["ours"]) < 2:
+        return None
+    figure = one_panel(
+        figures, "Send, poll that finds the one message, receive: gevent, inproc", "sockets in the poller", "µs", series
+    )
+    figure.axes[0].xaxis.set_major_locator(FixedLocator(counts))
+    return figure
+
+
+def greenlets(figures: Figures) -> Figure | None:
+    """Throughput over the number of greenlets."""
+    series = {
+        side: [(x, 1e9 / ns) for x, ns in figures.series("gevent-greenlets", side)] for side in ("ours", "theirs")
+    }
+    if not series["ours"]:
+        return None
+    title = "Greenlets with a DEALER each ask one with a ROUTER: gevent, inproc"
+    figure = one_panel(figures, title, "greenlets", "round trips a second", series)
+    figure.axes[0].xaxis.set_major_locator(FixedLocator([1, 10, 100, 1000, 2000]))
+    figure.axes[0].set_ylim(bottom=1e3)
+    return figure
+
+
+PICTURES = {"ratios": ratios, "sizes": sizes, "latency": latency, "polls": polls, "greenlets": greenlets}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("json", type=Path)
+    parser.add_argument("folder", type=Path)
+    given = parser.parse_args()
+    figures = Figures(given.json)
+    given.folder.mkdir(parents=True, exist_ok=True)
+    plt.rcParams.update(STYLE)
+    for name, draw in PICTURES.items():
+        figure = draw(figures)
+        if figure is None:
+            print(f"{name}: nothing was measured for it")
+            continue
+        figure.savefig(given.folder / f"{name}.png", metadata={"Software": None})
+        figure.savefig(given.folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
+        plt.close(figure)
+        print(given.folder / f"{name}.png")
+
+
+if __name__ == "__main__":
+    main()
