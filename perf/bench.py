@@ -58,6 +58,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--wheel", help="has another PyZMQ, for one more column; not with --quick", **python)
     parser.add_argument("--rounds", metavar="N", type=int, help="default 5, or 3 with --quick")
     parser.add_argument("--seconds", metavar="S", type=positive, help="of one run; default 0.4, or 0.25 with --quick")
+    parser.add_argument("--minutes", metavar="M", type=positive, default=25.0, help="start no round that ends later")
     parser.add_argument("--quick", action="store_true", help="fewer workloads in less than two minutes, less exact")
     parser.add_argument("--only", metavar="PATTERN", nargs="+", help="workloads by name, as in 'gevent-poller-*'")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write all runs and the table there")
@@ -200,6 +201,9 @@ def run_all(given: argparse.Namespace, names: list[str], limit_program: list[str
     """Run everything round by round, so that a slow minute of the machine does not fall on one workload alone."""
     began, done = time.monotonic(), 0
     for number in range(given.rounds):
+        if number and (time.monotonic() - began) / number * (number + 1) > given.minutes * 60:
+            print(f"{given.minutes:g} minutes are over before another round would be", file=sys.stderr)
+            return
         for name in names:
             took = time.monotonic() - began
             left = f"{took / done * (len(names) * given.rounds - done) / 60:4.1f} min left" if done else " " * 13
@@ -246,6 +250,7 @@ def main() -> int:
             print("NOTE: PyZMQ is not on the same libzmq as ours; the ratios have that in them.", file=sys.stderr)
         start = time.monotonic()
         runs = list(run_all(given, names, limit_program, str(empty)))
+    given.rounds = 1 + max(run["round"] for run in runs)
     rows = compare(runs, given.rounds)
     show(rows, runs, sides)
     print(f"\n{(time.monotonic() - start) / 60:.1f} minutes, {given.rounds} rounds of {given.seconds} s")

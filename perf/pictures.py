@@ -20,7 +20,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 
-COLOURS = {"ours": "#1b7f5c", "theirs": "#c8553d", "limit": "#5b6472"}
+GREY = "#5b6472"
+COLOURS = {"ours": "#1b7f5c", "theirs": "#c8553d", "limit": GREY}
 FRONT_ENDS = {"threads": "#3d6fb6", "gevent": "#1b7f5c", "eventlet": "#d08a1d", "asyncio": "#8658a5"}
 STYLE = {
     "font.family": "DejaVu Sans",
@@ -30,7 +31,7 @@ STYLE = {
     "axes.titlesize": 13,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.titlepad": 14,
+    "axes.titlepad": 26,
     "axes.grid": True,
     "grid.color": "#e3e6ea",
     "axes.axisbelow": True,
@@ -113,6 +114,11 @@ def plain_log(axis: Any, label: Callable[..., str] = in_words) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
+def heading(axes: Axes, title: str, below: str) -> None:
+    axes.set_title(title)
+    axes.annotate(below, (0, 1), (0, 9), "axes fraction", "offset points", color=GREY, fontsize=10)
+
+
 def curves(figures: Figures, axes: Axes, series: dict[str, list[tuple[float, float]]]) -> None:
     for side, points in series.items():
         if points:
@@ -135,7 +141,7 @@ def ratios(figures: Figures) -> Figure | None:
     figure, all_axes = plt.subplots(
         len(panels), figsize=(9.5, 0.34 * sum(heights)), height_ratios=heights, sharex=True, squeeze=False
     )
-    most = max(max(found) for bars in panels.values() for _, found in bars)
+    every = [ratio for bars in panels.values() for _, found in bars for ratio in found]
     for axes, (front_end, bars) in zip(all_axes[:, 0], panels.items(), strict=True):
         middles = [statistics.median(found) for _, found in bars]
         places = range(len(bars))
@@ -148,7 +154,7 @@ def ratios(figures: Figures) -> Figure | None:
             )
         axes.set_yticks(places, [words for words, _ in bars])
         axes.set_xscale("log")
-        axes.set_xlim(0.7, most * 2)
+        axes.set_xlim(min(0.7, min(every) * 0.9), max(every) * 2)
         axes.invert_yaxis()
         axes.grid(False, axis="y")
         axes.tick_params(axis="y", length=0)
@@ -156,8 +162,8 @@ def ratios(figures: Figures) -> Figure | None:
         axes.set_ylabel(front_end, fontweight="bold", color=FRONT_ENDS[front_end], fontsize=12)
         axes.yaxis.set_label_position("right")
         plain_log(axes.xaxis)
-    all_axes[0, 0].set_title(f"How many times faster than {figures.name('theirs')}")
-    all_axes[-1, 0].set_xlabel(f"times faster; the thin line goes from the least to the most\n{figures.caption()}")
+    heading(all_axes[0, 0], f"How many times faster than {figures.name('theirs')}", figures.caption())
+    all_axes[-1, 0].set_xlabel("times faster: the median of the rounds; the thin line goes from the least to the most")
     figure.align_ylabels()
     figure.tight_layout(h_pad=0.6)
     return figure
@@ -171,33 +177,31 @@ def sizes(figures: Figures) -> Figure | None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.6))
     curves(figures, left, {side: [(x, 1e9 / ns) for x, ns in points] for side, points in series.items()})
     curves(figures, right, {side: [(x, x * 1e3 / ns) for x, ns in points] for side, points in series.items()})
-    for axes, title, unit in ((left, "Messages", "messages a second"), (right, "Data", "MB a second")):
-        axes.set_title(title)
-        axes.set_ylabel(unit)
+    heading(left, "PUSH/PULL over tcp, by size", "messages a second, gevent, two processes")
+    heading(right, "", "MB a second")
+    for axes in (left, right):
+        axes.set_xlabel("size of a message")
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         axes.xaxis.set_major_locator(FixedLocator([1, 32, 1024, 1 << 15, 1 << 20]))
         plain_log(axes.xaxis, in_bytes)
         plain_log(axes.yaxis)
-    left.set_xlabel("size of a message")
-    right.set_xlabel("size of a message")
-    figure.suptitle("PUSH/PULL over tcp, gevent, two processes", fontweight="bold", fontsize=14, x=0.01, ha="left")
-    figure.text(0.99, -0.01, figures.caption(), ha="right", va="top", color="#5b6472", fontsize=9.5)
-    figure.tight_layout()
+    figure.tight_layout(w_pad=3)
+    figure.text(0.99, 0, figures.caption(), ha="right", va="top", color=GREY, fontsize=9.5)
     return figure
 
 
-def one_panel(figures: Figures, title: str, x: str, y: str, series: dict[str, list[tuple[float, float]]]) -> Figure:
+def one_panel(figures: Figures, title: str, below: str, x: str, series: dict[str, list[tuple[float, float]]]) -> Figure:
     figure, axes = plt.subplots(figsize=(8, 4.6))
     curves(figures, axes, series)
-    axes.set_title(title)
-    axes.set_xlabel(f"{x}\n{figures.caption()}")
-    axes.set_ylabel(y)
+    heading(axes, title, below)
+    axes.set_xlabel(x)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.xaxis.set_minor_locator(NullLocator())
     plain_log(axes.xaxis)
     plain_log(axes.yaxis)
+    figure.text(0.9, -0.06, figures.caption(), ha="right", va="top", color=GREY, fontsize=9.5)
     return figure
 
 
@@ -207,9 +211,9 @@ def latency(figures: Figures) -> Figure | None:
     if not series["ours"]:
         return None
     # One in so many is slower: 50 % is 2, 99 % is 100.
-    shown = {side: [(100 / (100 - x), ns / 1e3) for x, ns in points if x >= 1] for side, points in series.items()}
-    title = "REQ/REP round trip over tcp: gevent in one hub, C in two threads"
-    figure = one_panel(figures, title, "percentile", "µs", shown)
+    shown = {side: [(100 / (100 - x), ns / 1e3) for x, ns in points if x >= 50] for side, points in series.items()}
+    below = "µs; two greenlets of gevent in one hub, in C two threads"
+    figure = one_panel(figures, "REQ/REP round trip over tcp", below, "percentile", shown)
     axes = figure.axes[0]
     marks = [50, 75, 90, 95, 99, 99.5, 99.9]
     axes.xaxis.set_major_locator(FixedLocator([100 / (100 - mark) for mark in marks]))
@@ -226,9 +230,8 @@ def polls(figures: Figures) -> Figure | None:
         series[side] = [(n, ns / 1e3) for n, ns in points if ns is not None]
     if len(series["ours"]) < 2:
         return None
-    figure = one_panel(
-        figures, "Send, poll that finds the one message, receive: gevent, inproc", "sockets in the poller", "µs", series
-    )
+    below = "µs for a send, a poll that finds it and the receive; gevent, inproc"
+    figure = one_panel(figures, "What a poll costs", below, "sockets in the poller", series)
     figure.axes[0].xaxis.set_major_locator(FixedLocator(counts))
     return figure
 
@@ -240,10 +243,10 @@ def greenlets(figures: Figures) -> Figure | None:
     }
     if not series["ours"]:
         return None
-    title = "Greenlets with a DEALER each ask one with a ROUTER: gevent, inproc"
-    figure = one_panel(figures, title, "greenlets", "round trips a second", series)
-    figure.axes[0].xaxis.set_major_locator(FixedLocator([1, 10, 100, 1000, 2000]))
-    figure.axes[0].set_ylim(bottom=1e3)
+    below = "round trips a second; greenlets with a DEALER each, gevent, inproc"
+    figure = one_panel(figures, "Many greenlets ask one that has a ROUTER", below, "greenlets", series)
+    figure.axes[0].xaxis.set_major_locator(FixedLocator([1, 3, 10, 30, 100, 300, 1000]))
+    figure.axes[0].set_ylim(bottom=min(y for points in series.values() for _, y in points) / 3)
     return figure
 
 
