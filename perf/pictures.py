@@ -41,7 +41,6 @@ STYLE = {
     "figure.dpi": 110,
     "savefig.bbox": "tight",
     "savefig.pad_inches": 0.2,
-    "svg.fonttype": "none",
     "svg.hashsalt": "greenzmq",
 }
 # Of the many workloads those that say most, and how a reader would call them.

@@ -31,9 +31,9 @@ class WrongMessage(Exception):
 def measure(run: Run, seconds: float, goes: int = 20, least: int = 1) -> Result:
     """Run for about `seconds` and return what one operation cost.
 
-    One go lasts about `seconds / goes` and has `least` operations or more. Doubling up to there is the warm-up, and goes
-    on later: beside a busy thread a first go can be luckier or unluckier than those that follow. So the end is late by
-    two goes at the most.
+    One go lasts about `seconds / goes` and has `least` operations or more. Doubling up to there is the warm-up, and
+    goes on later: beside a busy thread a first go can be luckier or unluckier than those that follow. So the end is
+    late by two goes at the most.
     """
     enough = seconds / goes
     count = least
