@@ -25,7 +25,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from plan import DESCRIPTORS, LIMITS, QUICK
+from plan import DESCRIPTORS, LIMITS, OF_LIMIT, OF_OURS, QUICK, TARGETS
 from report import Run, compare, show
 
 HERE = Path(__file__).resolve().parent
@@ -78,6 +78,9 @@ def arguments() -> argparse.Namespace:
 
 def choose(given: argparse.Namespace, known: list[str]) -> list[str]:
     """Return the names of the workloads to run; leave out those for which there are not enough descriptors."""
+    planned = {*TARGETS, *QUICK, *OF_LIMIT, *(name for names in OF_OURS for name in names[:2])}
+    if strange := sorted(planned.difference(known)):
+        raise CannotRun(f"plan.py names what is not in workloads: {', '.join(strange)}")
     patterns = given.only or (QUICK if given.quick else ["*"])
     chosen = [name for name in known if any(fnmatchcase(name, pattern) for pattern in patterns)]
     if not chosen:
