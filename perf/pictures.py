@@ -118,16 +118,16 @@ def heading(axes: Axes, title: str, below: str) -> None:
     axes.annotate(below, (0, 1), (0, 9), "axes fraction", "offset points", color=GREY, fontsize=10)
 
 
-def curves(figures: Figures, axes: Axes, series: dict[str, list[tuple[float, float]]]) -> None:
+def curves(figures: Figures, axes: Axes, series: dict[str, list[tuple[float, float]]], legend: str = "best") -> None:
     for side, points in series.items():
         if points:
             style = "--" if side == "limit" else "-"
             axes.plot(*zip(*points, strict=True), style, marker="o", color=COLOURS[side], label=figures.name(side))
-    axes.legend(loc="best")
+    axes.legend(loc=legend)
 
 
 def ratios(figures: Figures) -> Figure | None:
-    """How many times faster, by workload: one panel for every front-end."""
+    """How many times faster, by workload: one panel for every front-end, in two columns."""
     panels: dict[str, list[tuple[str, list[float]]]] = {}
     for front_end in FRONT_ENDS:
         for name, words in BARS.items():
@@ -136,35 +136,41 @@ def ratios(figures: Figures) -> Figure | None:
                 panels.setdefault(front_end, []).append((words, found))
     if not panels:
         return None
-    heights = [len(bars) + 1.2 for bars in panels.values()]
-    figure, all_axes = plt.subplots(
-        len(panels), figsize=(9.5, 0.34 * sum(heights)), height_ratios=heights, sharex=True, squeeze=False
-    )
     every = [ratio for bars in panels.values() for _, found in bars for ratio in found]
-    for axes, (front_end, bars) in zip(all_axes[:, 0], panels.items(), strict=True):
-        middles = [statistics.median(found) for _, found in bars]
+    most = max(len(bars) for bars in panels.values())
+    rows = (len(panels) + 1) // 2
+    figure, grid = plt.subplots(
+        rows, 2, figsize=(14, rows * (0.3 * most + 1.1)), sharex=True, squeeze=False, layout="constrained"
+    )
+    figure.get_layout_engine().set(h_pad=0.12, w_pad=0.12)
+    for axes in grid.flat[len(panels) :]:
+        axes.remove()
+    for axes, (front_end, bars) in zip(grid.flat, panels.items(), strict=False):
         places = range(len(bars))
-        axes.barh(places, [m - 1 for m in middles], left=1, height=0.66, color=FRONT_ENDS[front_end])
+        middles = [statistics.median(found) for _, found in bars]
+        axes.barh(places, [middle - 1 for middle in middles], left=1, height=0.66, color=FRONT_ENDS[front_end])
         for place, middle, (_, found) in zip(places, middles, bars, strict=True):
             axes.plot([min(found), max(found)], [place, place], color="#22262b", linewidth=1, alpha=0.55)
             text = f"{middle:,.0f}" if middle >= 10 else f"{middle:.1f}"
-            axes.annotate(
-                text, (max(1, middle, *found), place), (6, 0), textcoords="offset points", va="center", fontsize=10
-            )
+            end = (max(1, *found), place)
+            axes.annotate(text, end, (6, 0), textcoords="offset points", va="center", fontsize=10)
+        axes.set_title(front_end, color=FRONT_ENDS[front_end], pad=8)
         axes.set_yticks(places, [words for words, _ in bars])
+        axes.set_ylim(most - 0.5, -0.5)  # bars of the same width in all panels
         axes.set_xscale("log")
-        axes.set_xlim(min(0.7, min(every) * 0.9), max(every) * 2)
-        axes.invert_yaxis()
+        axes.set_xlim(min(0.7, min(every) * 0.9), max(every) * 3)
         axes.grid(False, axis="y")
         axes.tick_params(axis="y", length=0)
+        axes.tick_params(axis="x", labelbottom=True)
         axes.axvline(1, color="#22262b", linewidth=1)
-        axes.set_ylabel(front_end, fontweight="bold", color=FRONT_ENDS[front_end], fontsize=12)
-        axes.yaxis.set_label_position("right")
         plain_log(axes.xaxis)
-    heading(all_axes[0, 0], f"How many times faster than {figures.name('theirs')}", figures.caption())
-    all_axes[-1, 0].set_xlabel("times faster: the median of the rounds; the thin line goes from the least to the most")
-    figure.align_ylabels()
-    figure.tight_layout(h_pad=0.6)
+    title = f"How many times faster than {figures.name('theirs')}"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=15, fontweight="bold")
+    figure.supxlabel(
+        f"median of the rounds; the thin line goes from the least to the most. {figures.caption()}",
+        color=GREY,
+        fontsize=10,
+    )
     return figure
 
 
@@ -190,7 +196,7 @@ def sizes(figures: Figures) -> Figure | None:
     return figure
 
 
-def one_panel(figures: Figures, title: str, below: str, x: str, series: dict[str, list[tuple[float, float]]]) -> Figure:
+def one_panel(figures: Figures, title: str, below: str, x: str, series: Series, legend: str = "best") -> Figure:
     figure, axes = plt.subplots(figsize=(8, 4.6))
     curves(figures, axes, series)
     heading(axes, title, below)
