@@ -63,6 +63,8 @@ BARS = {
     "import": "import",
 }
 
+Series = dict[str, list[tuple[float, float]]]  # of every side
+
 
 class Figures:
     """What bench.py wrote."""
@@ -118,7 +120,7 @@ def heading(axes: Axes, title: str, below: str) -> None:
     axes.annotate(below, (0, 1), (0, 9), "axes fraction", "offset points", color=GREY, fontsize=10)
 
 
-def curves(figures: Figures, axes: Axes, series: dict[str, list[tuple[float, float]]], legend: str = "best") -> None:
+def curves(figures: Figures, axes: Axes, series: Series, legend: str = "best") -> None:
     for side, points in series.items():
         if points:
             style = "--" if side == "limit" else "-"
@@ -198,7 +200,7 @@ def sizes(figures: Figures) -> Figure | None:
 
 def one_panel(figures: Figures, title: str, below: str, x: str, series: Series, legend: str = "best") -> Figure:
     figure, axes = plt.subplots(figsize=(8, 4.6))
-    curves(figures, axes, series)
+    curves(figures, axes, series, legend)
     heading(axes, title, below)
     axes.set_xlabel(x)
     axes.set_xscale("log")
@@ -206,7 +208,7 @@ def one_panel(figures: Figures, title: str, below: str, x: str, series: Series, 
     axes.xaxis.set_minor_locator(NullLocator())
     plain_log(axes.xaxis)
     plain_log(axes.yaxis)
-    figure.text(0.9, -0.06, figures.caption(), ha="right", va="top", color=GREY, fontsize=9.5)
+    figure.text(0.9, -0.03, figures.caption(), ha="right", va="top", color=GREY, fontsize=9.5)
     return figure
 
 
@@ -249,7 +251,7 @@ def greenlets(figures: Figures) -> Figure | None:
     if not series["ours"]:
         return None
     below = "round trips a second; greenlets with a DEALER each, gevent, inproc"
-    figure = one_panel(figures, "Many greenlets ask one that has a ROUTER", below, "greenlets", series)
+    figure = one_panel(figures, "Many greenlets ask one that has a ROUTER", below, "greenlets", series, "lower left")
     figure.axes[0].xaxis.set_major_locator(FixedLocator([1, 3, 10, 30, 100, 300, 1000]))
     figure.axes[0].set_ylim(bottom=min(y for points in series.values() for _, y in points) / 3)
     return figure

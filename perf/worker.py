@@ -52,7 +52,10 @@ def main() -> None:
     if arguments.peer:
         assert workload.peer
         return workload.peer(front_end)
-    print(json.dumps({"unit": "ns"} | workload.function(front_end, arguments.seconds)))
+    result = {"unit": "ns"} | workload.function(front_end, arguments.seconds)
+    if hasattr(zmq, "statistics") and zmq.statistics()["missed"]:
+        raise RuntimeError(f"a greenlet was not woken in time: {zmq.statistics()}")
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":
