@@ -65,12 +65,13 @@ pythons:
 	@sh tools/pythons.sh "$(BENCH)" test
 
 # Ratios are to PyZMQ on the same libzmq, where it can be built there; its wheel is shown beside.
+bench: measured = $(BENCH)/bench$(if $(QUICK),-quick)
 bench: $(VENV)/.installed $(BENCH)/pyzmq/.installed $(BENCH)/pyzmq-$(PYZMQ)-system.tried $(BENCH)/matplotlib/.installed
 	@theirs=$(BENCH)/pyzmq-$(PYZMQ)-system/bin/python; wheel="--wheel $(BENCH)/pyzmq/bin/python"; \
 	[ -x $$theirs ] || { theirs=$(BENCH)/pyzmq/bin/python; wheel=; }; \
 	status=0; $(python) perf/bench.py --ours $(python) --theirs $$theirs $$wheel --build $(BENCH) \
-	    --json $(BENCH)/bench.json $(if $(QUICK),--quick) $(BENCHMARK) || status=$$?; \
-	[ $$status = 2 ] || $(BENCH)/matplotlib/bin/python perf/pictures.py $(BENCH)/bench.json $(BENCH)/pictures; \
+	    --json $(measured).json $(if $(QUICK),--quick) $(BENCHMARK) || status=$$?; \
+	[ $$status = 2 ] || $(BENCH)/matplotlib/bin/python perf/pictures.py $(measured).json $(measured); \
 	exit $$status
 
 pictures: $(BENCH)/matplotlib/.installed
