@@ -2,7 +2,8 @@
 # make test     run the tests (JOBS=1 for one process at a time)
 # make matrix   run the tests on every hub with every CPython from 3.10 on that is installed, and show a table
 # make pythons  make test with every CPython from 3.10 on that is installed
-# make bench    measure it beside PyZMQ (QUICK=1 for a short run)
+# make bench    measure it beside PyZMQ and beside libzmq in C (QUICK=1 for a short run, BENCHMARK for options)
+# make pictures draw what make bench measured into docs/pictures
 # make conformance  run the tests of PyZMQ, and those of eventlet, here and with PyZMQ, and show where the two differ
 # make model    search every state of a model of the wake-up rule, with SPIN
 # make lint     check the style and the types
@@ -36,7 +37,7 @@ waiting = $(addprefix tests/green/test_,ends.py eventlet_green.py eventloop.py f
 # What the benchmark compares with.
 pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
-.PHONY: demo test $(runs) installed matrix pythons bench conformance model lint clean system
+.PHONY: demo test $(runs) installed matrix pythons bench pictures conformance model lint clean system
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
@@ -71,8 +72,18 @@ matrix: installed
 pythons:
 	@sh tools/pythons.sh "$(BENCH)" test
 
-bench: $(VENV)/.installed $(BENCH)/pyzmq/.installed
-	@$(python) perf/bench.py --ours $(python) --theirs $(BENCH)/pyzmq/bin/python $(if $(QUICK),--quick)
+# Ratios are to PyZMQ on the same libzmq, where it can be built there; its wheel is shown beside.
+bench: measured = $(BENCH)/bench$(if $(QUICK),-quick)
+bench: $(VENV)/.installed $(BENCH)/pyzmq/.installed $(BENCH)/pyzmq-$(PYZMQ)-system.tried $(BENCH)/matplotlib/.installed
+	@theirs=$(BENCH)/pyzmq-$(PYZMQ)-system/bin/python; wheel="--wheel $(BENCH)/pyzmq/bin/python"; \
+	[ -x $$theirs ] || { theirs=$(BENCH)/pyzmq/bin/python; wheel=; }; \
+	status=0; $(python) perf/bench.py --ours $(python) --theirs $$theirs $$wheel --build $(BENCH) \
+	    --json $(measured).json $(if $(QUICK),--quick) $(BENCHMARK) || status=$$?; \
+	[ $$status = 2 ] || $(BENCH)/matplotlib/bin/python perf/pictures.py $(measured).json $(measured); \
+	exit $$status
+
+pictures: $(BENCH)/matplotlib/.installed
+	@$(BENCH)/matplotlib/bin/python perf/pictures.py $(BENCH)/bench.json docs/pictures
 
 conformance: $(BENCH)/conformance/.installed $(BENCH)/pyzmq/.conformance $(BENCH)/pyzmq-$(PYZMQ).tar.gz \
     $(BENCH)/eventlet-$(EVENTLET).tar.gz
@@ -120,6 +131,17 @@ $(BENCH)/pyzmq/.installed: | system
 	@$(PYTHON) -m venv $(BENCH)/pyzmq
 	@$(BENCH)/pyzmq/bin/python -m pip install --quiet $(pyzmq)
 	@echo "$(pyzmq)" >$@
+
+# Tried once.
+$(BENCH)/pyzmq-$(PYZMQ)-system.tried: perf/pyzmq.sh | system
+	@mkdir -p $(BENCH)
+	@sh perf/pyzmq.sh $(PYTHON) $(BENCH)/pyzmq-$(PYZMQ)-system $(PYZMQ) gevent eventlet
+	@touch $@
+
+$(BENCH)/matplotlib/.installed: | system
+	@$(PYTHON) -m venv $(BENCH)/matplotlib
+	@$(BENCH)/matplotlib/bin/python -m pip install --quiet matplotlib
+	@touch $@
 
 $(BENCH)/pyzmq/.conformance: $(BENCH)/pyzmq/.installed pyproject.toml
 	@$(BENCH)/pyzmq/bin/python -m pip install --quiet --upgrade pip

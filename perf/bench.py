@@ -1,4 +1,4 @@
-"""Compare greenzmq with PyZMQ, and with what libzmq reaches without Python, in what workloads.py measures.
+"""Compare greenzmq with PyZMQ, and with what libzmq reaches without Python, in what `workloads` measures.
 
 Every run is a fresh process; ours and theirs take turns. Only the standard library, any interpreter.
 Exit status: 0 all targets met, 1 a target missed or a run failed, 2 cannot be run as asked.
@@ -7,13 +7,14 @@ Exit status: 0 all targets met, 1 a target missed or a run failed, 2 cannot be r
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import os
+import platform
 import resource
 import shlex
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,38 +25,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from plan import DESCRIPTORS, LIMITS, OF_LIMIT, OF_OURS, QUICK, TARGETS
+from report import Run, compare, show
+
 HERE = Path(__file__).resolve().parent
-
-# How many times faster than theirs; None: measured, not required.
-TARGETS: dict[str, float | None] = {
-    "threads-pair": 3.5,
-    "threads-pair-busy": 8,
-    "open-close": 1,
-    "import": 1,
-    "asyncio-push-pull-inproc": 3,
-    "asyncio-req-rep-inproc": 1.5,
-    "gevent-push-pull-inproc": 30,
-    "gevent-push-pull-tcp": 15,
-    "gevent-req-rep-inproc": 5,
-    "gevent-router-200": None,
-    "gevent-multipart-inproc": 12,
-    "gevent-poller-10": None,
-    "gevent-poller-100": 10,
-    "gevent-poller-400": None,
-    "gevent-poller-wait-10": None,
-    "gevent-poller-wait-100": None,
-    "gevent-poller-wait-400": None,
-    "eventlet-push-pull-inproc": 15,
-    "eventlet-push-pull-tcp": 10,
-    "eventlet-req-rep-inproc": 2.5,
-    "eventlet-router-200": 1.5,
-}
-EVERY_ROUND = {"threads-pair-busy"}  # the others: the median of the rounds
-LIMIT_OF = "gevent-push-pull-tcp"  # what limit.c does too
-FRACTION_OF_LIMIT = 0.5
-POLLER_GROWTH = 1.5  # 400 sockets may cost so many times what 10 do
-
-Run = dict[str, Any]  # the line of a worker, or {"error": ...}; with "side" and "round"
 
 
 class CannotRun(Exception):
@@ -79,16 +52,15 @@ def positive(text: str) -> float:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--ours", metavar="PYTHON", required=True, type=interpreter, help="has greenzmq, gevent and eventlet"
-    )
-    parser.add_argument(
-        "--theirs", metavar="PYTHON", required=True, type=interpreter, help="has PyZMQ, gevent and eventlet"
-    )
+    python = {"metavar": "PYTHON", "type": interpreter}
+    parser.add_argument("--ours", required=True, help="has greenzmq, gevent and eventlet", **python)
+    parser.add_argument("--theirs", required=True, help="has PyZMQ, gevent and eventlet", **python)
+    parser.add_argument("--wheel", help="has another PyZMQ, for one more column; not with --quick", **python)
     parser.add_argument("--rounds", metavar="N", type=int, help="default 5, or 3 with --quick")
-    parser.add_argument("--seconds", metavar="S", type=positive, help="of one run; default 1, or 0.25 with --quick")
-    parser.add_argument("--quick", action="store_true", help="less than two minutes, less exact")
-    parser.add_argument("--only", metavar="PATTERN", default="*", help="workloads by name, as in 'gevent-poller-*'")
+    parser.add_argument("--seconds", metavar="S", type=positive, help="of one run; default 0.4, or 0.25 with --quick")
+    parser.add_argument("--minutes", metavar="M", type=positive, default=25.0, help="start no round that ends later")
+    parser.add_argument("--quick", action="store_true", help="fewer workloads in less than two minutes, less exact")
+    parser.add_argument("--only", metavar="PATTERN", nargs="+", help="workloads by name, as in 'gevent-poller-*'")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write all runs and the table there")
     parser.add_argument("--build", metavar="FOLDER", type=Path, help="for the C program; default a temporary one")
     given = parser.parse_args()
@@ -97,11 +69,28 @@ def arguments() -> argparse.Namespace:
     if given.rounds < 1:
         parser.error(f"--rounds is 1 or more; got {given.rounds}")
     if given.seconds is None:
-        given.seconds = 0.25 if given.quick else 1.0
-    given.workloads = [name for name in TARGETS if fnmatchcase(name, given.only)]
-    if not given.workloads:
-        parser.error(f"--only {given.only!r} matches none of: {', '.join(TARGETS)}")
+        given.seconds = 0.25 if given.quick else 0.4
+    given.pythons = {side: getattr(given, side) for side in ("ours", "theirs", "wheel") if getattr(given, side)}
+    if given.quick:
+        given.pythons.pop("wheel", None)
     return given
+
+
+def choose(given: argparse.Namespace, known: list[str]) -> list[str]:
+    """Return the names of the workloads to run; leave out those for which there are not enough descriptors."""
+    planned = {*TARGETS, *QUICK, *OF_LIMIT, *(name for names in OF_OURS for name in names[:2])}
+    if strange := sorted(planned.difference(known)):
+        raise CannotRun(f"plan.py names what is not in workloads: {', '.join(strange)}")
+    patterns = given.only or (QUICK if given.quick else ["*"])
+    chosen = [name for name in known if any(fnmatchcase(name, pattern) for pattern in patterns)]
+    if not chosen:
+        raise CannotRun(f"--only {shlex.join(patterns)} matches none of: {', '.join(known)}")
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    needs = {name: DESCRIPTORS.get(name.partition("-")[2], 0) for name in chosen}
+    too_many = [name for name in chosen if hard != resource.RLIM_INFINITY and needs[name] > hard]
+    for name in too_many:
+        print(f"left out: {name}, which needs {needs[name]:,} descriptors; `ulimit -Hn` is {hard:,}", file=sys.stderr)
+    return [name for name in chosen if name not in too_many]
 
 
 def libzmq_flags() -> list[str]:
@@ -123,7 +112,16 @@ def build_limit(folder: Path) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     program = folder.resolve() / "limit"
     compiler = shlex.split(os.environ.get("CC", "cc"))
-    command = [*compiler, "-O2", "-D_GNU_SOURCE", "-o", str(program), str(HERE / "limit.c"), *libzmq_flags()]
+    command = [
+        *compiler,
+        "-O2",
+        "-D_GNU_SOURCE",
+        "-pthread",
+        "-o",
+        str(program),
+        str(HERE / "limit.c"),
+        *libzmq_flags(),
+    ]
     try:
         done = subprocess.run(command, capture_output=True, text=True)
     except OSError as error:
@@ -171,12 +169,12 @@ def run_one(command: list[str], folder: str, limit: float) -> Run:
 def identify(given: argparse.Namespace, folder: str) -> dict[str, Run]:
     """Return which `zmq` each side has, and refuse to compare one with itself."""
     sides = {}
-    for side in ("ours", "theirs"):
-        sides[side] = run_one([getattr(given, side), str(HERE / "worker.py")], folder, 30)
+    for side, python in given.pythons.items():
+        sides[side] = run_one([python, str(HERE / "worker.py")], folder, 30)
         if "error" in sides[side]:
-            raise CannotRun(f"--{side} {getattr(given, side)} is of no use: {sides[side]['error']}")
-    if sides["ours"]["file"] == sides["theirs"]["file"]:
-        raise CannotRun(f"ours and theirs both import {sides['ours']['file']}: look at PYTHONPATH")
+            raise CannotRun(f"--{side} {python} is of no use: {sides[side]['error']}")
+        if side != "ours" and sides[side]["file"] == sides["ours"]["file"]:
+            raise CannotRun(f"ours and {side} both import {sides['ours']['file']}: look at PYTHONPATH")
     return sides
 
 
@@ -191,119 +189,79 @@ def seconds_of_others() -> float | None:
     return total - sum(usage.ru_utime + usage.ru_stime for usage in mine)
 
 
-def run_all(given: argparse.Namespace, limit_program: list[str], folder: str) -> Iterator[Run]:
+def commands_for(given: argparse.Namespace, name: str, number: int, limit_program: list[str]) -> dict[str, list[str]]:
+    """Return what to run for a workload in a round, by side. The wheel has its turn in every other round."""
+    give_up = given.give_up
+    worker = [str(HERE / "worker.py"), name, f"--seconds={given.seconds}", f"--limit={give_up}"]
+    commands = {side: [python, *worker] for side, python in given.pythons.items() if side != "wheel" or number % 2 == 0}
+    of_any = name.partition("-")[2]
+    if of_any in LIMITS:
+        commands["limit"] = [*limit_program, of_any, str(given.seconds), str(int(give_up))]
+    return commands
+
+
+def run_all(given: argparse.Namespace, names: list[str], limit_program: list[str], folder: str) -> Iterator[Run]:
     """Run everything round by round, so that a slow minute of the machine does not fall on one workload alone."""
-    give_up = 20 + 10 * given.seconds
+    began, done = time.monotonic(), 0
     for number in range(given.rounds):
-        for name in given.workloads:
-            worker = [str(HERE / "worker.py"), name, f"--seconds={given.seconds}", f"--limit={give_up}"]
-            commands = {"ours": [given.ours, *worker], "theirs": [given.theirs, *worker]}
-            if name == LIMIT_OF:
-                commands["limit"] = [*limit_program, str(given.seconds), str(int(give_up))]
-            print(f"round {number + 1}/{given.rounds}  {name:<25}", end="", file=sys.stderr, flush=True)
+        if number and (time.monotonic() - began) / number * (number + 1) > given.minutes * 60:
+            print(f"{given.minutes:g} minutes are over before another round would be", file=sys.stderr)
+            return
+        for name in names:
+            took = time.monotonic() - began
+            left = f"{took / done * (len(names) * given.rounds - done) / 60:4.1f} min left" if done else " " * 13
+            print(f"{left}  round {number + 1}/{given.rounds}  {name:<27}", end="", file=sys.stderr, flush=True)
+            commands = commands_for(given, name, number, limit_program)
             for side in list(commands) if number % 2 == 0 else reversed(commands):
                 before, start = seconds_of_others(), time.monotonic()
-                run = {"workload": name, "side": side, "round": number} | run_one(commands[side], folder, give_up + 5)
+                run = {"workload": name, "side": side, "round": number}
+                run |= run_one(commands[side], folder, given.give_up + 5)
                 after = seconds_of_others()
                 if before is not None and after is not None:
                     run["others"] = round((after - before) / (time.monotonic() - start), 3)
-                shown = "FAILED" if "error" in run else f"{run['ns_per_op']:,.0f}"
+                shown = "FAILED" if "error" in run else f"{run['cost']:,.0f}"
                 print(f"  {side} {shown}", end="", file=sys.stderr, flush=True)
                 yield run
             print(file=sys.stderr)
+            done += 1
 
 
-def times(runs: list[Run], name: str, side: str) -> dict[int, float]:
-    """Return the ns per operation of every round that has one."""
-    return {r["round"]: r["ns_per_op"] for r in runs if (r["workload"], r["side"]) == (name, side) and "error" not in r}
-
-
-def per_round(numerators: dict[int, float], denominators: dict[int, float]) -> list[float]:
-    return [numerators[number] / denominators[number] for number in numerators if number in denominators]
-
-
-def compare(runs: list[Run], given: argparse.Namespace) -> list[dict[str, Any]]:
-    """Return the lines of the table. "met" is None where there is nothing to meet."""
-    rows: list[dict[str, Any]] = []
-
-    def add(name: str, ratios: list[float], sign: str, target: float | None, every: bool = False, **more: Any) -> None:
-        whole = len(ratios) == given.rounds
-        judged = min(ratios, default=0) if every else statistics.median(ratios or [0])
-        met = None if target is None and whole else whole
-        if target is not None and whole:
-            met = judged >= target if sign == ">=" else judged <= target
-        wanted = "" if target is None else f"{sign} {target:g}{' always' if every else ''}"
-        rows.append({"name": name, "ratios": ratios, "target": wanted, "met": met, **more})
-
-    for name in given.workloads:
-        ours, theirs = times(runs, name, "ours"), times(runs, name, "theirs")
-        ratios, every = per_round(theirs, ours), name in EVERY_ROUND
-        add(name, ratios, ">=", TARGETS[name], every, ours=[*ours.values()], theirs=[*theirs.values()])
-    if LIMIT_OF in given.workloads:
-        ours, limit = times(runs, LIMIT_OF, "ours"), times(runs, LIMIT_OF, "limit")
-        ratios = per_round(limit, ours)
-        name = "  ours / the limit (theirs: C)"
-        add(name, ratios, ">=", FRACTION_OF_LIMIT, ours=[*ours.values()], theirs=[*limit.values()])
-    for kind, target in ("gevent-poller", POLLER_GROWTH), ("gevent-poller-wait", None):
-        few, many = f"{kind}-10", f"{kind}-400"
-        if few in given.workloads and many in given.workloads:
-            ratios = per_round(times(runs, many, "ours"), times(runs, few, "ours"))
-            add(f"  ours: {kind} 400 / 10", ratios, "<=", target)
-    return rows
-
-
-def show(rows: list[dict[str, Any]], runs: list[Run], sides: dict[str, Run]) -> None:
-    """Print the table, then what else must be known to read it."""
-
-    def median(values: list[float], form: str) -> str:
-        return format(statistics.median(values), form) if values else "-"
-
-    print(f"\n{'workload':<33}{'ours':>12}{'theirs':>12}{'ratio':>9}{'min':>9}  {'target':<12}")
-    print(f"{'':<33}{'ns/op':>12}{'ns/op':>12}{'median':>9}{'':>9}")
-    for row in rows:
-        ratios = row["ratios"]
-        numbers = f"{median(row.get('ours', []), ',.0f'):>12}{median(row.get('theirs', []), ',.0f'):>12}"
-        ratio = f"{median(ratios, '.2f'):>9}{format(min(ratios), '.2f') if ratios else '-':>9}"
-        mark = {None: "", True: "pass", False: "FAIL"}[row["met"]]
-        print(f"{row['name']:<33}{numbers}{ratio}  {row['target']:<12}{mark}")
-    print()
-    for side, about in sides.items():
-        print(f"{side}: {about['implementation']}, libzmq {about['libzmq']}, Python {about['python']}")
-    limit = next((run for run in runs if run["side"] == "limit" and "error" not in run), None)
-    if limit:
-        print(f"limit: C, libzmq {limit['libzmq']}")
-    for side in sides:
-        turns = [r["busy_turns_per_second"] for r in runs if r["side"] == side and "busy_turns_per_second" in r]
-        if turns:
-            print(f"the busy thread beside {side}: {statistics.median(turns) / 1e6:.1f} million turns a second")
-    others = statistics.mean(run.get("others", 0) for run in runs)
-    if others > 0.05:
-        print(f"\nWARNING: other programs used {others:.2f} processors meanwhile; two idle ones are needed.")
-    for run in runs:
-        if "error" in run:
-            print(f"\nFAILED: {run['workload']}, {run['side']}, round {run['round'] + 1}: {run['error']}")
+def machine() -> dict[str, Any]:
+    """Return what the figures depend on."""
+    processor = platform.processor() or platform.machine()
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        processor = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), processor)
+    return {"processor": processor, "processors": os.cpu_count(), "system": platform.platform()}
 
 
 def main() -> int:
     given = arguments()
+    given.give_up = 20 + 10 * given.seconds
     with tempfile.TemporaryDirectory(prefix="greenzmq-bench-") as folder:
         empty = Path(folder, "empty")
         empty.mkdir()
         try:
             sides = identify(given, str(empty))
-            wants_limit = LIMIT_OF in given.workloads
+            names = choose(given, sides["ours"].pop("workloads"))
+            wants_limit = any(name.partition("-")[2] in LIMITS for name in names)
             limit_program = build_limit(given.build or Path(folder)) if wants_limit else []
         except CannotRun as problem:
             print(f"bench.py: {problem}", file=sys.stderr)
             return 2
-        runs = list(run_all(given, limit_program, str(empty)))
-    rows = compare(runs, given)
+        if sides["theirs"]["libzmq"] != sides["ours"]["libzmq"]:
+            print("NOTE: PyZMQ is not on the same libzmq as ours; the ratios have that in them.", file=sys.stderr)
+        start = time.monotonic()
+        runs = list(run_all(given, names, limit_program, str(empty)))
+    given.rounds = 1 + max(run["round"] for run in runs)
+    rows = compare(runs, given.rounds)
     show(rows, runs, sides)
+    print(f"\n{(time.monotonic() - start) / 60:.1f} minutes, {given.rounds} rounds of {given.seconds} s")
     passed = all(row["met"] is not False for row in rows) and not any("error" in run for run in runs)
     if given.json:
-        settings = {"rounds": given.rounds, "seconds": given.seconds, "processors": os.cpu_count()}
-        everything = {"settings": settings, "sides": sides, "rows": rows, "runs": runs, "passed": passed}
-        given.json.write_text(json.dumps(everything, indent=2) + "\n")
+        settings = {"rounds": given.rounds, "seconds": given.seconds, "date": datetime.date.today().isoformat()}
+        about = {"settings": settings, "machine": machine(), "sides": sides}
+        given.json.write_text(json.dumps({**about, "rows": rows, "runs": runs, "passed": passed}, indent=1) + "\n")
     return 0 if passed else 1
 
 
