@@ -6,6 +6,7 @@ Raised by every module of `zmq.core`; users catch them as ``zmq.Again``, ``zmq.Z
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from errno import EINTR
 
@@ -76,8 +77,13 @@ class ContextTerminated(ZMQError):
 class Again(ZMQError):
     """The call would block: with NOBLOCK at once, else when RCVTIMEO or SNDTIMEO ran out (EAGAIN)."""
 
+    # Programs that never wait get many of these: what is always the same is made once.
+    errno = Errno.EAGAIN
+    strerror = os.strerror(errno)
+
     def __init__(self, errno: int | str | None = "ignored", msg: str | None = None) -> None:
-        super().__init__(Errno.EAGAIN, msg)
+        if msg is not None:
+            self.strerror = msg
 
 
 class InterruptedSystemCall(ZMQError, InterruptedError):
