@@ -19,6 +19,7 @@ cdef class Socket:
     cdef type frame_class   # of what is received or lent without copying
     cdef int overrides      # which methods a subclass replaced
     cdef int message        # whether a message was begun with SNDMORE and not ended
+    cdef bint answers       # the thread had to wait for what was received last
     cdef bint drops
     cdef object monitor_socket
     cdef public object context

@@ -822,6 +822,7 @@ cdef class Socket:
     cdef int operate(self, attempt_t attempt, void *transfer, int flags, int events, int cost) except -1:
         """Send or receive one message: attempt; when it would block, wait, and again."""
         cdef Waiter waiter = self.waiter
+        cdef void *handle
         cdef int err
         if self.born != wait.generation:
             self.usable()
@@ -832,7 +833,14 @@ cdef class Socket:
             waiter = self.waiter
         if waiter is not None and waiter.interest:
             return self.operate_parked(attempt, transfer, flags, events, False)
-        err = attempt(self.handle, transfer, flags | ZMQ_DONTWAIT)
+        if self.answers and events == ZMQ_POLLOUT:
+            # Another thread of this process may be waiting for just this: let it run as soon as it is woken.
+            self.answers = False
+            handle = self.handle
+            with nogil:
+                err = attempt(handle, transfer, flags | ZMQ_DONTWAIT)
+        else:
+            err = attempt(self.handle, transfer, flags | ZMQ_DONTWAIT)
         if err == EAGAIN:
             err = self.attempt_again(attempt, transfer, events, True)
         if err == 0:
@@ -890,6 +898,7 @@ cdef class Socket:
             self.waiter.notify()
         if err:
             raise_errno(err)
+        self.answers = events == ZMQ_POLLIN
         return 0
 
     cdef double patience(self, void *transfer, int events) noexcept:
@@ -1071,6 +1080,7 @@ cdef class Socket:
             and routing_id is None
             and group is None
             and self.message == WHOLE
+            and not self.answers
             and is_unobserved(self, flags)
             and zmq_send(
                 self.handle, PyBytes_AS_STRING(data), <size_t> PyBytes_GET_SIZE(data), flags | ZMQ_DONTWAIT
