@@ -11,10 +11,10 @@ The lock
 A program with greenlets that logs in native threads too, as those of a thread pool, shares its handlers between them.
 The lock that `logging` holds while a handler works is then bad in two ways. A greenlet that formats a record may be
 switched away, in somebody's ``__str__``; as long as it holds the lock other threads block, with all of their greenlets.
-And where threads are monkeypatched it is a lock between greenlets, which at best is slow across threads. Here the record
-is formatted with no lock held, and what guards the socket is a lock of the interpreter, whatever is patched, that is
-held only while a message is handed to libzmq: nobody is switched away then. It is reentrant, because the handler of a
-signal may log as well.
+And where threads are monkeypatched it is a lock between greenlets, which at best is slow across threads. Here the
+record is formatted with no lock held, and what guards the socket is a lock of the interpreter, whatever is patched,
+that is held only while a message is handed to libzmq: nobody is switched away then. It is reentrant, because the
+handler of a signal may log as well.
 """
 
 from __future__ import annotations
