@@ -15,8 +15,6 @@ import pytest
 #: Modules that are not there yet.
 PENDING = (
     "zmq.asyncio",
-    "zmq.auth",
-    "zmq.curve_keygen",
     "zmq.eventloop",
     "zmq.green.eventloop",
     "zmq.log",
