@@ -95,8 +95,9 @@ def check_key(keyfile: str | os.PathLike[str] | None) -> str | None:
     path = os.path.abspath(os.path.expanduser(os.fspath(keyfile)))
     if not isinstance(path, str):
         raise TypeError("keyfile must be str, not bytes")
-    if "\0" in path or "${" in path:
-        raise ValueError(f"ssh can't read a key from {keyfile!r}")
+    if "\0" in path or "%" in path or "${" in path:
+        # There is no way to have ssh take these as they are.
+        raise ValueError(f"ssh can't read a key from {keyfile!r}: it replaces % and ${{...}} in paths")
     if not os.path.isfile(path):
         raise SSHException(f"there is no key file {path!r}")
     return path

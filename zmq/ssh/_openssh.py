@@ -109,8 +109,7 @@ def where(server: Server, keyfile: str | None) -> list[str]:
     if server.user is not None:
         arguments += ["-l", server.user]
     if keyfile is not None:
-        # In its paths ssh replaces what follows a percent sign.
-        arguments += ["-i", keyfile.replace("%", "%%")]
+        arguments += ["-i", keyfile]
     return [*arguments, "--", server.host]
 
 
@@ -124,7 +123,7 @@ def make_folder() -> str:
 
 
 def listens(path: str) -> bool:
-    """Tell whether somebody listens on a socket of this path."""
+    """Tell whether somebody listens on a socket of this path, who then takes the tunnel for one that is used."""
     with socket.socket(socket.AF_UNIX) as probe:
         try:
             probe.connect(path)
@@ -148,15 +147,15 @@ def open_tunnel(
     """
     deadline = time.monotonic() + timeout
     folder = make_folder()
-    # Replaced as in the paths of keys.
     control = os.path.join(folder, "control")
+    # ssh replaces what follows a percent sign.
     to_master = [SSH, "-S", control.replace("%", "%%"), "-O"]
     try:
         keeper = start(["/bin/sh", "-c", KEEP, "sh", folder, *to_master, "exit", "--", server.host])
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    tunnel = Tunnel(keeper, poller_class, lambda: listens(control))
+    tunnel = Tunnel(keeper, poller_class, control)
     try:
         connect(folder, control, server, keyfile, password, timeout, deadline, poller_class)
         tried = []

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from zmq.core.poll import Poller
 from zmq.ssh._errors import SSHException
 from zmq.ssh._names import Server
 from zmq.ssh._process import Output, Tunnel, kill, start
+
+#: Where this package is, should the path have changed since it was imported.
+ROOT = str(Path(__file__).resolve().parents[2])
 
 #: The process gets all it needs to know through its input, so that no other process can see it.
 PROGRAM = """\
@@ -21,6 +26,9 @@ sys.path[:] = config["path"]
 from zmq.ssh import forward
 forward.main(config)
 """
+
+#: How it answers; what else it writes, which only libraries do, is shown when there is no answer.
+ANSWER = re.compile(rb"^{.*}$(?=\n)", re.M)
 
 
 def check() -> None:
@@ -37,23 +45,24 @@ def check() -> None:
 
 def begin(config: dict[str, Any], deadline: float, poller_class: type[Poller]) -> Tunnel:
     check()
+    path = sys.path if ROOT in sys.path else [ROOT, *sys.path]
     output = Output(poller_class)
     try:
-        process = start([sys.executable, "-I", "-c", PROGRAM], stdout=output.writer)
+        process = start([sys.executable, "-I", "-c", PROGRAM], stdout=output.writer, stderr=output.writer)
         output.begun()
         tunnel = Tunnel(process, poller_class)
         try:
             assert process.stdin is not None
-            process.stdin.write(json.dumps({**config, "path": sys.path}).encode() + b"\n")
-            while b"\n" not in output.data and process.poll() is None:
+            process.stdin.write(json.dumps({**config, "path": path}).encode() + b"\n")
+            while not ANSWER.search(output.data) and process.poll() is None:
                 if time.monotonic() > deadline:
                     raise SSHException(f"no tunnel through {config['host']}: time is over")
                 output.wait()
             output.take()
-            try:
-                said = json.loads(output.data)
-            except ValueError:
-                raise SSHException(f"no tunnel through {config['host']}: {output.text()}") from None
+            answer = ANSWER.search(output.data)
+            if answer is None:
+                raise SSHException(f"no tunnel through {config['host']}: {output.text()}")
+            said = json.loads(answer[0])
             if "error" in said:
                 raise SSHException(f"no tunnel through {config['host']}: {said['error']}")
         except BaseException:

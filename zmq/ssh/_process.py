@@ -34,7 +34,6 @@ class Output:
     def __init__(self, poller_class: type[Poller]) -> None:
         self.data = b""
         self.reader, self.writer = os.pipe()
-        os.set_blocking(self.reader, False)
         self.poller = poller_class()
         self.poller.register(self.reader, PollEvent.POLLIN)
 
@@ -45,18 +44,20 @@ class Output:
 
     def wait(self) -> None:
         """Wait a moment for more, and take it."""
-        self.poller.poll(TICK * 1000)
-        self.take()
+        if self.poller.poll(TICK * 1000):
+            self.read()
 
     def take(self) -> None:
-        while self.reader >= 0:
-            try:
-                data = os.read(self.reader, 4096)
-            except BlockingIOError:
-                return
-            self.data = (self.data + data)[-MUCH:]
-            if not data:
-                self.end()
+        """Take what is there."""
+        while self.reader >= 0 and self.poller.poll(0):
+            self.read()
+
+    def read(self) -> None:
+        # Only of what is there: eventlet's os.read() would wait, also on a descriptor that must not block.
+        data = os.read(self.reader, 4096)
+        self.data = (self.data + data)[-MUCH:]
+        if not data:
+            self.end()
 
     def end(self) -> None:
         if self.reader >= 0:
@@ -141,15 +142,14 @@ class Tunnel:
         Of the process that moves the bytes; ``int(tunnel)`` is the same.
     """
 
-    def __init__(
-        self, keeper: subprocess.Popen[bytes], poller_class: type[Poller], is_alive: Callable[[], bool] | None = None
-    ) -> None:
+    def __init__(self, keeper: subprocess.Popen[bytes], poller_class: type[Poller], control: str | None = None) -> None:
         self.port = 0
         self.pid = keeper.pid
         self._keeper = keeper
         self._pipe: IO[bytes] | None = keeper.stdin
         self._poller_class = poller_class
-        self._is_alive = is_alive
+        #: What is there as long as a process that is no child of ours runs.
+        self._control = control
         #: Whether it stood once.
         self.stands = False
         for other in list(_tunnels):
@@ -179,7 +179,14 @@ class Tunnel:
         """
         if self._pipe is None or self._keeper.poll() is not None:
             return False
-        return self._is_alive is None or self._is_alive()
+        if self._control is None:
+            return True
+        try:
+            os.stat(self._control)
+            os.kill(self.pid, 0)
+        except OSError:
+            return False
+        return True
 
     def close(self) -> None:
         """Close the tunnel, and all connections through it. Nothing happens when it is closed."""
@@ -187,14 +194,15 @@ class Tunnel:
         if pipe is None:
             return
         _tunnels.discard(self)
-        try:
-            pipe.close()
-            end = time.monotonic() + PATIENCE
-            poller = self._poller_class()
-            while self._keeper.poll() is None and time.monotonic() < end:
-                poller.poll(TICK * 1000)
-        finally:
-            kill(self._keeper)
+        # From here on the keeper needs nobody, also if the caller is ended while it waits.
+        pipe.close()
+        end = time.monotonic() + PATIENCE
+        poller = self._poller_class()
+        while self._keeper.poll() is None:
+            if time.monotonic() > end:
+                kill(self._keeper)
+                return
+            poller.poll(TICK * 1000)
 
     terminate = close
 

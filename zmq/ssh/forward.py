@@ -173,6 +173,10 @@ def main(config: dict[str, Any]) -> None:
         print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)
         os._exit(1)
     print(json.dumps({"port": server.server_address[1] if server else 0}), flush=True)
+    # Nobody reads that any more.
+    with open(os.devnull, "wb") as null:
+        for descriptor in (1, 2):
+            os.dup2(null.fileno(), descriptor)
     if server is not None:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         while server.idle() < config["timeout"] and client.get_transport().is_active():
