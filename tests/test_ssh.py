@@ -328,3 +328,21 @@ def test_a_tunnel_that_ssh_lost_is_not_alive(
     _, other = ssh.open_tunnel(service, server.name, server.key, paramiko=paramiko)
     other.close()
     assert tunnel._pipe is None
+
+
+def test_a_green_socket_waits_in_its_hub_whichever_function_is_called(
+    server: Server, service: str, req: Any, front_end: FrontEnd
+) -> None:
+    done: list[Any] = []
+    ticks = 0
+    task = front_end.spawn(
+        lambda: done.append(plain.ssh.tunnel_connection(req, service, server.name, server.key)),
+    )
+    while not done:
+        ticks += 1
+        assert ticks < LIMIT * 1000
+        front_end.sleep(0.005)
+    task.get()
+    assert ticks > 5
+    ask(req)
+    done[0].close()
