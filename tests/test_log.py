@@ -491,7 +491,8 @@ def test_a_forked_child_can_log(front_end: FrontEnd) -> None:
         held.wait()
         pid = os.fork()
         if pid == 0:
-            handler.handle(logging.makeLogRecord({}))
+            record = logging.makeLogRecord({"levelno": 20, "levelname": "INFO"})
+            handler.handle(record)
             os._exit(len(reported))
         finish.set()
         thread.join()
