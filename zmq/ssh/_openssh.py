@@ -182,6 +182,8 @@ def open_tunnel(
         return tunnel
     except BaseException:
         tunnel.close()
+        # Where the path leads to no rm either.
+        shutil.rmtree(folder, ignore_errors=True)
         raise
 
 
