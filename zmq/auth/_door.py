@@ -19,6 +19,7 @@ termination waits for it.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib.util
 import os
 import weakref
@@ -177,6 +178,10 @@ class Door:
         guard.start()
 
     def close(self) -> None:
+        if not self.socket.closed:
+            with contextlib.suppress(ZMQError):
+                # At once; a socket that is closed is unbound by another thread, some time later.
+                self.socket.unbind(ENDPOINT)
         self.socket.close(linger=0)
 
 
@@ -228,6 +233,7 @@ def close_doors() -> None:
         key, guard = guards.popitem()
         if key[0] == os.getpid():
             guard.stop()
+            guard.door.close()
     for door in list(doors):
         if door.key[0] == os.getpid() and not door.in_thread:
             door.close()

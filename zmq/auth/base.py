@@ -411,6 +411,13 @@ class Authenticator:
 
     # Running.
 
+    def __enter__(self) -> Any:
+        self.start()
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.stop()
+
     def start(self) -> None:
         """Begin to answer.
 

@@ -30,7 +30,7 @@ class AuthenticationThread:
 
     Parameters
     ----------
-    authenticator : Authenticator
+    authenticator : ThreadAuthenticator
         It is started.
     pipe : Signal
         What tells the thread to end.
@@ -45,7 +45,7 @@ class AuthenticationThread:
     #: Whether nobody shall answer afterwards.
     release = False
 
-    def __init__(self, authenticator: Authenticator, pipe: Signal) -> None:
+    def __init__(self, authenticator: ThreadAuthenticator, pipe: Signal) -> None:
         self.authenticator = authenticator
         self.pipe = pipe
         self._thread = NativeThread(self.run, name=self.name)
@@ -67,6 +67,8 @@ class AuthenticationThread:
             self.release = True
         finally:
             authenticator._give_up(self.release)
+            if authenticator._thread is self:
+                authenticator._thread = None
             if self._loop is not None:
                 self._loop.close()
 
