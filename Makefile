@@ -26,6 +26,10 @@ stubtest = $(python) -m mypy.stubtest zmq --concise --ignore-disjoint-bases --my
 # Beside the default ones, which are libev-cext and epolls.
 loops = libev-cffi libuv-cffi
 hubs = poll selects asyncio
+# What a loop or hub decides, which runs on those too; the rest does so under "make matrix".
+waiting = $(addprefix tests/green/test_,ends.py eventlet_green.py eventloop.py fairness.py gevent.py green_devices.py \
+    greenness.py hubs.py idle_hubs.py native_threads.py outer_timeouts.py storms.py wake_ups.py) \
+    tests/test_descriptors.py tests/test_full_peers.py tests/test_polls.py tests/test_timeouts.py
 # What the benchmark compares with.
 pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
@@ -40,11 +44,11 @@ test: $(VENV)/.installed
 	$(python) -m pytest tests; \
 	for loop in $(loops); do \
 	    echo "== gevent on $$loop"; \
-	    GEVENT_LOOP=$$loop $(python) -m pytest --front-end=gevent tests; \
+	    GEVENT_LOOP=$$loop $(python) -m pytest --front-end=gevent $(waiting); \
 	done; \
 	for hub in $(hubs); do \
 	    echo "== eventlet on $$hub"; \
-	    EVENTLET_HUB=$$hub $(python) -m pytest --front-end=eventlet tests; \
+	    EVENTLET_HUB=$$hub $(python) -m pytest --front-end=eventlet $(waiting); \
 	done; \
 	echo "== the stubs"; \
 	$(stubtest)

@@ -32,6 +32,8 @@ TARGETS: dict[str, float | None] = {
     "threads-pair-busy": 8,
     "open-close": 1,
     "import": 1,
+    "asyncio-push-pull-inproc": 3,
+    "asyncio-req-rep-inproc": 1.5,
     "gevent-push-pull-inproc": 30,
     "gevent-push-pull-tcp": 15,
     "gevent-req-rep-inproc": 5,

@@ -163,7 +163,43 @@ def import_zmq(seconds: float) -> Result:
     return {"operations": 1, "seconds": statistics.median(took)}
 
 
+def asyncio_pair(seconds: float, kinds: tuple[int, int], replies: bool) -> Result:
+    """One operation is a message from one task to another, or a round trip between two."""
+    import asyncio
+
+    import zmq.asyncio
+
+    with connected(zmq.asyncio, *kinds) as [(asking, answering)]:
+
+        async def ask(count: int) -> None:
+            for _ in range(count):
+                await asking.send(PAYLOAD)
+                if replies and len(await asking.recv()) != SIZE:
+                    raise WrongMessage
+
+        async def answer(count: int) -> None:
+            for _ in range(count):
+                message = await answering.recv()
+                if len(message) != SIZE:
+                    raise WrongMessage
+                if replies:
+                    await answering.send(message)
+
+        async def both(count: int) -> float:
+            start = now()
+            await asyncio.gather(ask(count), answer(count))
+            return now() - start
+
+        loop = asyncio.new_event_loop()
+        try:
+            return measure(lambda count: loop.run_until_complete(both(count)), seconds)
+        finally:
+            loop.close()
+
+
 PLAIN: dict[str, Callable[[float], Result]] = {
+    "asyncio-push-pull-inproc": partial(asyncio_pair, kinds=(zmq.PUSH, zmq.PULL), replies=False),
+    "asyncio-req-rep-inproc": partial(asyncio_pair, kinds=(zmq.REQ, zmq.REP), replies=True),
     "threads-pair": threads_pair,
     "threads-pair-busy": threads_pair_busy,
     "open-close": open_close,

@@ -13,13 +13,7 @@ from typing import Any
 import pytest
 
 #: Modules that are not there yet.
-PENDING = (
-    "zmq.asyncio",
-    "zmq.eventloop",
-    "zmq.green.eventloop",
-    "zmq.log",
-    "zmq.ssh",
-)
+PENDING = ()
 
 
 def listed() -> Iterator[tuple[str, list[str]]]:

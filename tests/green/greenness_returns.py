@@ -309,6 +309,30 @@ returns("monkey.patch_all", lambda s: monkey(s).patch_all(), alone=True)
 returns("monkey.unpatch_all", lambda s: monkey(s).unpatch_all(), alone=True)
 returns("install", lambda s: s.zmq.install(), alone=True, only="zmq.eventlet")
 
+# Event loops. Those of tornado that run are in `greenness_waits`.
+
+
+def loops(s: Scene) -> Any:
+    return importlib.import_module(f"{s.zmq.__name__}.eventloop.ioloop")
+
+
+def close_all(loop: Any) -> None:
+    loop.close(all_fds=True)
+
+
+def install_loop(s: Scene) -> None:
+    with deprecated():
+        loops(s).install()
+
+
+for name in ("IOLoop", "ZMQIOLoop"):
+    made = f"eventloop.ioloop.{name}"
+    returns(made, lambda s, name=name: close_all(getattr(loops(s), name)(make_current=False)))
+    # It is what a loop is made with.
+    returns(f"{made}.initialize", lambda s, name=name: close_all(getattr(loops(s), name)(make_current=False)))
+returns("eventloop.ioloop.EventLoop", lambda s: loops(s).EventLoop().close())
+returns("eventloop.ioloop.install", install_loop)
+
 # The submodules that all front-ends share.
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import os
 import pickle
 from collections.abc import Callable
@@ -11,7 +13,9 @@ from unittest import mock
 from greenness import LARGE, Scene, drain, fill, poller_of, waits
 
 import zmq as plain
+import zmq.asyncio as zmq_asyncio
 from zmq import DEALER, NOBLOCK, PAIR, POLLIN, POLLOUT, PULL, PUSH, ROUTER, SUB, XPUB, decorators
+from zmq.eventloop.zmqstream import ZMQStream
 from zmq.utils import monitor
 
 Prepare = Callable[[Scene], tuple[Any, ...]]
@@ -450,4 +454,93 @@ waits(
     decorated,
     lambda s, address: send_late(s, address),
     lambda s, address: s.receive_late(address),
+)
+
+# Event loops.
+
+
+def streams(s: Scene) -> tuple[Any, Any, Any]:
+    loop = importlib.import_module(f"{s.zmq.__name__}.eventloop.ioloop").IOLoop(make_current=False)
+    s.closing.callback(loop.close, all_fds=True)
+    return (loop, *s.pair())
+
+
+def run_stream(loop: Any, socket: Any) -> Any:
+    """Run a loop until a stream has received a message."""
+    stream = ZMQStream(socket, loop)
+
+    async def main() -> Any:
+        received = loop.asyncio_loop.create_future()
+        stream.on_recv(received.set_result)
+        return await received
+
+    try:
+        return loop.run_sync(main)
+    finally:
+        stream.stop_on_recv()
+
+
+waits(
+    "eventloop.ioloop.IOLoop",
+    "runs",
+    streams,
+    lambda s, loop, a, b: run_stream(loop, a),
+    lambda s, loop, a, b: b.send(b"1"),
+    [b"1"],
+)
+
+
+def futures(s: Scene) -> tuple[Any, Any, Any]:
+    module = importlib.import_module(f"{s.zmq.__name__}.eventloop.ioloop")
+    loop = getattr(module, "EventLoop", asyncio.SelectorEventLoop)()  # plain `zmq` needs none of its own
+    s.closing.callback(loop.close)
+    return (loop, *s.pair())
+
+
+async def receive_once(socket: Any) -> Any:
+    return await zmq_asyncio.Socket.shadow(socket).recv()
+
+
+def complete(loop: Any, coroutine: Any) -> Any:
+    task = loop.create_task(coroutine)
+    try:
+        return loop.run_until_complete(task)
+    finally:
+        task.cancel()
+        loop.run_until_complete(asyncio.wait([task]))
+
+
+def run_until_received(loop: Any, socket: Any) -> Any:
+    """Run a loop of asyncio's until a socket has received a message."""
+
+    async def main() -> None:
+        received.append(await shadow.recv())
+        loop.stop()
+
+    received: list[bytes] = []
+    shadow = zmq_asyncio.Socket.shadow(socket)
+    task = loop.create_task(main())
+    try:
+        loop.run_forever()
+        return received
+    finally:
+        task.cancel()
+        loop.run_until_complete(asyncio.wait([task]))
+
+
+waits(
+    "eventloop.ioloop.EventLoop.run_forever",
+    "",
+    futures,
+    lambda s, loop, a, b: run_until_received(loop, a),
+    lambda s, loop, a, b: b.send(b"1"),
+    [b"1"],
+)
+waits(
+    "eventloop.ioloop.EventLoop.run_until_complete",
+    "",
+    futures,
+    lambda s, loop, a, b: complete(loop, receive_once(a)),
+    lambda s, loop, a, b: b.send(b"1"),
+    b"1",
 )

@@ -25,6 +25,8 @@ from front_ends import LIMIT, GreenFrontEnd, wait_until
 INTERVAL = 0.005
 LATE = 0.020
 TICKS = 60
+#: How many ticks the machine may disturb: in a virtual one, the time in which another has the processor counts too.
+DISTURBED = 3
 #: How many messages must have come meanwhile: so many that one never waits for long.
 MESSAGES = 5000
 
@@ -73,7 +75,8 @@ class Ticker:
     def check(self) -> None:
         self.task.get()
         walls, cpus = (sorted(times) for times in zip(*self.slept, strict=True))
-        assert cpus[-1] <= INTERVAL + LATE, f"the hub was kept busy for {cpus[-1]:.3f} s"
+        busy = cpus[-1 - DISTURBED]
+        assert busy <= INTERVAL + LATE, f"the hub was kept busy for {busy:.3f} s"
         # Most of the time also the clock says so: nobody blocks the hub without using it.
         assert walls[TICKS // 2] <= INTERVAL + LATE, f"the ticker was {walls[TICKS // 2] - INTERVAL:.3f} s late"
 

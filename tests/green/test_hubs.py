@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 import pytest
 from programs import run
 from waits import WAITS, Ticker, fill, serve, start
 
-from front_ends import LIMIT, GreenFrontEnd, Threads, wait_until
+import zmq.eventlet.hub
+from front_ends import LIMIT, Eventlet, GreenFrontEnd, Threads, wait_until
 
 Pair = Callable[..., tuple[Any, Any]]
 
 THREADS = Threads()
+EVENTLET = Eventlet()
 
 
 def empty(*sockets: Any) -> None:
@@ -208,3 +212,77 @@ def test_who_would_have_to_wait_in_the_hub_itself_gets_the_error_of_the_framewor
     task = start(green, call)
     serve(peer, filled)
     task.get()
+
+
+# Signals.
+
+
+class Interrupt(Exception):
+    """What the handler of a signal raises."""
+
+
+def interrupt(number: int, call: Callable[[], object]) -> bool:
+    """Raise before the bytecode of that number of a call; tell whether it has so many."""
+    left = number
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal left
+        if frame.f_globals["__name__"].partition(".")[0] in ("asyncio", "selectors"):
+            return None  # it would be broken
+        frame.f_trace_opcodes = True
+        left -= event == "opcode"
+        if left < 0:
+            raise Interrupt
+        return trace
+
+    sys.settrace(trace)
+    try:
+        call()
+    except Interrupt:
+        return True
+    finally:
+        sys.settrace(None)
+    return False
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["free", "taken"])
+def test_a_watcher_of_eventlet_that_was_interrupted_anywhere_watches_when_it_is_started_again(taken: bool) -> None:
+    """Interrupted once, and again when it was started for the second time; and it leaves nothing in the hub."""
+    front_end = EVENTLET
+    hub = zmq.eventlet.hub.get_hub()
+    reader, writer = os.pipe()
+    calls: list[None] = []
+
+    def callback() -> None:
+        calls.append(None)
+
+    def check(first: int, again: int) -> bool:
+        watcher = hub.watcher(reader, zmq.POLLIN)
+        reached = interrupt(first, lambda: watcher.start(callback))
+        if reached:
+            interrupt(again, lambda: watcher.start(callback))
+        watcher.start(callback)
+        calls.clear()
+        os.write(writer, b"x")
+        wait_until(front_end, lambda: calls)
+        os.read(reader, 1)
+        watcher.stop()
+        hub.forget(watcher)
+        front_end.sleep(0)
+        return reached
+
+    front_end.sleep(0)
+    other = hub.watcher(reader, zmq.POLLIN)
+    if taken:
+        other.start(lambda: None)
+    before = front_end.armed()
+    for again in (0, 7, 40, 10_000):
+        first = 0
+        while check(first, again):
+            first += 1
+            assert front_end.armed() == before
+        assert first > 20
+    other.stop()
+    hub.forget(other)
+    os.close(reader)
+    os.close(writer)

@@ -7,6 +7,7 @@ somebody else operate on the socket, which may still the bell.
 from __future__ import annotations
 
 import copy
+import os
 import random
 import select
 import time
@@ -290,6 +291,7 @@ def test_everybody_who_polls_hears_of_one_message(pair: Pair, zmq: ModuleType, f
 CHANGES: dict[str, Callable[[Any, Any, ModuleType], Any]] = {
     "modify": lambda poller, s, zmq: poller.modify(s, zmq.POLLIN | zmq.POLLOUT),
     "register": lambda poller, s, zmq: poller.register(s, zmq.POLLOUT),
+    "unregister and register": lambda poller, s, zmq: (poller.unregister(s), poller.register(s, zmq.POLLOUT)),
 }
 
 
@@ -307,6 +309,62 @@ def test_a_change_of_a_poller_reaches_who_polls(
     for poll in polls:
         assert poll.get() == [(b, zmq.POLLOUT)]
     assert time.monotonic() - began < AT_ONCE
+
+
+@pytest.mark.parametrize("more", [0, 9], ids=["alone", "with others"])
+@pytest.mark.parametrize("early", [True, False], ids=["has news", "gets news"])
+@pytest.mark.parametrize("used", [False, True], ids=["few", "many, used before"])
+def test_who_polls_hears_of_what_is_registered_meanwhile(
+    pair: Pair, zmq: ModuleType, front_end: GreenFrontEnd, used: bool, early: bool, more: int
+) -> None:
+    """A socket, or a descriptor; also when with it they become so many that they are watched as one."""
+    _, b = pair()
+    c, d = pair()
+    reader, writer = os.pipe()
+    for item, tell, hush in (
+        (d, lambda: c.send(b"news"), d.recv),
+        (reader, lambda: os.write(writer, b"news"), lambda: os.read(reader, 4)),
+    ):
+        poller = used_poller(zmq, b) if used else poller_of(zmq, b)
+        # What the first has begun to watch, the second, who comes at once, need not watch again.
+        polls = [start(front_end, poller.poll, 10_000)]
+        if early:
+            tell()
+        began = time.monotonic()
+        poller.register(item, zmq.POLLIN)
+        for _ in range(more):
+            poller.register(pair()[0], zmq.POLLIN)
+        polls.append(front_end.spawn(poller.poll, 10_000))
+        if not early:
+            front_end.sleep(0.002)
+            tell()
+        for poll in polls:
+            assert poll.get() == [(item, zmq.POLLIN)]
+        assert time.monotonic() - began < AT_ONCE
+        hush()
+    os.close(reader)
+    os.close(writer)
+
+
+def test_the_last_who_polls_leaves_nothing_armed(context: Any, zmq: ModuleType, front_end: GreenFrontEnd) -> None:
+    """Though there were few sockets when the first began, each watched by itself, and then many, watched as one."""
+    first, *rest = [context.socket(zmq.PULL) for _ in range(12)]
+    front_end.sleep(0)
+    before = front_end.armed()
+    for _ in range(2):
+        poller = poller_of(zmq, first)
+        polls = [start(front_end, poller.poll)]
+        for socket in rest:
+            poller.register(socket, zmq.POLLIN)
+        polls.append(start(front_end, poller.poll))
+        for socket in rest[:-1]:
+            poller.unregister(socket)
+        polls.append(start(front_end, poller.poll))
+        random.Random(5).shuffle(polls)
+        for poll in polls:
+            front_end.kill(poll)
+        front_end.sleep(0)
+        assert front_end.armed() <= before
 
 
 @pytest.mark.parametrize("used", [False, True], ids=["few", "many, used before"])

@@ -38,9 +38,12 @@ from posix.unistd cimport close, write
 
 from zmq.core cimport wait
 from zmq.core.check cimport raise_errno
+from zmq.core.hand cimport Hand, try_returned
 from zmq.core.hub cimport Hub
 from zmq.core.libzmq cimport (
+    ENOTSOCK,
     ENOTSUP,
+    ETERM,
     ZMQ_DONTWAIT,
     ZMQ_EVENTS,
     ZMQ_POLLIN,
@@ -190,7 +193,8 @@ cdef int send_in_hand(Direction *way, void *capture) noexcept nogil:
             way.message.count = 0
     else:
         err = pass_on(&way.message, way.target, NULL, 0)
-    if err == EAGAIN:
+    if err in (EAGAIN, ETERM, ENOTSOCK):
+        # It can still go somewhere else.
         return err
     way.captured = False
     way.retry = 0
@@ -215,13 +219,14 @@ cdef void swap(zmq_msg_t *one, zmq_msg_t *other) noexcept nogil:
 
 cdef int move(Direction *way, void *capture) noexcept nogil:
     """Move a burst of messages. Returns 0, also when there is nothing to do, or an error code."""
-    cdef int _, err, events
+    cdef int i, err, events
     if way.message.count == 0 and not events_of(way.source) & ZMQ_POLLIN:
         return 0
-    for _ in range(BURST):
+    for i in range(BURST):
         if way.message.count == 0:
-            # One socket for both may be able to send only once it has received, as a REP is.
-            if way.target != way.source:
+            # Once a burst, for EVENTS costs a system call. What then finds no room after all stays in hand until there
+            # is some. One socket for both may be able to send only once it has received, as a REP is.
+            if way.target != way.source and i == 0:
                 events = events_of(way.target)
                 if not events & ZMQ_POLLOUT:
                     return 0
@@ -455,9 +460,9 @@ cdef class Running(Owner):
             self.relay.capture = capture.handle
         if control is not None:
             self.relay.control = control.handle
-        take_in_hand(forth, self.front)
+        take_returned(forth, self.front)
         if self.relay.ways == 2:
-            take_in_hand(back, self.back)
+            take_returned(back, self.back)
         for socket in self.sockets:
             # Pollers that knew what it had for them do so no more.
             socket.operated()
@@ -482,9 +487,9 @@ cdef class Running(Owner):
         if self.born != wait.generation:
             # In the child of a fork everything is its parent's.
             return 0
-        keep_in_hand(&self.relay.directions[0], self.front)
+        return_message(&self.relay.directions[0], self.front)
         if self.relay.ways == 2:
-            keep_in_hand(&self.relay.directions[1], self.back)
+            return_message(&self.relay.directions[1], self.back)
         return 0
 
     cdef int end(self) except -1:
@@ -562,19 +567,6 @@ cdef int begin_thread(Relay *relay) noexcept nogil:
     return err
 
 
-cdef class InHand:
-    """A message that was taken from one socket and not passed on before the loop was stopped."""
-
-    cdef Incoming message
-    cdef bint captured
-
-    def __cinit__(self):
-        expect(&self.message, True)
-
-    def __dealloc__(self):
-        release(&self.message)
-
-
 cdef int move_message(Incoming *target, Incoming *source) except -1:
     cdef size_t i
     if source.frames == source.few:
@@ -590,24 +582,31 @@ cdef int move_message(Incoming *target, Incoming *source) except -1:
     return 0
 
 
-cdef int keep_in_hand(Direction *way, Trampoline source) except -1:
-    cdef InHand kept
+cdef int return_message(Direction *way, Trampoline source) except -1:
+    """Give what was taken from a socket and could not be passed on to the next who receives from it."""
+    cdef Hand hand
     if way.message.count == 0 or source.handle == NULL:
         return 0
-    kept = InHand()
-    move_message(&kept.message, &way.message)
-    kept.captured = way.captured
-    source.in_hand = kept
+    if way.swaps and way.message.count > 1:
+        swap(&way.message.frames[0], &way.message.frames[1])
+    hand = Hand()
+    hand.waiter = source
+    hand.captured = way.captured
+    move_message(&hand.incoming, &way.message)
+    hand.give_back()
     return 0
 
 
-cdef int take_in_hand(Direction *way, Trampoline source) except -1:
-    cdef InHand kept = source.in_hand
-    if kept is None:
-        return 0
-    source.in_hand = None
-    move_message(&way.message, &kept.message)
-    way.captured = kept.captured
+cdef int take_returned(Direction *way, Trampoline source) except -1:
+    """Have the message in hand that was returned to the socket before, if one was."""
+    cdef int err
+    if source.returned:
+        way.captured = (<Hand> source.returned[0]).captured
+        err = try_returned(source, &way.message)
+        if err:
+            raise_errno(err)
+        if way.swaps and way.message.count > 1:
+            swap(&way.message.frames[0], &way.message.frames[1])
     return 0
 
 

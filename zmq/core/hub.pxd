@@ -8,6 +8,7 @@ cdef class Hub:
     cdef public object park
     cdef public object call_soon
     cdef public object watcher
+    cdef public object native_watcher
     cdef set watched        # the waiters with somebody parked
     cdef object alarm       # the timer of the sweep
     cdef object last        # the waiter on which somebody parked last, until the hub woke somebody

@@ -79,13 +79,17 @@ cdef class Hub:
         both. ``watcher.start(callback)`` arms it: `callback` is called in the hub while the descriptor is ready,
         and the hub does not go idle. ``stop()`` disarms it; no call may follow. ``close()`` forgets the
         descriptor, which may be closed next.
+    native_watcher : callable, optional
+        The same for a descriptor of the program's own, which others may watch in the same event loop; `watcher` when
+        left out.
     """
 
-    def __init__(self, *, current, park, call_soon, watcher):
+    def __init__(self, *, current, park, call_soon, watcher, native_watcher=None):
         self.current = current
         self.park = park
         self.call_soon = call_soon
         self.watcher = watcher
+        self.native_watcher = watcher if native_watcher is None else native_watcher
         self.watched = set()
 
     def call_at(self, double deadline, callback, bint keep=True):
@@ -116,6 +120,16 @@ cdef class Hub:
             From `watcher`.
         """
         watcher.close()
+
+    def is_alive(self):
+        """Tell whether the event loop can still run.
+
+        Returns
+        -------
+        bool
+            False when it was closed: who is parked there will never be woken.
+        """
+        return True
 
     def is_current(self):
         """Tell whether the greenlet that runs is the hub's own, which cannot park.

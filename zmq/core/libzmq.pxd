@@ -25,6 +25,7 @@ cdef extern from "zmq_compat.h" nogil:
         ZMQ_SHARED
         ZMQ_FD
         ZMQ_EVENTS
+        ZMQ_RCVMORE
         ZMQ_TYPE
         ZMQ_LINGER
         ZMQ_RCVTIMEO

@@ -115,6 +115,11 @@ def zmq_poll(sockets, timeout=-1, *, poller_class=None):
     return found
 
 
+cdef bint has_returned(Socket socket, int events) noexcept:
+    """Tell whether a cancelled receive gave a message back, of which libzmq knows nothing."""
+    return events & ZMQ_POLLIN and socket.waiter is not None and socket.waiter.returned
+
+
 cdef list poll_once(list wanted, timeout):
     """Poll with zmq_poll, which blocks the thread."""
     cdef int count = len(wanted)
@@ -136,6 +141,8 @@ cdef list poll_once(list wanted, timeout):
                 socket = item
                 socket.usable()
                 items[i].socket = socket.handle
+                if has_returned(socket, items[i].events):
+                    seconds = 0
             else:
                 items[i].fd = descriptor_of(item)
         poll_in_thread(items, count, seconds, [item for item, _ in wanted] if seconds != 0 else None)
@@ -143,6 +150,9 @@ cdef list poll_once(list wanted, timeout):
             if isinstance(item, Socket):
                 socket = item
                 socket.operated()
+        for i in range(count):
+            if items[i].socket != NULL and has_returned(wanted[i][0], items[i].events):
+                items[i].revents |= ZMQ_POLLIN
         return [
             (wanted[i][0] if items[i].socket != NULL else items[i].fd, items[i].revents)
             for i in range(count)
@@ -258,11 +268,15 @@ class Poller:
         get_hub = self._get_hub
         if get_hub is None:
             return poll_once(list(self._registered.items()), timeout)
+        return (<PollSet> self._members()).poll(get_hub, seconds)
+
+    def _members(self):
+        """Return the set that waits in a hub."""
         if self._set is None:
             self._set = PollSet()
             for socket, flags in self._registered.items():
                 (<PollSet> self._set).add(socket, flags)
-        return (<PollSet> self._set).poll(get_hub, seconds)
+        return self._set
 
 
 def select(rlist, wlist, xlist, timeout=None, *, poller_class=None):
@@ -310,6 +324,7 @@ cdef class Registered(Subscription):
     cdef long order         # position in which it was registered
     cdef int mask
     cdef int fd
+    cdef int armed_for      # how many of those who poll have its bell watched by itself
     cdef bint doubtful      # EVENTS may have changed since it was read
     cdef bint in_epoll
 
@@ -334,8 +349,15 @@ cdef class Wait:
     """One greenlet in `PollSet.poll`."""
 
     cdef Hub hub
-    cdef object greenlet
+    cdef object greenlet        # or whatever has a `switch`
     cdef bint inside, woken, expired
+    cdef list armed             # the sockets whose bells are watched for it
+    cdef list watchers          # on native descriptors
+    cdef object timer
+
+    def __cinit__(self):
+        self.armed = []
+        self.watchers = []
 
     def resume(self):
         if self.inside and self.woken:
@@ -361,6 +383,7 @@ cdef class PollSet:
     cdef object watcher         # on the epoll set, in `watched_hub`
     cdef Hub watched_hub
     cdef object ring            # `on_bell`, bound once
+    cdef bint listening         # `watcher` is armed
     cdef bint polled            # before: it is worth keeping an epoll set
     cdef int born
     cdef bint lost_sight        # there was no memory to note whom to doubt: look at everybody
@@ -379,6 +402,7 @@ cdef class PollSet:
         cdef Trampoline trampoline
         if not isinstance(item, Socket):
             self.descriptors[item] = (item, descriptor_of(item), flags)
+            self.wake()
             return 0
         registered = self.sockets.get(item)
         if registered is not None:
@@ -400,6 +424,8 @@ cdef class PollSet:
             trampoline.subscribe(registered)
         self.sockets[item] = registered
         self.doubt(registered)
+        # Who polls already polls for this one too.
+        self.wake()
         return 0
 
     cdef void remove(self, item) noexcept:
@@ -440,6 +466,7 @@ cdef class PollSet:
         if self.watcher is not None:
             self.watched_hub.forget(self.watcher)
             self.watcher = self.watched_hub = self.ring = None
+            self.listening = False
         if self.bells >= 0:
             close_fd(self.bells)
             self.bells = -1
@@ -582,7 +609,18 @@ cdef class PollSet:
         waiter.hub = get_hub()
         waiter.greenlet = waiter.hub.current()
         while True:
-            self.park(waiter, get_hub, deadline)
+            try:
+                self.arm(waiter, get_hub, deadline)
+                wait.park(waiter.greenlet, self)
+                while not waiter.woken:
+                    waiter.inside = True
+                    try:
+                        waiter.hub.park()
+                    finally:
+                        waiter.inside = False
+            finally:
+                wait.unpark(waiter.greenlet)
+                self.disarm(waiter)
             self.own()
             ready = self.collect()
             if ready or waiter.expired:
@@ -609,58 +647,102 @@ cdef class PollSet:
             self.waiting = []
             for registered in self.sockets.values():
                 registered.in_epoll = False
+                registered.armed_for = 0
                 self.doubt(registered)
         return 0
 
-    cdef int park(self, Wait waiter, get_hub, double deadline) except -1:
-        """Watch everything until somebody wakes the greenlet."""
+    cdef int arm(self, Wait waiter, get_hub, double deadline) except -1:
+        """Watch everything for somebody, until `disarm`."""
         cdef Registered registered
-        cdef list armed = []
-        cdef list watchers = []
         cdef Hub hub = waiter.hub
-        timer = None
+        cdef Wait other
+        for other in list(self.waiting):
+            if other.hub is hub:
+                continue
+            if other.hub.is_alive():
+                raise RuntimeError(
+                    "This poller is in use in another event loop of this thread. Give each loop a poller of its own."
+                )
+            # It was left behind when its event loop was closed.
+            other.inside = False
+            self.disarm(other)
         self.waiting.append(waiter)
-        try:
-            if self.with_epoll():
-                for registered in list(self.doubtful):
-                    if registered.owner is not None and self.join_epoll(registered):
-                        registered.doubtful = False
-                        self.doubtful.remove(registered)
-                self.watch_epoll(hub)
-                hub.watch(self)
-            else:
-                for registered in list(self.sockets.values()):
-                    if registered.owner is not None:
-                        registered.owner.arm_for(registered, get_hub)
-                        armed.append(registered)
-            for _, fd, flags in self.descriptors.values():
-                watcher = hub.watcher(fd, flags & (ZMQ_POLLIN | ZMQ_POLLOUT) or ZMQ_POLLIN)
-                watchers.append(watcher)
-                watcher.start(self._wake)
-            if deadline >= 0:
-                timer = hub.call_at(deadline, waiter.expire)
-            wait.park(waiter.greenlet, self)
-            while not waiter.woken:
-                waiter.inside = True
-                try:
-                    hub.park()
-                finally:
-                    waiter.inside = False
-        finally:
-            wait.unpark(waiter.greenlet)
-            self.waiting.remove(waiter)
-            if self.watcher is not None and not self.waiting:
-                self.watcher.stop()
-                hub.unwatch(self)
-            if timer is not None:
-                timer.cancel()
-            for watcher in watchers:
-                watcher.stop()
-                watcher.close()
-            for registered in armed:
-                if registered.owner is not None and not self.waiting:
-                    registered.owner.disarm_for(registered)
+        if self.with_epoll():
+            for registered in list(self.doubtful):
+                if registered.owner is not None and self.join_epoll(registered):
+                    registered.doubtful = False
+                    self.doubtful.remove(registered)
+            self.watch_epoll(hub)
+            hub.watch(self)
+        else:
+            for registered in list(self.sockets.values()):
+                if registered.owner is not None:
+                    registered.owner.arm_for(registered, get_hub)
+                    registered.armed_for += 1
+                    waiter.armed.append(registered)
+        for _, fd, flags in self.descriptors.values():
+            watcher = hub.native_watcher(fd, flags & (ZMQ_POLLIN | ZMQ_POLLOUT) or ZMQ_POLLIN)
+            waiter.watchers.append(watcher)
+            watcher.start(self._wake)
+        if deadline >= 0:
+            waiter.timer = hub.call_at(deadline, waiter.expire)
         return 0
+
+    cdef int disarm(self, Wait waiter) except -1:
+        cdef Registered registered
+        if waiter not in self.waiting:
+            return 0
+        self.waiting.remove(waiter)
+        if self.listening and not self.waiting:
+            self.listening = False
+            self.watcher.stop()
+            waiter.hub.unwatch(self)
+        if waiter.timer is not None:
+            waiter.timer.cancel()
+            waiter.timer = None
+        for watcher in waiter.watchers:
+            watcher.stop()
+            watcher.close()
+        for registered in waiter.armed:
+            registered.armed_for -= 1
+            if registered.owner is not None and registered.armed_for == 0:
+                registered.owner.disarm_for(registered)
+        waiter.armed.clear()
+        waiter.watchers.clear()
+        return 0
+
+    def begin(self, get_hub, timeout, future):
+        """Have a future told what is ready, or an empty list after `timeout` milliseconds; None and -1 for none."""
+        cdef PendingPoll pending
+        cdef double seconds = seconds_of(timeout)
+        cdef double deadline = -1
+        try:
+            self.own()
+            ready = self.collect()
+            self.polled = True
+        except Exception as error:
+            future.set_exception(error)
+            return
+        if ready or seconds == 0:
+            future.set_result(ready)
+            return
+        if seconds > 0:
+            deadline = monotonic() + seconds
+        pending = PendingPoll()
+        pending.members = self
+        pending.future = future
+        pending.get_hub = get_hub
+        pending.deadline = deadline
+        pending.waiter = Wait()
+        pending.waiter.hub = get_hub()
+        pending.waiter.greenlet = pending
+        pending.waiter.inside = True
+        try:
+            self.arm(pending.waiter, get_hub, deadline)
+        except BaseException:
+            self.disarm(pending.waiter)
+            raise
+        future.add_done_callback(pending.forget)
 
     def _wake(self):
         self.wake()
@@ -711,9 +793,45 @@ cdef class PollSet:
             self.watcher = hub.watcher(self.bells, ZMQ_POLLIN)
             self.watched_hub = hub
             self.ring = self.on_bell
-        if len(self.waiting) == 1:
+        if not self.listening:
             self.watcher.start(self.ring)
+            self.listening = True
         return 0
+
+
+cdef class PendingPoll:
+    """A poll that waits without a greenlet, for a caller that has a future; see `zmq.core.pending`."""
+
+    cdef PollSet members
+    cdef Wait waiter
+    cdef object future
+    cdef object get_hub
+    cdef double deadline
+
+    def switch(self):
+        """Look again; or the time is over."""
+        if self.future.done():
+            self.forget(self.future)
+            return
+        self.waiter.woken = False
+        try:
+            ready = self.members.collect()
+            if not ready and not self.waiter.expired:
+                # There may be more to watch than before.
+                self.members.disarm(self.waiter)
+                self.members.arm(self.waiter, self.get_hub, self.deadline)
+                return
+        except Exception as error:
+            self.forget(self.future)
+            self.future.set_exception(error)
+            return
+        self.forget(self.future)
+        self.future.set_result(ready)
+
+    def forget(self, future):
+        """The future is done: watch nothing for it any more."""
+        self.waiter.inside = False
+        self.members.disarm(self.waiter)
 
 
 def first(found):

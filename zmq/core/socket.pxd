@@ -14,7 +14,7 @@ cdef class Socket:
     cdef Owner owner        # who has it to himself
     cdef bint is_shadow
     cdef object original    # of a shadow, to keep it alive
-    cdef Waiter waiter      # None while nobody waits for, or hears of, this socket in a hub
+    cdef Waiter waiter      # None until somebody waits for, or hears of, this socket in a hub, or a shadow is made
     cdef object get_hub     # where blocking calls park; None blocks the thread
     cdef type frame_class   # of what is received or lent without copying
     cdef int overrides      # which methods a subclass replaced
@@ -40,7 +40,9 @@ cdef class Socket:
     cdef Frame to_part(self, data, Part *part, copy, bint track, routing_id, group)
     cdef send_each(self, list parts, int flags, copy, track, dict kwargs)
     cdef bytes as_bytes(self, zmq_msg_t *msg)
+    cdef bytes bytes_of(self, zmq_msg_t *msg)
     cdef Frame as_frame(self, zmq_msg_t *msg, bint track)
+    cdef int share_waiter(self) except -1
     cdef Waiter waited(self)
 
 

@@ -30,6 +30,7 @@ def living_sockets() -> list[Socket[Any]]: ...
 
 class Socket(_SocketOptions, Generic[_ReceivedT_co]):
     _get_hub: ClassVar[Callable[[], Hub] | None]
+    _defers: ClassVar[bool]
     def _choose_hub(self) -> None: ...
     _frame_class: ClassVar[type[Frame]]
     context: Context[Any]

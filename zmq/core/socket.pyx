@@ -30,6 +30,7 @@ from libc.string cimport memcpy
 from zmq.core cimport wait
 from zmq.core.check cimport check, raise_errno
 from zmq.core.context cimport Context, address_of, is_attribute, public_name
+from zmq.core.hand cimport drop_returned, try_returned
 from zmq.core.libzmq cimport (
     GREENZMQ_DRAFT,
     ZMQ_DEALER,
@@ -40,7 +41,9 @@ from zmq.core.libzmq cimport (
     ZMQ_POLLIN,
     ZMQ_POLLOUT,
     ZMQ_PUSH,
+    ZMQ_RCVMORE,
     ZMQ_RCVTIMEO,
+    ZMQ_REP,
     ZMQ_REQ,
     ZMQ_SNDMORE,
     ZMQ_SNDTIMEO,
@@ -174,9 +177,11 @@ cdef int find_overrides(type cls) except -1:
     found = overrides_of.get(cls)
     if found is None:
         found = 0
+        # Where the methods return something else than what was sent or received, none of them is made of another.
+        replaced = 0 if cls._defers else SEND | RECV
         for bit, name in ((SEND, "send"), (RECV, "recv"), (GETSOCKOPT, "getsockopt"), (SETSOCKOPT, "setsockopt")):
             if getattr(cls, name) is not getattr(Socket, name):
-                found |= bit
+                found |= bit & (replaced | GETSOCKOPT | SETSOCKOPT)
         overrides_of[cls] = found
     return found
 
@@ -255,6 +260,8 @@ cdef class Socket:
 
     #: Returns the hub to park in; None blocks the thread.
     _get_hub = None
+    #: Whether sends and receives return futures.
+    _defers = False
     #: What is received, and lent, with ``copy=False``.
     _frame_class = Frame
 
@@ -285,6 +292,7 @@ cdef class Socket:
             if zmq_getsockopt(self.handle, ZMQ_TYPE, &number, &size) != 0:
                 self.handle = NULL
                 raise_errno(zmq_errno())
+            self.share_waiter()
         else:
             if not isinstance(ctx_or_socket, Context):
                 raise TypeError(f"a Socket is made of a Context and a type, not of {ctx_or_socket!r}")
@@ -632,7 +640,11 @@ cdef class Socket:
             return (<Trampoline> self.waited()).descriptor()
         value = get_option(self.handle, option)
         if option == ZMQ_EVENTS:
+            if self.waiter is not None and self.waiter.returned:
+                value |= ZMQ_POLLIN
             self.operated()
+        elif option == ZMQ_RCVMORE and self.waiter is not None and self.waiter.more >= 0:
+            value = self.waiter.more
         return value
 
     def get(self, option):
@@ -947,6 +959,8 @@ cdef class Socket:
         cdef size_t size = sizeof(int)
         cdef int err = EAGAIN
         if not tried:
+            if self.waiter is not None and self.waiter.returned is not None and events == ZMQ_POLLIN:
+                return try_returned(self.waiter, <Incoming *> transfer)
             err = attempt(self.handle, transfer, ZMQ_DONTWAIT)
         if err == EAGAIN and events == ZMQ_POLLOUT and self.message != BEGUN:
             while zmq_getsockopt(self.handle, ZMQ_EVENTS, &found, &size) != 0:
@@ -955,6 +969,15 @@ cdef class Socket:
                     break
             if found & ZMQ_POLLOUT:
                 err = attempt(self.handle, transfer, ZMQ_DONTWAIT)
+        if (
+            err == 0
+            and self.waiter is not None
+            and self.waiter.returned is not None
+            and events == ZMQ_POLLOUT
+            and self.socket_type in (ZMQ_REQ, ZMQ_REP)
+        ):
+            # A request was answered, or the next one made, without the message that was returned.
+            drop_returned(self.waiter)
         return err
 
     cdef int give_up(self, Outgoing *out) noexcept:
@@ -966,6 +989,18 @@ cdef class Socket:
             self.message = DROPPED
         elif out.count > 1 and not out.more:
             end_dropped(self.handle)
+        return 0
+
+    cdef int share_waiter(self) except -1:
+        """Let all who use this handle know of its waiter: who operates on it may swallow the news of another."""
+        cdef Socket other
+        cdef Waiter known = known_trampoline(self.handle)
+        self.waiter = trampoline_of(self.handle)
+        if self.waiter is known:
+            return 0
+        for other in living_sockets() if self.original is None else [self.original]:
+            if other.handle == self.handle and other.born == wait.generation:
+                other.waiter = self.waiter
         return 0
 
     cdef Waiter waited(self):
@@ -1316,23 +1351,27 @@ cdef class Socket:
 
     cdef bytes as_bytes(self, zmq_msg_t *msg):
         """Turn a message into bytes and close it."""
+        try:
+            return self.bytes_of(msg)
+        finally:
+            zmq_msg_close(msg)
+
+    cdef bytes bytes_of(self, zmq_msg_t *msg):
+        """Return a copy of a message."""
         cdef Py_ssize_t size = <Py_ssize_t> zmq_msg_size(msg)
         cdef bytes data
         cdef char *target
         cdef void *source
-        try:
-            if size < LARGE:
-                wait.fuel -= size >> 12
-                return PyBytes_FromStringAndSize(<const char *> zmq_msg_data(msg), size)
-            data = PyBytes_FromStringAndSize(NULL, size)
-            target = PyBytes_AS_STRING(data)
-            source = zmq_msg_data(msg)
-            with nogil:
-                memcpy(target, source, <size_t> size)
+        if size < LARGE:
             wait.fuel -= size >> 12
-            return data
-        finally:
-            zmq_msg_close(msg)
+            return PyBytes_FromStringAndSize(<const char *> zmq_msg_data(msg), size)
+        data = PyBytes_FromStringAndSize(NULL, size)
+        target = PyBytes_AS_STRING(data)
+        source = zmq_msg_data(msg)
+        with nogil:
+            memcpy(target, source, <size_t> size)
+        wait.fuel -= size >> 12
+        return data
 
     cdef Frame as_frame(self, zmq_msg_t *msg, bint track):
         """Turn a message into a frame."""
@@ -1532,6 +1571,8 @@ cdef class Socket:
         if self.get_hub is not None:
             trampoline = self.waiter
             return trampoline.poll(self.get_hub, flags, seconds)
+        if self.waiter is not None and self.waiter.returned and flags & ZMQ_POLLIN:
+            return self.get(ZMQ_EVENTS) & flags
         item.socket = self.handle
         item.events = flags
         if seconds == 0:

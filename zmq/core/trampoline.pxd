@@ -2,6 +2,17 @@ from zmq.core.hub cimport Hub
 from zmq.core.wait cimport Owner, Turn, Waiter
 
 
+cdef enum:
+    # In Parked.state.
+    PARKED      # waits to be chosen
+    CHOSEN      # will make an attempt next
+    EXPIRED     # its time is over
+    CLOSED      # the socket is being closed
+
+cdef enum:
+    POLLER = 1 << 16    # in Parked.events: does not take what it waits for
+
+
 cdef class Parked(Turn):
     cdef Trampoline owner
     cdef Hub hub
@@ -45,12 +56,11 @@ cdef class Trampoline(Waiter):
     cdef unsigned long thread
     cdef int fd
     cdef void *bell         # of a thread-safe socket, which has no ZMQ_FD; else NULL
-    cdef int born           # `generation` when the socket was made
     cdef int parked         # turns and armed subscriptions
     cdef bint armed
     cdef Owner held_by      # who has the socket to himself: nobody else may look at it
-    cdef object in_hand     # what a proxy took from it and could not pass on before it was stopped
     cdef bint ringing       # the hub is in `on_readable`
+    cdef bint trying        # somebody who waits makes another attempt
     cdef Parked first       # whom it will switch to last
     cdef Trampoline partner  # whose bell rang when somebody had parked here
     cdef int trust          # how often in a row
@@ -73,6 +83,7 @@ cdef class Trampoline(Waiter):
     cdef Queue queue_of(self, int events)
     cdef int descriptor(self) except -1
     cdef int moor(self, get_hub) except -1
+    cdef void abandon(self) noexcept
     cdef void unmoor(self) noexcept
     cdef bint is_waited_for(self) noexcept
     cdef void try_senders(self) noexcept

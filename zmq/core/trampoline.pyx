@@ -184,13 +184,6 @@ def set_budget(double seconds):
     budget = seconds
 
 
-cdef enum:
-    PARKED      # waits to be chosen
-    CHOSEN      # will make an attempt next
-    EXPIRED     # its time is over
-    CLOSED      # the socket is being closed
-
-
 cdef class Parked(Turn):
     """A greenlet that waits for one socket."""
 
@@ -335,6 +328,7 @@ cdef class Trampoline(Waiter):
         self.pollers = Queue()
         self.subscriptions = []
         self.look_delay = FIRST_LOOK
+        self.more = -1
 
     def describe(self, double now, socket):
         for queue in (self.receivers, self.senders, self.pollers):
@@ -361,7 +355,7 @@ cdef class Trampoline(Waiter):
         while zmq_getsockopt(self.handle, ZMQ_EVENTS, &events, &size) != 0:
             if zmq_errno() != EINTR:
                 return -1
-        return events
+        return events | ZMQ_POLLIN if self.returned else events
 
     # Wake-ups.
 
@@ -515,7 +509,7 @@ cdef class Trampoline(Waiter):
     cdef void stilled(self, int events) noexcept:
         """EVENTS was read by somebody who operated: pass the news on, and try routed senders soon."""
         self.changed(events, False)
-        if self.routed and self.senders.head is not None and self.look_delay > FIRST_LOOK:
+        if self.routed and self.senders.head is not None and self.look_delay > FIRST_LOOK and not self.trying:
             self.look_delay = FIRST_LOOK
             self.look_again()
 
@@ -544,8 +538,14 @@ cdef class Trampoline(Waiter):
 
     cdef int moor(self, get_hub) except -1:
         """One more is parked: watch the descriptor in the hub of this thread."""
+        cdef Hub hub = get_hub()
+        if self.parked and self.hub is not hub:
+            self.enter()
+            if self.hub.is_alive():
+                raise RuntimeError("This socket is waited for in another event loop of this thread.")
+            self.abandon()
         if self.parked == 0:
-            self.hub = get_hub()
+            self.hub = hub
             self.thread = <unsigned long> PyThread_get_thread_ident()
             self.descriptor()
             if self.watched_hub is not self.hub:
@@ -562,6 +562,19 @@ cdef class Trampoline(Waiter):
             self.enter()
         self.parked += 1
         return 0
+
+    cdef void abandon(self) noexcept:
+        """Forget those who are parked in a hub that was closed."""
+        cdef Queue queue
+        cdef Parked turn
+        cdef Subscription subscription
+        for queue in (self.receivers, self.senders, self.pollers):
+            while queue.head is not None:
+                turn = queue.head
+                turn.inside = False
+                turn.leave()
+        for subscription in self.subscriptions:
+            self.disarm_for(subscription)
 
     cdef void unmoor(self) noexcept:
         """One less is parked."""
@@ -704,9 +717,9 @@ cdef class Trampoline(Waiter):
         except BaseException as error:
             report(error)
         self.watcher = self.watched_hub = self.ring = None
+        self.returned = None
         self.partner = None
         self.trust = 0
-        self.in_hand = None
         for queue in (self.receivers, self.senders, self.pollers):
             while queue.head is not None:
                 turn = queue.head
@@ -753,10 +766,6 @@ cdef class Trampoline(Waiter):
         self.changed(events, False)
         # Without an ear, or where the bell rang after all, nobody can say that it was missed.
         return ear >= 0 and not heard(ear) and found
-
-
-cdef enum:
-    POLLER = 1 << 16    # in Parked.events: does not take what it waits for
 
 
 cdef class Sleeper:

@@ -17,6 +17,10 @@ cdef class Turn:
 cdef class Waiter:
     cdef void *handle   # the socket that is waited for; NULL once it is closed
     cdef int interest   # how many wait for the socket or subscribed to it: the one integer test
+    cdef int born       # `generation` when it was made
+    cdef list returned  # each `Hand` that a cancelled receive gave back, oldest first; None for none
+    cdef int more       # RCVMORE after one of these was received; -1 while libzmq knows
+    cdef long received  # numbers the receives that can be cancelled
 
     cdef int enter(self) except -1
     cdef void notify(self) noexcept

@@ -35,46 +35,55 @@ class Watcher:
     def __init__(self, adapter: Hub, fd: int, events: int) -> None:
         self.adapter = adapter
         self.hub = hub = adapter.hub
-        self.fd = fd
+        self.fd = self.watched = fd
         self.kinds = [
             kind for flag, kind in ((PollEvent.POLLIN, hub.READ), (PollEvent.POLLOUT, hub.WRITE)) if events & flag
         ]
-        self.listeners: list[Any] = []
+        self.armed = False
         self.callback: Callable[[], object] | None = None
-        self.own_fd = False
+
+    # The handler of a signal may raise between any two lines here and in the hub, also in what cleans up after that.
+    # So `armed` is set last and taken back first, and what is to be removed is looked for among the hub's listeners.
 
     def start(self, callback: Callable[[], object]) -> None:
         self.callback = callback
-        if self.listeners:
+        if self.armed:
             return
         try:
+            self.disarm()
+            if self.is_taken():
+                self.adapter.disarm()
+            if self.is_taken():
+                # eventlet has one listener for a descriptor: be another descriptor.
+                self.watched = os.dup(self.fd)
             for kind in self.kinds:
-                if self.fd in self.hub.listeners[kind]:
-                    self.adapter.disarm()
-                if self.fd in self.hub.listeners[kind] and not self.own_fd:
-                    # eventlet has one listener for a descriptor: be another descriptor.
-                    self.fd = os.dup(self.fd)
-                    self.own_fd = True
-                self.listeners.append(self.hub.add(kind, self.fd, self.ready, self.gone, None))
+                self.hub.add(kind, self.watched, self.ready, self.gone, None)
+            self.armed = True
         except BaseException:
             self.close()
             raise
 
+    def is_taken(self) -> bool:
+        return any(self.watched in self.hub.listeners[kind] for kind in self.kinds)
+
     def stop(self) -> None:
         self.callback = None
-        if self.listeners:
+        if self.armed:
             self.adapter.retire(self)
 
     def disarm(self) -> None:
-        while self.listeners:
-            self.hub.remove(self.listeners.pop())
+        self.armed = False
+        for kind in self.kinds:
+            listener = self.hub.listeners[kind].get(self.watched)
+            if listener is not None and listener.cb == self.ready:
+                self.hub.remove(listener)
 
     def close(self) -> None:
         self.callback = None
         self.disarm()
-        if self.own_fd:
-            self.own_fd = False
-            os.close(self.fd)
+        if self.watched != self.fd:
+            own, self.watched = self.watched, self.fd
+            os.close(own)
 
     def ready(self, fd: int) -> None:
         callback = self.callback
@@ -92,7 +101,7 @@ class Watcher:
 
     def gone(self, error: BaseException) -> None:
         """Somebody else was given this descriptor: the one that was watched is closed."""
-        self.ready(self.fd)
+        self.ready(self.watched)
 
 
 class Hub(_hub.Hub):

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Awaitable, Sequence
-from typing import Any, TypedDict, overload
+from typing import TYPE_CHECKING, Any, TypedDict, overload
 
 from zmq.core.constants import Event
 from zmq.core.socket import Socket
+
+if TYPE_CHECKING:
+    import zmq.asyncio
 
 _HEADER = struct.Struct("=HI")
 
@@ -59,6 +62,8 @@ def parse_monitor_message(msg: Sequence[Any]) -> _MonitorMessage:
     return {"event": event, "value": value, "endpoint": where}
 
 
+@overload
+def recv_monitor_message(socket: zmq.asyncio.Socket, flags: int = 0) -> Awaitable[_MonitorMessage]: ...
 @overload
 def recv_monitor_message(socket: Socket[bytes], flags: int = 0) -> _MonitorMessage: ...
 @overload

@@ -1,0 +1,29 @@
+from zmq.core.transfer cimport Incoming
+from zmq.core.wait cimport Waiter
+
+
+cdef enum:
+    # In Hand.state.
+    HELD        # nobody has seen the message yet
+    TAKEN       # it was delivered
+    OFFERED     # whoever comes first has it: the next receive, or who asks for the result
+    RETURNED    # it belongs to the next receive
+
+
+cdef class Hand:
+    cdef Waiter waiter
+    cdef Incoming incoming
+    cdef list frames        # each `Frame` that has a message of `incoming` while nobody has seen it; None for none
+    cdef size_t first       # the frames before it went to another receive
+    cdef long number        # of this receive among those on the same socket
+    cdef int state
+    cdef bint captured      # the capture socket of a proxy has it already
+    cdef bint announced     # those who wait for the message were told that it is there
+
+    cdef bint take(self) noexcept
+    cdef void exchange(self, bint to_frames) noexcept
+    cdef bint give_back(self) noexcept
+
+
+cdef int try_returned(Waiter waiter, Incoming *incoming) noexcept
+cdef void drop_returned(Waiter waiter) noexcept

@@ -1,0 +1,60 @@
+"""0MQ for tornado's coroutines: sends, receives and polls return futures, as in `zmq.asyncio`."""
+
+from __future__ import annotations
+
+from asyncio import CancelledError
+from typing import Any
+
+from tornado.ioloop import IOLoop
+
+import zmq.asyncio as _asyncio
+
+__all__ = ["CancelledError", "Context", "Poller", "Socket"]
+
+
+class Poller(_asyncio.Poller):
+    """A `zmq.Poller` whose `poll` returns a future."""
+
+    def _get_loop(self) -> Any:
+        return asyncio_loop_of(IOLoop.current())
+
+
+class Socket(_asyncio.Socket):
+    """A `zmq.Socket` whose sends, receives and polls return futures; see `zmq.asyncio.Socket`.
+
+    Closing the loop with ``all_fds=True`` closes it.
+    """
+
+    _registered: Any = None
+
+    def _get_loop(self) -> Any:
+        loop = IOLoop.current() if self.io_loop is None else self.io_loop
+        if self._registered is not loop and isinstance(loop, IOLoop):
+            self._leave()
+            # It is only noted: whoever waits has the descriptor watched.
+            loop.add_handler(self, lambda fd, events: None, 0)
+            self._registered = loop
+        return asyncio_loop_of(loop)
+
+    def _leave(self) -> None:
+        loop, self._registered = self._registered, None
+        if loop is not None and self.fileno() in getattr(loop, "handlers", ()):
+            loop.handlers.pop(self.fileno())
+
+    def close(self, linger: int | None = None) -> None:
+        if not self.closed:
+            self._leave()
+        super().close(linger)
+
+
+class Context(_asyncio.Context):
+    """A `zmq.Context` whose sockets are those of this module."""
+
+    io_loop: Any = None
+    _instance = None
+    _socket_class = Socket
+
+
+def asyncio_loop_of(loop: Any) -> Any:
+    """Return the loop of asyncio's under one of tornado's."""
+    return getattr(loop, "asyncio_loop", loop)

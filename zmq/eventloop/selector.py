@@ -1,0 +1,134 @@
+"""`EventLoop`: asyncio's event loop, waiting in a hub by means of a `Selector`, so that other greenlets run meanwhile.
+
+asyncio notes for the thread which loop runs. While a greenlet waits in `Selector.select` its loop does not run: what
+was noted before is true again, so that others may run loops of their own, and the hub itself may be a loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from zmq.core.constants import PollEvent
+from zmq.core.poll import Poller
+
+POLLIN, POLLOUT = int(PollEvent.POLLIN), int(PollEvent.POLLOUT)
+
+
+class Selector(selectors.BaseSelector):
+    """Wait for descriptors as a poller does.
+
+    Parameters
+    ----------
+    poller_class : type
+        A green `Poller`.
+    """
+
+    #: The event loop in whose callback the loop that uses the selector runs: that of a hub, or None.
+    outer: asyncio.AbstractEventLoop | None = None
+
+    def __init__(self, poller_class: type[Poller]) -> None:
+        self.poller = poller_class()
+        self.keys: dict[int, selectors.SelectorKey] = {}
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
+        if fd in self.keys:
+            raise KeyError(f"{fileobj!r} (FD {fd}) is already registered")
+        flags = POLLIN * bool(events & selectors.EVENT_READ) | POLLOUT * bool(events & selectors.EVENT_WRITE)
+        if not flags or events & ~(selectors.EVENT_READ | selectors.EVENT_WRITE):
+            raise ValueError(f"Invalid events: {events!r}")
+        self.poller.register(fd, flags)
+        self.keys[fd] = key = selectors.SelectorKey(fileobj, fd, events, data)
+        return key
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        fd = self._find(fileobj)
+        self.poller.unregister(fd)
+        return self.keys.pop(fd)
+
+    def _find(self, fileobj: Any) -> int:
+        for fd, key in self.keys.items():
+            if fileobj == fd or key.fileobj is fileobj:
+                return fd
+        raise KeyError(f"{fileobj!r} is not registered")
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        milliseconds = None if timeout is None else max(0.0, timeout) * 1000
+        found = []
+        inner = asyncio._get_running_loop()
+        asyncio._set_running_loop(self.outer)
+        try:
+            ready = self.poller.poll(milliseconds)
+        finally:
+            asyncio._set_running_loop(inner)
+        for fd, flags in ready:
+            key = self.keys.get(fd)
+            if key is not None:
+                # An error is readable and writable, as the calls that meet it say.
+                failed = flags & ~(POLLIN | POLLOUT)
+                events = selectors.EVENT_READ if flags & POLLIN or failed else 0
+                events |= selectors.EVENT_WRITE if flags & POLLOUT or failed else 0
+                found.append((key, events & key.events))
+        return found
+
+    def close(self) -> None:
+        for fd in list(self.keys):
+            self.unregister(fd)
+
+    def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
+        return FileObjects(self)
+
+
+class FileObjects(Mapping[Any, selectors.SelectorKey]):
+    """The keys of a selector by file object or descriptor."""
+
+    def __init__(self, selector: Selector) -> None:
+        self.selector = selector
+
+    def __len__(self) -> int:
+        return len(self.selector.keys)
+
+    def __getitem__(self, fileobj: Any) -> selectors.SelectorKey:
+        return self.selector.keys[self.selector._find(fileobj)]
+
+    def __iter__(self) -> Any:
+        return iter(self.selector.keys)
+
+
+class EventLoop(asyncio.SelectorEventLoop):
+    """asyncio's loop, blocking only the greenlet in which it runs.
+
+    Parameters
+    ----------
+    poller_class : type
+        A green `Poller`.
+    """
+
+    def __init__(self, poller_class: type[Poller]) -> None:
+        self.waits = Selector(poller_class)
+        super().__init__(self.waits)
+
+    def run_forever(self) -> None:
+        with self._alone():
+            super().run_forever()
+
+    def run_until_complete(self, future: Any) -> Any:
+        with self._alone():
+            return super().run_until_complete(future)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Run as if the loop that runs already, which is that of a hub, did not."""
+        before, outer = self.waits.outer, asyncio._get_running_loop()
+        if outer is not None:
+            self.waits.outer = outer
+        asyncio._set_running_loop(None)
+        try:
+            yield
+        finally:
+            asyncio._set_running_loop(outer)
+            self.waits.outer = before

@@ -1,0 +1,463 @@
+"""`ZMQStream`: a socket in tornado's event loop that calls back when it has received or sent a message."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import warnings
+from collections import deque
+from collections.abc import Callable
+from inspect import isawaitable
+from typing import Any
+
+from tornado.ioloop import IOLoop
+from tornado.log import gen_log as gen_log
+
+import zmq
+from zmq.asyncio import hub_of
+from zmq.core.constants import POLLIN as POLLIN
+from zmq.core.constants import POLLOUT as POLLOUT
+from zmq.core.pending import Listener
+from zmq.utils import jsonapi as jsonapi
+
+__all__ = ["ZMQStream"]
+
+#: Messages that are handled in one turn of the loop, in each direction.
+BURST = 20
+
+
+class ZMQStream:
+    """A socket with callbacks, in an event loop.
+
+    Parameters
+    ----------
+    socket : Socket
+        A plain one. Of one whose methods return futures a shadow is used.
+    io_loop : IOLoop, optional
+        That of this thread when left out.
+
+    Raises
+    ------
+    TypeError
+        `socket` is no socket.
+
+    Notes
+    -----
+    An exception in a callback is logged and handed to the loop's exception handler; the stream goes on.
+
+    Examples
+    --------
+    >>> stream = ZMQStream(socket)
+    >>> stream.on_recv(lambda message: stream.send_multipart(message))
+    """
+
+    socket: zmq.Socket[bytes]
+    io_loop: IOLoop
+
+    def __init__(self, socket: zmq.Socket[Any], io_loop: IOLoop | None = None) -> None:
+        if not isinstance(socket, zmq.Socket):
+            raise TypeError(f"a ZMQStream is made of a zmq.Socket, not of {socket!r}")
+        if socket._defers:
+            warnings.warn(
+                f"ZMQStream of a socket whose methods return futures uses a plain shadow of it: {socket}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            socket = zmq.Socket.shadow(socket)
+        self.socket = socket
+        self.io_loop = IOLoop.current() if io_loop is None else io_loop
+        self._loop: Any = getattr(self.io_loop, "asyncio_loop", self.io_loop)
+        self._recv_callback: Callable[..., Any] | None = None
+        self._recv_copy = True
+        self._send_callback: Callable[..., Any] | None = None
+        self._close_callback: Callable[..., Any] | None = None
+        self._err_callback: Callable[..., Any] | None = None
+        self._send_queue: deque[tuple[Any, dict[str, Any]]] = deque()
+        self._scheduled = False
+        self._busy = False
+        self._robbed = False
+        self._listener: Listener | None = Listener(socket, lambda: hub_of(self._loop), self._changed, self._lost)
+        # For programs that call these on the stream.
+        for name in (
+            "bind",
+            "bind_to_random_port",
+            "connect",
+            "setsockopt",
+            "getsockopt",
+            "setsockopt_string",
+            "getsockopt_string",
+            "setsockopt_unicode",
+            "getsockopt_unicode",
+        ):
+            setattr(self, name, getattr(socket, name))
+
+    # Callbacks.
+
+    def on_recv(self, callback: Callable[[list[Any]], Any] | None, copy: bool = True) -> None:
+        """Have a function, or a coroutine function, called with every message that is received.
+
+        Parameters
+        ----------
+        callback : callable or None
+            ``callback(frames)``; None is `stop_on_recv`.
+        copy : bool
+            Whether the frames are bytes, or else `Frame`.
+        """
+        assert callback is None or callable(callback), f"a callback is callable, not {callback!r}"
+        self._check()
+        self._recv_callback = callback
+        self._recv_copy = copy
+        self._update()
+
+    def on_recv_stream(self, callback: Callable[[ZMQStream, list[Any]], Any] | None, copy: bool = True) -> None:
+        """Have a function called with this stream and every message that is received; see `on_recv`."""
+        if callback is None:
+            self.stop_on_recv()
+        else:
+            assert callable(callback), f"a callback is callable, not {callback!r}"
+            function = callback
+            self.on_recv(lambda message: function(self, message), copy=copy)
+
+    def stop_on_recv(self) -> None:
+        """Receive no more: messages wait in the socket."""
+        self._recv_callback = None
+        self._update()
+
+    def on_send(self, callback: Callable[[Any, Any], Any] | None) -> None:
+        """Have a function called after every message that is sent.
+
+        Parameters
+        ----------
+        callback : callable or None
+            ``callback(frames, status)``: what was sent, and the tracker, None, or the error; None is `stop_on_send`.
+        """
+        assert callback is None or callable(callback), f"a callback is callable, not {callback!r}"
+        self._check()
+        self._send_callback = callback
+
+    def on_send_stream(self, callback: Callable[[ZMQStream, Any, Any], Any] | None) -> None:
+        """Have a function called with this stream after every message that is sent; see `on_send`."""
+        if callback is None:
+            self.stop_on_send()
+        else:
+            assert callable(callback), f"a callback is callable, not {callback!r}"
+            function = callback
+            self.on_send(lambda message, status: function(self, message, status))
+
+    def stop_on_send(self) -> None:
+        """Call nobody after a message is sent."""
+        self._send_callback = None
+
+    def on_err(self, callback: Callable[[], Any] | None) -> None:
+        """Have a function called when an error ends a receive or a send.
+
+        Parameters
+        ----------
+        callback : callable or None
+            ``callback()``; None is `stop_on_err`.
+        """
+        assert callback is None or callable(callback), f"a callback is callable, not {callback!r}"
+        self._err_callback = callback
+
+    def stop_on_err(self) -> None:
+        """Call nobody after an error."""
+        self._err_callback = None
+
+    def set_close_callback(self, callback: Callable[[], Any] | None) -> None:
+        """Have a function called when the stream is closed."""
+        self._close_callback = callback
+
+    # Sending.
+
+    def send(
+        self,
+        msg: Any,
+        flags: int = 0,
+        copy: bool = True,
+        track: bool = False,
+        callback: Callable[[Any, Any], Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Send one frame; see `send_multipart`."""
+        self.send_multipart([msg], flags=flags, copy=copy, track=track, callback=callback, **kwargs)
+
+    def send_multipart(
+        self,
+        msg: Any,
+        flags: int = 0,
+        copy: bool = True,
+        track: bool = False,
+        callback: Callable[[Any, Any], Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Send a message as soon as there is room, in the order of the calls.
+
+        Parameters
+        ----------
+        msg : list of bytes-like or Frame
+        flags, copy, track, **kwargs
+            As in `zmq.Socket.send_multipart`.
+        callback : callable, optional
+            The new callback of `on_send`.
+
+        Raises
+        ------
+        ZMQError
+            ENOTSOCK: the stream is closed.
+        RuntimeError
+            Its event loop is closed.
+        """
+        self._check()
+        if callback is not None:
+            self.on_send(callback)
+        self._send_queue.append((msg, {"flags": flags, "copy": copy, "track": track, **kwargs}))
+        self._update()
+
+    def send_string(
+        self,
+        u: str,
+        flags: int = 0,
+        encoding: str = "utf-8",
+        callback: Callable[[Any, Any], Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Send a str; see `send_multipart`."""
+        if not isinstance(u, str):
+            raise TypeError(f"a str is sent, not {u!r}")
+        self.send(u.encode(encoding), flags=flags, callback=callback, **kwargs)
+
+    send_unicode = send_string
+
+    def send_json(
+        self, obj: Any, flags: int = 0, callback: Callable[[Any, Any], Any] | None = None, **kwargs: Any
+    ) -> None:
+        """Send an object as JSON; see `send_multipart`. Keyword arguments are those of `json.dumps`."""
+        self.send(jsonapi.dumps(obj, **kwargs), flags=flags, callback=callback)
+
+    def send_pyobj(
+        self,
+        obj: Any,
+        flags: int = 0,
+        protocol: int = pickle.DEFAULT_PROTOCOL,
+        callback: Callable[[Any, Any], Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Send a pickled object; see `send_multipart`."""
+        self.send(pickle.dumps(obj, protocol), flags=flags, callback=callback, **kwargs)
+
+    def send_serialized(
+        self,
+        msg: Any,
+        serialize: Callable[[Any], Any],
+        flags: int = 0,
+        copy: bool = True,
+        callback: Callable[[Any, Any], Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Send an object as the frames that `serialize` makes of it; see `send_multipart`."""
+        self.send_multipart(serialize(msg), flags=flags, copy=copy, callback=callback, **kwargs)
+
+    # State.
+
+    def receiving(self) -> bool:
+        """Tell whether messages are received."""
+        return self._recv_callback is not None
+
+    def sending(self) -> bool:
+        """Tell whether messages wait to be sent."""
+        return bool(self._send_queue)
+
+    def closed(self) -> bool:
+        """Tell whether the stream, or its socket, is closed."""
+        if self._listener is None:
+            return True
+        if self.socket.closed:
+            self.close()
+            return True
+        return False
+
+    def close(self, linger: int | None = None) -> None:
+        """Close the stream and its socket.
+
+        Parameters
+        ----------
+        linger : int, optional
+            Milliseconds; as in `zmq.Socket.close`.
+        """
+        listener, self._listener = self._listener, None
+        if listener is None:
+            return
+        listener.close()
+        if self._robbed:
+            warnings.warn(
+                f"{self} is closed after closing socket {self.socket}: close the stream, which closes its socket",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        else:
+            self.socket.close(linger)
+        if self._close_callback is not None:
+            self._run_callback(self._close_callback)
+
+    def flush(self, flag: int = POLLIN | POLLOUT, limit: int | None = None) -> int:
+        """Receive and send now what can be, without waiting, and call back.
+
+        Parameters
+        ----------
+        flag : int
+            `POLLIN` to receive, `POLLOUT` to send, or both.
+        limit : int, optional
+            At most so many messages, in both directions together.
+
+        Returns
+        -------
+        int
+            How many there were.
+        """
+        self._check()
+        count = 0
+        before, self._busy = self._busy, True
+        try:
+            moved = True
+            while moved and (limit is None or count < limit):
+                moved = False
+                if flag & POLLIN and self.receiving() and self._listener is not None:
+                    moved = self._receive_one()
+                    count += moved
+                if (
+                    flag & POLLOUT
+                    and self.sending()
+                    and (limit is None or count < limit)
+                    and self._listener is not None
+                ):
+                    sent = self._send_one()
+                    count += sent
+                    moved = moved or sent
+        finally:
+            self._busy = before
+            self._update()
+        return count
+
+    # The work.
+
+    def _check(self) -> None:
+        if self._listener is None or self._robbed:
+            raise zmq.ZMQError(zmq.ENOTSOCK, "the stream is closed")
+        if self._loop.is_closed():
+            raise RuntimeError("the event loop of this stream is closed")
+
+    def _update(self) -> None:
+        """Watch the socket as long as there is something to do, and look at it soon."""
+        if self._listener is None or self._robbed:
+            return
+        if self.receiving() or self.sending():
+            self._listener.arm()
+            self._changed()
+        else:
+            self._listener.disarm()
+
+    def _changed(self) -> None:
+        """What the socket can do may have changed."""
+        if self._scheduled or self._busy or not (self._recv_callback is not None or self._send_queue):
+            return
+        if not self._loop.is_closed():
+            self._scheduled = True
+            self._loop.call_soon(self._handle_events)
+
+    def _lost(self) -> None:
+        """The socket was closed by somebody else."""
+        if self._listener is None:
+            return
+        self._robbed = True
+        if self.receiving() or self.sending():
+            gen_log.warning("The stream %s is attached to a closed socket: %s", self, self.socket)
+
+    def _handle_events(self) -> None:
+        """Receive and send a few messages."""
+        self._scheduled = False
+        if self._listener is None or self._robbed:
+            return
+        again = True
+        self._busy = True
+        try:
+            for _ in range(BURST):
+                received = self._listener is not None and self.receiving() and self._receive_one()
+                sent = self._listener is not None and self.sending() and self._send_one()
+                if not received and not sent and not self._robbed_of_news():
+                    again = False
+                    break
+        finally:
+            # Also after an exception, which goes to the loop's handler.
+            self._busy = False
+            if self._listener is not None and not self._robbed:
+                if not self.receiving() and not self.sending():
+                    self._listener.disarm()
+                elif again:
+                    self._changed()
+
+    def _robbed_of_news(self) -> bool:
+        """Tell whether a message came after the last look at the mailbox: a send in vain may have heard the bell."""
+        if self._listener is None or self._robbed or not self.receiving() or not self.sending():
+            return False
+        try:
+            return bool(int(self.socket.get(zmq.EVENTS)) & POLLIN)
+        except zmq.ZMQError:
+            # The next call on the socket reports it.
+            return False
+
+    def _receive_one(self) -> bool:
+        """Receive one message, if there is one, and call back; tell whether there was."""
+        try:
+            message = self.socket.recv_multipart(zmq.NOBLOCK, copy=self._recv_copy)
+        except zmq.Again:
+            return False
+        except zmq.ZMQError as error:
+            gen_log.error("RECV Error: %s", error)
+            self._failed()
+            return False
+        if self._recv_callback is not None:
+            self._run_callback(self._recv_callback, message)
+        return True
+
+    def _send_one(self) -> bool:
+        """Send the message whose turn it is, if there is room, and call back; tell whether it went."""
+        message, options = self._send_queue[0]
+        status: Any
+        try:
+            status = self.socket.send_multipart(message, **{**options, "flags": options["flags"] | zmq.NOBLOCK})
+        except zmq.Again:
+            return False
+        except Exception as error:
+            gen_log.error("SEND Error: %s", error)
+            status = error
+            self._failed()
+        self._send_queue.popleft()
+        if self._send_callback is not None:
+            self._run_callback(self._send_callback, message, status)
+        return True
+
+    def _failed(self) -> None:
+        if self._err_callback is not None:
+            self._run_callback(self._err_callback)
+
+    def _run_callback(self, callback: Callable[..., Any], *args: Any) -> None:
+        """Call a function; an exception is logged and goes on to the loop's handler."""
+        try:
+            result = callback(*args)
+            if isawaitable(result):
+                task = asyncio.ensure_future(result, loop=self._loop)
+                task.add_done_callback(log_failure)
+        except Exception:
+            gen_log.error("Uncaught exception in ZMQStream callback", exc_info=True)
+            raise
+
+
+def log_failure(task: asyncio.Future[Any]) -> None:
+    """Log the exception of a callback's coroutine, and hand it to the loop's handler."""
+    if task.cancelled():
+        return
+    error = task.exception()
+    if error is not None:
+        gen_log.error("Uncaught exception in ZMQStream callback", exc_info=error)
+        context = {"message": "Uncaught exception in ZMQStream callback", "exception": error, "future": task}
+        task.get_loop().call_exception_handler(context)
