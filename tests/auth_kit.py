@@ -65,15 +65,13 @@ class Kit:
         server.bind("tcp://127.0.0.1:*")
         return server
 
-    def client(
-        self, server: Any, prepare: Callable[[Any], object], message: bytes, source: str = "", success: int = SUCCESS
-    ) -> Any:
+    def client(self, server: Any, prepare: Callable[[Any], object], message: bytes, source: str = "") -> Any:
         """Return a client with its monitor, which has sent a message."""
         client = self.socket(plain.PUSH)
         # A refused one shall not come again later and be taken for another.
         client.reconnect_ivl = -1
         prepare(client)
-        monitor = client.get_monitor_socket(FAILED | plain.EVENT_DISCONNECTED | success)
+        monitor = client.get_monitor_socket(FAILED | plain.EVENT_DISCONNECTED | SUCCESS)
         address = server.last_endpoint.decode()
         client.connect(address.replace("//", f"//{source}:0;") if source else address)
         with contextlib.suppress(plain.Again):
@@ -81,12 +79,12 @@ class Kit:
             client.send(message, plain.NOBLOCK)
         return client, monitor
 
-    def refused(self, server: Any, prepare: Callable[[Any], object], source: str = "", success: int = SUCCESS) -> None:
+    def refused(self, server: Any, prepare: Callable[[Any], object], source: str = "") -> None:
         """See that a client is refused. It stays there: the next `admitted` shows that nothing of it arrives."""
         heard = self.monitors[server]
         while heard.poll(0):
             heard.recv_multipart()
-        client, monitor = self.client(server, prepare, b"of one who is refused", source, success)
+        client, monitor = self.client(server, prepare, b"of one who is refused", source)
         self.outside.append((client, monitor))
         poller = self.zmq.Poller()
         for each in (heard, monitor):
@@ -94,7 +92,7 @@ class Kit:
         ready = poller.poll(1000 * LIMIT)
         assert ready, "nobody tells what became of the client"
         event = recv_monitor_message(ready[0][0])["event"]
-        assert event != plain.EVENT_HANDSHAKE_SUCCEEDED, "the client was let in"
+        assert event != SUCCESS, "the client was let in"
 
     def admitted(self, server: Any, prepare: Callable[[Any], object], source: str = "") -> Any:
         """See that what a client sends arrives, and nothing before; return it."""
@@ -105,7 +103,7 @@ class Kit:
         while self.outside:
             client, monitor = self.outside.pop()
             while monitor.poll(0):
-                assert recv_monitor_message(monitor)["event"] != plain.EVENT_HANDSHAKE_SUCCEEDED
+                assert recv_monitor_message(monitor)["event"] != SUCCESS, "a client was let in who had been refused"
             self.leave(client, monitor)
         assert not server.poll(0)
         return frame

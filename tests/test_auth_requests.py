@@ -28,9 +28,11 @@ Ask = Callable[..., list[bytes]]
 
 
 @pytest.fixture
-def auth(context: Any, zmq: ModuleType) -> Iterator[Any]:
+def auth(context: Any, zmq: ModuleType, caplog: pytest.LogCaptureFixture) -> Iterator[Any]:
     with authenticators(zmq)[0](context) as auth:
         yield auth
+    # The tracebacks there hold on to the frames of the thread, and these to its descriptors.
+    caplog.get_records("call").clear()
 
 
 @pytest.fixture

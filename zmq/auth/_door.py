@@ -202,8 +202,10 @@ class Guard:
             self.door.serve(self.signal, lambda _: self.door.reply(*NOBODY_DECIDES))
         except ZMQError:
             # Before the socket is gone: another context may have the same address afterwards.
-            guards.pop(self.door.key, None)
+            mine = guards.pop(self.door.key, None) is self
             self.door.close()
+            if mine:
+                self.signal.close()
 
     def stop(self) -> None:
         self.signal.set()

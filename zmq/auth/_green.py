@@ -88,6 +88,9 @@ class GreenAuthenticatorBase(Authenticator):
         thread = NativeThread(lambda: asyncio.run(wait()), name="zmq.auth provider")
         thread.start()
         thread.join(poller_class=self._poller_class)
-        if thread.error is not None:
-            raise thread.error
+        error = thread.error
+        # What is raised holds on to this frame, which shall not hold on to the thread's descriptors.
+        del thread
+        if error is not None:
+            raise error
         return found[0]

@@ -33,6 +33,24 @@ def digest(secret: bytes) -> bytes:
 NO_PASSWORD = digest(os.urandom(32))
 
 
+#: What says whether a file has changed; its times come last.
+Stamp = tuple[int, ...]
+#: What is wrong with a file in one state: that is logged once, not for every connection.
+Problem = tuple[str, Stamp | None]
+
+
+def stamp_of(path: Path) -> Stamp:
+    found = os.stat(path)
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def problem_of(path: Path, error: Exception) -> Problem:
+    try:
+        return str(error), stamp_of(path)
+    except OSError:
+        return str(error), None
+
+
 class WatchedFile(Generic[T]):
     """What a file says; it is read again when it has changed.
 
@@ -47,20 +65,19 @@ class WatchedFile(Generic[T]):
         self.load = load
         self.nothing = nothing
         self.log = log
-        self.problem = ""
-        self.stamp: tuple[int, ...] | None = None
+        self.problem: Problem | None = None
+        self.stamp: Stamp | None = None
         self.value = nothing
         self.read()
 
     def read(self) -> None:
-        found = os.stat(self.path)
-        stamp = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        stamp = stamp_of(self.path)
         if stamp == self.stamp:
             return
         self.stamp, self.value = None, self.nothing
         self.value = self.load(self.path)
         # One that has only just changed may change once more in the same moment.
-        if time.time_ns() - max(found.st_mtime_ns, found.st_ctime_ns) > COARSE:
+        if time.time_ns() - max(stamp[-2:]) > COARSE:
             self.stamp = stamp
 
     def get(self) -> T:
@@ -68,12 +85,12 @@ class WatchedFile(Generic[T]):
             self.read()
         except (OSError, ValueError) as error:
             self.stamp, self.value = None, self.nothing
-            problem = str(error)
+            problem = problem_of(self.path, error)
             if problem != self.problem:
-                self.log.error("nobody is let in, as a file can't be read: %s", problem)
+                self.log.error("nobody is let in, as a file can't be read: %s", error)
             self.problem = problem
         else:
-            self.problem = ""
+            self.problem = None
         return self.value
 
 
@@ -152,18 +169,18 @@ class KeyDirectory:
         self.path = path
         self.log = log
         self.files: dict[str, WatchedFile[bytes]] = {}
-        self.problems: dict[str, str] = {}
+        self.problems: dict[str, Problem] = {}
         self.admitted()
 
     def admitted(self) -> set[bytes]:
         """Return the keys that are there now; files that are no certificates are logged, and admit nobody."""
-        problems: dict[str, str] = {}
+        problems: dict[str, Problem] = {}
         keys: set[bytes] = set()
         try:
             names = {name for name in os.listdir(self.path) if name.endswith(".key")}
         except OSError as error:
             names = set()
-            problems[""] = str(error)
+            problems[""] = str(error), None
         for gone in self.files.keys() - names:
             del self.files[gone]
         for name in sorted(names):
@@ -175,10 +192,10 @@ class KeyDirectory:
                 keys.add(self.files[name].value)
             except (OSError, ValueError) as error:
                 self.files.pop(name, None)
-                problems[name] = str(error)
+                problems[name] = problem_of(self.path / name, error)
         for name, problem in problems.items():
             if self.problems.get(name) != problem:
-                self.log.error("Failed to load CURVE certs from %s: %s", self.path, problem)
+                self.log.error("Failed to load CURVE certs from %s: %s", self.path, problem[0])
         self.problems = problems
         return keys
 

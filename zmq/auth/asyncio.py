@@ -16,6 +16,11 @@ from zmq.core.error import ZMQError
 __all__ = ["AsyncioAuthenticator"]
 
 
+def set_ready(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
 class AsyncioAuthenticator(Authenticator):
     """An `Authenticator` that is a task of an event loop.
 
@@ -72,7 +77,7 @@ class AsyncioAuthenticator(Authenticator):
     async def _wait(self, door: Door) -> None:
         loop = asyncio.get_running_loop()
         readable = loop.create_future()
-        loop.add_reader(door.fd, lambda: readable.done() or readable.set_result(None))
+        loop.add_reader(door.fd, set_ready, readable)
         self._watched = loop, door.fd
         try:
             await readable

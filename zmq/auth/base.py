@@ -63,7 +63,8 @@ class Authenticator:
     ZAP_DOMAIN only. PLAIN and CURVE connections are refused until `configure_plain`, `configure_curve` or
     `configure_curve_callback`. GSSAPI connections, of whom Kerberos knows who they are, are let in unless
     `configure_gssapi` names the principals. All of these may be called at any time, in any thread, and hold for the
-    connections that are made from then on; those that are there are kept.
+    connections that are made from then on; those that are there are kept. Whoever is to be refused that would be let in
+    otherwise, by `allow`, `deny` or `configure_gssapi`, should be named before it is started.
 
     Parameters
     ----------

@@ -129,8 +129,8 @@ class ThreadAuthenticator(Authenticator):
     Examples
     --------
     >>> auth = ThreadAuthenticator(context)
-    >>> auth.start()
     >>> auth.configure_curve(domain="*", location="/etc/service/clients")
+    >>> auth.start()
     """
 
     pipe_endpoint = ""
