@@ -35,8 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         public, secret = zmq.curve_keypair()
     else:
         text = sys.stdin.readline().strip() if options.secret == "-" else options.secret
-        secret = text.encode("ascii", "replace")
         try:
+            secret = text.encode("ascii")
             public = zmq.curve_public(secret)
         except (ValueError, zmq.ZMQError):
             # Which key it was, nobody else should read.

@@ -107,6 +107,8 @@ def write(path: str, content: str, mode: int) -> None:
     """Make a new file. Nobody whom `mode` does not name can ever open it."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     try:
+        # Its owner can use it, whatever the umask.
+        os.fchmod(fd, stat.S_IMODE(os.fstat(fd).st_mode) | 0o600)
         with open(fd, "w", encoding="utf-8") as file:
             file.write(content)
             file.flush()
@@ -175,9 +177,10 @@ def key_of(value: str, what: str) -> bytes:
                 raise ValueError(f"{what} has no closing quote, or something after it")
             text = inner
             break
-    key = text.encode("ascii", "replace")
-    if len(key) != 40:
-        raise ValueError(f"{what} has {len(key)} characters; a key has 40")
+    if len(text) != 40:
+        raise ValueError(f"{what} has {len(text)} characters; a key has 40")
+    # What is no ASCII does not stay one character, and must not become another.
+    key = text.encode()
     if any(char not in z85.Z85MAP for char in key):
         raise ValueError(f"{what} has a character that is none of Z85's")
     try:
