@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import contextlib
 import importlib
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -13,6 +16,7 @@ from typing import Any
 import zmq as plain
 from front_ends import LIMIT
 from zmq.auth import CURVE_ALLOW_ANY, create_certificates, load_certificate
+from zmq.auth.asyncio import AsyncioAuthenticator
 from zmq.auth.thread import ThreadAuthenticator
 from zmq.utils.monitor import recv_monitor_message
 
@@ -26,9 +30,60 @@ HOME, ABROAD = "127.0.0.2", "127.0.0.3"
 
 
 def authenticators(zmq: ModuleType) -> list[type]:
-    """Return those that work with this front-end's contexts."""
-    green = [] if zmq is plain else [importlib.import_module(f"{zmq.__name__}.auth").GreenAuthenticator]
-    return [*green, ThreadAuthenticator]
+    """Return the two that work with this front-end's contexts."""
+    if zmq is plain:
+        return [ThreadAuthenticator, LoopAuthenticator]
+    return [importlib.import_module(f"{zmq.__name__}.auth").GreenAuthenticator, ThreadAuthenticator]
+
+
+class LoopAuthenticator(AsyncioAuthenticator):
+    """One of an event loop, which runs in a thread here: a test does not run in a loop."""
+
+    thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        if self.thread is None:
+            self.loop = asyncio.new_event_loop()
+            self.thread = threading.Thread(target=self.run_loop, args=(self.loop,), daemon=True)
+            self.thread.start()
+        try:
+            self.there(super().start)
+        except BaseException:
+            if not self.is_alive():
+                self.end_loop()
+            raise
+
+    def run_loop(self, loop: Any) -> None:
+        loop.run_forever()
+        # What was cancelled ends.
+        loop.run_until_complete(asyncio.sleep(0))
+        loop.close()
+
+    def there(self, function: Callable[[], Any]) -> Any:
+        """Call something in the thread of the loop."""
+        if self.thread is None or threading.current_thread() is self.thread or not self.thread.is_alive():
+            return function()
+        done: concurrent.futures.Future[Any] = concurrent.futures.Future()
+
+        def call() -> None:
+            try:
+                done.set_result(function())
+            except BaseException as error:
+                done.set_exception(error)
+
+        self.loop.call_soon_threadsafe(call)
+        return done.result(LIMIT)
+
+    def end_loop(self) -> None:
+        thread, self.thread = self.thread, None
+        if thread is not None and thread.is_alive():
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            if thread is not threading.current_thread():
+                thread.join(LIMIT)
+
+    def stop(self, release: bool = False) -> None:
+        self.there(lambda: super(LoopAuthenticator, self).stop(release))
+        self.end_loop()
 
 
 class Kit:

@@ -27,6 +27,9 @@ def ask(auth: Authenticator, mechanism: str, *credentials: bytes) -> bytes:
         def reply(self, *frames: bytes) -> None:
             replies.append(frames)
 
+        def leave(self) -> None:
+            pass
+
     auth._door = Door()  # type: ignore[assignment]
     finish(auth.handle_zap_message([b"1.0", b"1", b"", b"192.0.2.1", b"", mechanism.encode(), *credentials]))
     ((status, *_),) = replies

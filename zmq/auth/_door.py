@@ -18,6 +18,7 @@ termination waits for it.
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import contextlib
 import importlib.util
@@ -119,6 +120,11 @@ class Door:
             raise
         doors.add(self)
 
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this is the child of a fork."""
+        return self.key[0] != os.getpid()
+
     def reply(self, *frames: bytes) -> None:
         """Answer the request that was received last; nothing where that was done."""
         request_id, self.request_id = self.request_id, None
@@ -165,8 +171,8 @@ class Door:
         """Let the guard answer from now on."""
         if self.socket.closed:
             return
-        if self.key[0] != os.getpid():
-            # In the child of a fork, where there is nothing to guard.
+        if self.is_inherited:
+            # There is nothing to guard.
             self.socket.close()
             return
         try:
@@ -183,6 +189,34 @@ class Door:
                 # At once; a socket that is closed is unbound by another thread, some time later.
                 self.socket.unbind(ENDPOINT)
         self.socket.close(linger=0)
+
+
+class Place:
+    """Stands among the sockets of a context for an authenticator that has no thread of its own.
+
+    `Context.destroy` closes what is there. Called in the thread in which the authenticator runs it would otherwise wait
+    for a socket that nobody can close meanwhile. Where another thread calls it, the authenticator hears of the end.
+    """
+
+    def __init__(self, context: Context[Any], stop: Callable[..., object]) -> None:
+        self.stop = weakref.WeakMethod(stop)
+        self.ident = _thread.get_ident()
+        self.over = False
+        sockets = getattr(context, "_sockets", None)
+        if sockets is not None:
+            sockets.add(self)
+
+    def __repr__(self) -> str:
+        return "<the socket of an authenticator>"
+
+    @property
+    def closed(self) -> bool:
+        return self.over or self.ident != _thread.get_ident()
+
+    def close(self, linger: int | None = None) -> None:
+        stop = self.stop()
+        if stop is not None:
+            stop(release=True)
 
 
 class Guard:

@@ -104,10 +104,14 @@ class AsyncioAuthenticator(Authenticator):
 
     def stop(self, release: bool = False) -> None:
         task, self._task = self._task, None
-        # At once: when the task hears of it the descriptor may be another's.
-        self._unwatch()
-        if task is not None and not task.get_loop().is_closed():
-            task.cancel()
+        if self._door is not None and self._door.is_inherited:
+            # In the child of a fork, where the loop's selector is still the parent's.
+            self._watched = None
+        else:
+            # At once: when the task hears of it the descriptor may be another's.
+            self._unwatch()
+            if task is not None and not task.get_loop().is_closed():
+                task.cancel()
         super().stop(release)
 
     def is_alive(self) -> bool:

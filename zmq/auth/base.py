@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from zmq.auth import _policies, _zap
-from zmq.auth._door import Door, NativeSocket, open_door
+from zmq.auth._door import Door, NativeSocket, Place, open_door
 from zmq.core.context import Context
 from zmq.core.error import ContextTerminated
 from zmq.utils import z85
@@ -91,6 +91,9 @@ class Authenticator:
     context: Any
     zap_socket: NativeSocket | None = None
     _door: Door | None = None
+    _place: Place | None = None
+    #: Whether what runs it has a thread of its own.
+    _has_thread = False
 
     def __init__(
         self, context: Context[Any] | None = None, encoding: str = "utf-8", log: logging.Logger | None = None
@@ -419,6 +422,10 @@ class Authenticator:
     def __exit__(self, *args: object) -> None:
         self.stop()
 
+    def __del__(self) -> None:
+        # Of one that was dropped and not stopped the door must not stand open.
+        self._give_up()
+
     def start(self) -> None:
         """Begin to answer.
 
@@ -430,6 +437,8 @@ class Authenticator:
         """
         self._door = open_door(self.context)
         self.zap_socket = self._door.socket
+        if not self._has_thread:
+            self._place = Place(self.context, self.stop)
 
     def stop(self, release: bool = False) -> None:
         """End to answer; nothing where it was not started.
@@ -446,6 +455,9 @@ class Authenticator:
 
     def _give_up(self, release: bool = False) -> None:
         door, self._door, self.zap_socket = self._door, None, None
+        if self._place is not None:
+            self._place.over = True
+            self._place = None
         if door is not None:
             if release:
                 door.close()

@@ -134,6 +134,7 @@ class ThreadAuthenticator(Authenticator):
     """
 
     pipe_endpoint = ""
+    _has_thread = True
     thread: AuthenticationThread | None = None
     #: The same, also when it is being stopped.
     _thread: AuthenticationThread | None = None
