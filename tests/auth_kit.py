@@ -149,6 +149,10 @@ class Kit:
         event = recv_monitor_message(ready[0][0])["event"]
         assert event != SUCCESS, "the client was let in"
 
+    def hear(self, server: Any) -> None:
+        """Wait until a server tells that it refused somebody, which must not be taken for what it tells of the next."""
+        assert recv_monitor_message(self.monitors[server])["event"] & FAILED
+
     def admitted(self, server: Any, prepare: Callable[[Any], object], source: str = "") -> Any:
         """See that what a client sends arrives, and nothing before; return it."""
         client, monitor = self.client(server, prepare, b"sentinel", source)

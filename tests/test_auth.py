@@ -151,7 +151,7 @@ def test_who_waits_comes_in_after_the_next_start(kit: Kit, auth: Any) -> None:
     mechanism.right("one")(client)
     client.connect(server.last_endpoint)
     client.send(b"patience")
-    assert kit.monitors[server].recv_multipart()
+    kit.hear(server)
     auth.start()
     assert server.recv() == b"patience"
 
@@ -193,7 +193,9 @@ def test_it_can_be_stopped_by_its_own_callback(kit: Kit, auth: Any, front_end: F
     client, _ = kit.client(server, mechanism.right("one"), b"the last")
     wait_until(front_end, lambda: auth._door is None)
     client.close()
-    kit.refused(server, mechanism.right("two"))
+    # What the server tells first may be of him.
+    for _ in range(2):
+        kit.refused(server, mechanism.right("two"))
 
 
 def test_another_authenticator_takes_over(kit: Kit, auth_class: type, context: Any) -> None:

@@ -12,7 +12,7 @@ import os
 from collections.abc import Awaitable, Coroutine, Mapping
 from inspect import isawaitable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from zmq.auth import _policies, _zap
 from zmq.auth._door import Door, NativeSocket, Place, open_door
@@ -92,6 +92,8 @@ class Authenticator:
     zap_socket: NativeSocket | None = None
     _door: Door | None = None
     _place: Place | None = None
+    #: What concerns one request; everything else ends what answers them.
+    _errors: ClassVar[tuple[type[BaseException], ...]] = (Exception,)
     #: Whether what runs it has a thread of its own.
     _has_thread = False
 
@@ -329,7 +331,7 @@ class Authenticator:
         except Denied as error:
             self.log.info("%s", error)
             reply = [b"400", DENIED.encode(), b"", b""]
-        except Exception:
+        except self._errors:
             self.log.error("a ZAP request could not be answered", exc_info=True)
         finally:
             # Unless it was stopped meanwhile: then somebody else has the door.
@@ -408,7 +410,7 @@ class Authenticator:
                 finish(answered)  # type: ignore[arg-type]
         except ContextTerminated:
             raise
-        except Exception:
+        except self._errors:
             self.log.error("a ZAP request could not be answered", exc_info=True)
         if door is not None and door.request_id is not None:
             door.reply(b"500", b"internal error", b"", b"")

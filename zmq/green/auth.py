@@ -26,7 +26,8 @@ from zmq.green.poll import Poller
 class GreenAuthenticator(GreenAuthenticatorBase):
     """An `Authenticator` in a greenlet of the hub in which it is started; there is no thread while it runs.
 
-    Callbacks run in that greenlet: they may wait as greenlets do, and one request is answered after the other.
+    Callbacks run in that greenlet: they may wait as greenlets do, and one request is answered after the other. It is
+    stopped in the thread in which it was started.
 
     Attributes
     ----------
@@ -35,6 +36,8 @@ class GreenAuthenticator(GreenAuthenticatorBase):
     """
 
     _poller_class = Poller
+    # A time-out of the program's that ends a callback is no kill.
+    _errors = (Exception, gevent.Timeout)
 
     def _default_context(self) -> Any:
         return Context.instance()
