@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import logging
 import logging.config
@@ -15,9 +16,11 @@ import pytest
 from programs import run
 
 import zmq as plain
+import zmq.asyncio as zmq_asyncio
 from front_ends import LIMIT, FrontEnd
 from zmq.core.native import NativeThread
-from zmq.log.handlers import TOPIC_DELIM
+from zmq.eventloop import future
+from zmq.log.handlers import TOPIC_DELIM, PUBHandler
 
 
 @pytest.fixture
@@ -71,6 +74,34 @@ def errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.setattr(logging.Handler, "handleError", note)
     yield found
     assert not found
+
+
+def test_a_socket_of_asyncio(errors: list[str]) -> None:
+    """A record is published at once, also where no loop runs, and nothing is left to be awaited."""
+    with zmq_asyncio.Context() as context, plain.Context(context) as native, native.socket(plain.SUB) as sub:
+        for kind in (zmq_asyncio.Socket, future.Socket):
+            pub = kind(context, plain.XPUB)
+            pub.bind("inproc://log")
+            sub.rcvtimeo = int(LIMIT * 1000)
+            sub.subscribe(b"")
+            sub.connect("inproc://log")
+            handler = PUBHandler(pub)
+            assert handler.socket is pub and handler.ctx is pub.context
+            logger = logging.Logger("test")
+            logger.addHandler(handler)
+            assert plain.Socket.shadow(pub).recv() == b"\1"
+            logger.info("one")
+
+            async def log(logger: logging.Logger) -> None:
+                logger.info("two")
+
+            asyncio.run(log(logger))
+            assert [sub.recv_multipart() for _ in "12"] == [[b"INFO", b"one\n"], [b"INFO", b"two\n"]]
+            pub.close()
+            logger.info("three")
+            assert errors == ["ZMQError"]
+            errors.clear()
+            handler.close()
 
 
 # What is published.

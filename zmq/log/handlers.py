@@ -22,6 +22,7 @@ from __future__ import annotations
 import _thread
 import copy
 import logging
+import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -106,10 +107,15 @@ class PUBHandler(logging.Handler):
         self.formatters = {level: logging.Formatter(text) for level, text in _FORMATS.items()}
         self._made = not isinstance(interface_or_socket, Socket)
         self._ended = False
+        self._shadow: Socket[Any] | None = None
         self._sending = _thread.RLock()
         if isinstance(interface_or_socket, Socket):
             self.socket = interface_or_socket
             self.ctx = self.socket.context
+            asyncio = sys.modules.get("zmq.asyncio")
+            if asyncio is not None and isinstance(self.socket, asyncio.Socket):
+                # Its sends return futures, and wait for an event loop where there is no room.
+                self._shadow = Socket.shadow(self.socket)
         elif isinstance(interface_or_socket, str):
             if context is not None and not isinstance(context, Context):
                 raise TypeError(f"context must be a Context, not {type(context).__name__}")
@@ -220,7 +226,7 @@ class PUBHandler(logging.Handler):
             message = self._message(record)
             with self._sending:
                 if not self._ended:
-                    self.socket.send_multipart(message, Flag.NOBLOCK)
+                    (self._shadow or self.socket).send_multipart(message, Flag.NOBLOCK)
         except Again:
             pass  # a socket that does not drop by itself, and is full
         except Exception:
