@@ -81,10 +81,10 @@ def test_a_socket_of_asyncio(errors: list[str]) -> None:
     with zmq_asyncio.Context() as context, plain.Context(context) as native, native.socket(plain.SUB) as sub:
         for kind in (zmq_asyncio.Socket, future.Socket):
             pub = kind(context, plain.XPUB)
-            pub.bind("inproc://log")
+            pub.bind(f"inproc://{kind.__module__}")
             sub.rcvtimeo = int(LIMIT * 1000)
             sub.subscribe(b"")
-            sub.connect("inproc://log")
+            sub.connect(f"inproc://{kind.__module__}")
             handler = PUBHandler(pub)
             assert handler.socket is pub and handler.ctx is pub.context
             logger = logging.Logger("test")
