@@ -1,6 +1,6 @@
 #!/bin/sh
-# Install with apt-get what the build needs and the system lacks: libzmq's headers, and those of Python and its venv
-# where Python is Debian's own. Says what to install by hand where there is no apt-get. Quick when nothing lacks.
+# Install with apt-get what the build and the tests need and the system lacks: libzmq's headers, those of Python and
+# its venv where Python is Debian's own, ssh and sshd. Says what to install by hand where there is no apt-get. Quick when nothing lacks.
 set -eu
 python=${PYTHON:-python3}
 
@@ -15,6 +15,13 @@ fi
 if ! "$python" -c 'import os, sys, sysconfig
 sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")))'; then
     missing="$missing python$version-dev"
+fi
+# The tests of tunnels start an sshd of their own.
+if ! command -v ssh >/dev/null 2>&1; then
+    missing="$missing openssh-client"
+fi
+if [ ! -x /usr/sbin/sshd ] && ! command -v sshd >/dev/null 2>&1; then
+    missing="$missing openssh-server"
 fi
 [ -n "$missing" ] || exit 0
 
