@@ -159,6 +159,12 @@ def test_what_is_not_right_is_denied(auth: Any, ask: Ask) -> None:
     assert ask(*request("CURVE", KEY)) == denied
 
 
+def test_who_has_a_long_principal(auth: Any, ask: Ask) -> None:
+    principal = b"x" * 4089 + b"@REALM"
+    assert ask(*request("GSSAPI", principal))[::2] == [b"200", principal]
+    assert ask(*request("GSSAPI", principal + b"xx"))[:2] == [b"400", b"malformed request"]
+
+
 def test_gssapi_principals_from_a_file(auth: Any, ask: Ask, tmp_path: Path) -> None:
     file = tmp_path / "principals"
     file.write_text("# those of the house\none@REALM\n")
@@ -170,6 +176,21 @@ def test_gssapi_principals_from_a_file(auth: Any, ask: Ask, tmp_path: Path) -> N
     assert ask(*request("GSSAPI", b"two@REALM"))[0] == b"200"
     file.unlink()
     assert ask(*request("GSSAPI", b"two@REALM"))[0] == b"400"
+    file.write_bytes(b"two@REALM\n\xff\n")
+    assert ask(*request("GSSAPI", b"two@REALM"))[0] == b"400"
+    other = tmp_path / "others"
+    other.write_text("three@REALM\n")
+    auth.configure_gssapi("inner", other)
+    for domain, status in (("inner", b"200"), ("outer", b"400"), ("", b"400")):
+        assert ask(*request("GSSAPI", b"three@REALM", domain=domain))[0] == status
+    auth.metadata = lambda domain, mechanism, user_id: {"X-Who": f"{domain} {mechanism} {user_id}"}
+    assert ask(*request("GSSAPI", b"three@REALM", domain="inner")) == [
+        b"200",
+        b"OK",
+        b"three@REALM",
+        _zap.encode_metadata({"X-Who": "inner GSSAPI three@REALM"}),
+    ]
+    del auth.metadata
     auth.allow("203.0.113.9")
     auth.configure_gssapi("*")
     assert ask(*request("GSSAPI", b"two@REALM"))[0] == b"400"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Install with apt-get what the build and the tests need and the system lacks: libzmq's headers, those of Python and
-# its venv where Python is Debian's own, ssh and sshd. Says what to install by hand where there is no apt-get. Quick when nothing lacks.
+# its venv where Python is Debian's own, ssh and sshd. Says what to install by hand where there is no apt-get. Quick
+# when nothing lacks.
 set -eu
 python=${PYTHON:-python3}
 

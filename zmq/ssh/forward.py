@@ -100,12 +100,8 @@ def move(source: Any, target: Any) -> None:
 
 
 def make_server(local_port: int, remote_host: str, remote_port: int, transport: Any) -> ForwardServer:
-    class SubHandler(Handler):
-        chain_host = remote_host
-        chain_port = remote_port
-        ssh_transport = transport
-
-    return ForwardServer(("127.0.0.1", local_port), SubHandler)
+    target = {"chain_host": remote_host, "chain_port": remote_port, "ssh_transport": transport}
+    return ForwardServer(("127.0.0.1", local_port), type("SubHandler", (Handler,), target))
 
 
 def forward_tunnel(local_port: int, remote_host: str, remote_port: int, transport: Any) -> None:
