@@ -15,17 +15,4 @@ from zmq.eventlet.ssh.tunnel import (
     try_passwordless_ssh,
     tunnel_connection,
 )
-
-__all__ = [
-    "MaxRetryExceeded",
-    "SSHException",
-    "Tunnel",
-    "open_tunnel",
-    "openssh_tunnel",
-    "paramiko_tunnel",
-    "select_random_ports",
-    "ssh_tunnel",
-    "try_passwordless_ssh",
-    "tunnel",
-    "tunnel_connection",
-]
+from zmq.ssh import __all__ as __all__

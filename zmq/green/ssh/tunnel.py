@@ -7,6 +7,7 @@ from zmq.ssh.tunnel import MaxRetryExceeded as MaxRetryExceeded
 from zmq.ssh.tunnel import SSHException as SSHException
 from zmq.ssh.tunnel import Tunnel as Tunnel
 from zmq.ssh.tunnel import Tunnels as _Tunnels
+from zmq.ssh.tunnel import __all__ as __all__
 from zmq.ssh.tunnel import select_random_ports as select_random_ports
 
 _green = _Tunnels(Poller)
@@ -16,16 +17,3 @@ paramiko_tunnel = _green.paramiko_tunnel
 ssh_tunnel = _green.ssh_tunnel
 try_passwordless_ssh = _green.try_passwordless_ssh
 tunnel_connection = _green.tunnel_connection
-
-__all__ = [
-    "MaxRetryExceeded",
-    "SSHException",
-    "Tunnel",
-    "open_tunnel",
-    "openssh_tunnel",
-    "paramiko_tunnel",
-    "select_random_ports",
-    "ssh_tunnel",
-    "try_passwordless_ssh",
-    "tunnel_connection",
-]
