@@ -23,6 +23,7 @@ from zmq.auth import Authenticator
 from zmq.auth.asyncio import AsyncioAuthenticator
 from zmq.auth.ioloop import IOLoopAuthenticator
 from zmq.auth.thread import ThreadAuthenticator
+from zmq.utils.monitor import recv_monitor_message
 
 pytestmark = pytest.mark.skipif(not zmq.has("curve"), reason="this libzmq has no CURVE")
 
@@ -77,12 +78,18 @@ def test_beside_sockets_of_the_same_loop(auth_class: Any, kit: Kit) -> None:
         await client.send(b"1")
         assert await server.recv() == b"1"
         wrong, stranger = secured(context, mechanism, "three")
+        failed = wrong.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
         await stranger.send(b"of one who is refused")
-        stranger.connect(server.last_endpoint)
-        assert not await wrong.poll(100) and not await server.poll(0)
+        assert (await recv_monitor_message(failed))["value"] == 400
+        mechanism.right("one")(client)
+        client.connect(wrong.last_endpoint)
+        client.disconnect(server.last_endpoint)
+        await client.send(b"sentinel")
+        assert await wrong.recv() == b"sentinel" and not await wrong.poll(0)
+        wrong.disable_monitor()
         auth.stop()
         assert not auth.is_alive()
-        for socket in (server, client, wrong, stranger):
+        for socket in (server, client, wrong, stranger, failed):
             socket.close()
         context.term()
 
