@@ -568,6 +568,8 @@ def test_monkeypatched(front_end: FrontEnd, first: str) -> None:
                 logger.info("%d", i)
 
         import threading
+        # The logger remembers this, and asks for no lock of the module's: eventlet's locks can't be shared by threads.
+        logger.isEnabledFor(logging.INFO)
         native = [NativeThread(log) for _ in range(3)]
         green = [threading.Thread(target=log) for _ in range(3)]
         for thread in native + green:
