@@ -37,13 +37,14 @@ waiting = $(addprefix tests/green/test_,ends.py eventlet_green.py eventloop.py f
 # What the benchmark compares with.
 pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
-.PHONY: demo test $(runs) installed matrix pythons bench pictures conformance model lint clean system
+.PHONY: demo test $(runs) installed matrix pythons bench pictures conformance model lint clean system \
+    system-for-tests
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
 
 # A few at a time; what each of them printed is shown when it has ended.
-test: $(VENV)/.installed
+test: $(VENV)/.installed system-for-tests
 	@$(MAKE) --no-print-directory --jobs=$(JOBS) --output-sync=target --keep-going $(runs)
 
 $(everything): test-%:
@@ -106,7 +107,10 @@ clean:
 	rm -rf $(VENV) $(BENCH) build dist *.egg-info zmq/core/*.c zmq/core/*.so zmq/core/*.html
 
 system:
-	@PYTHON="$(PYTHON)" sh tools/system.sh
+	@PYTHON="$(PYTHON)" sh tools/system.sh build
+
+system-for-tests:
+	@sh tools/system.sh test
 
 $(VENV)/.created: | system
 	@$(PYTHON) -m venv $(VENV)

@@ -12,14 +12,6 @@ from typing import Any
 
 import pytest
 
-#: Modules that are not there yet.
-PENDING = (
-    "zmq.auth",
-    "zmq.curve_keygen",
-    "zmq.log",
-    "zmq.ssh",
-)
-
 
 def listed() -> Iterator[tuple[str, list[str]]]:
     """Yield the modules of api.txt, each with its names."""
@@ -67,8 +59,6 @@ def missing(module: Any, entry: str) -> str:
 
 @pytest.mark.parametrize(("module", "names"), [pytest.param(*each, id=each[0]) for each in listed()])
 def test_names_and_parameters(module: str, names: list[str]) -> None:
-    if module.startswith(PENDING):
-        pytest.skip(f"{module} is not there yet")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         found = importlib.import_module(module)

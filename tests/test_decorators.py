@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
@@ -10,14 +11,17 @@ import pytest
 
 import zmq as plain
 from front_ends import FrontEnd
+from zmq import decorators
 from zmq.decorators import context as with_context
 from zmq.decorators import socket as with_socket
 
 
 @pytest.fixture(autouse=True)
 def instance(zmq: ModuleType, ledger: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The decorators make what `zmq.Context` is, so that is what every front-end puts there."""
-    monkeypatch.setattr(plain, "Context", zmq.Context)
+    """The context that the program shares. The decorators of a test are those of the front-end."""
+    module = importlib.import_module(f"{zmq.__name__}.decorators")
+    for name in module.__all__:
+        monkeypatch.setitem(globals(), f"with_{name}", getattr(module, name))
     instance = zmq.Context.instance()
     yield instance
     instance.destroy(linger=0)
@@ -51,6 +55,21 @@ def test_a_context_by_name(args: Any, kwargs: Any, zmq: ModuleType) -> None:
 
     assert positional() == 3
     assert keyword(1) == 4
+
+
+def test_those_of_zmq_make_what_its_context_is_then(zmq: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    @decorators.context()
+    @decorators.socket(plain.PUSH)
+    def work(context: Any, socket: Any) -> None:
+        assert type(context) is zmq.Context and type(socket) is zmq.Socket
+
+    @decorators.socket(plain.PUSH)
+    def share(socket: Any) -> None:
+        assert socket.context is zmq.Context.instance()
+
+    monkeypatch.setattr(plain, "Context", zmq.Context)
+    work()
+    share()
 
 
 def test_the_function_stays_recognizable() -> None:

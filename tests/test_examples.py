@@ -8,6 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+import zmq
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 LIMIT = 30  # seconds
 
@@ -63,6 +67,20 @@ def test_steerable_proxy() -> None:
     assert numbers["received while it paused"] == "0"
     assert int(numbers["received since it goes on"]) >= 100
     assert numbers["none was lost"] == "True"
+
+
+@pytest.mark.skipif(not zmq.has("curve"), reason="this libzmq has no CURVE")
+def test_curve(tmp_path: Path) -> None:
+    assert ended(start("curve.py", "--folder", str(tmp_path))) == [
+        "mallory was refused",
+        "'hello from alice' from alice",
+        "bob's certificate is taken away",
+        "bob was refused",
+        "nothing else came",
+    ]
+    # Whose it is, nobody else can use it.
+    assert (tmp_path / "server.key_secret").stat().st_mode & 0o777 == 0o600
+    assert [path.name for path in (tmp_path / "known").iterdir()] == ["alice.key"]
 
 
 def test_the_list_of_examples_is_complete() -> None:

@@ -1,6 +1,7 @@
 """Decorators that hand contexts and sockets to a function, and end them when it returns.
 
-Lives here: `context` and `socket`. They make `zmq.Context` as it is when the function is called.
+Lives here: `context` and `socket`, for every front-end. Those of this module make `zmq.Context` as it is when the
+function is called.
 """
 
 from __future__ import annotations
@@ -16,94 +17,99 @@ T = TypeVar("T")
 Decorator = Callable[[Callable[..., T]], Callable[..., T]]
 
 
-def context(*args: Any, **kwargs: Any) -> Decorator[Any]:
-    """Call a function with a new context, which is destroyed when it returns or raises.
+class Decorators:
+    """The functions of this module, which make contexts of a front-end's class."""
 
-    Parameters
-    ----------
-    name : str, optional
-        By which keyword the function gets the context; the first argument, or a keyword. Without a name the context
-        is the last of the positional arguments.
-    *args, **kwargs
-        For `zmq.Context`.
+    def __init__(self, context_class: Callable[[], type[Any]]) -> None:
+        self._context_class = context_class
 
-    Returns
-    -------
-    callable
-        The decorator.
+    def context(self, *args: Any, **kwargs: Any) -> Decorator[Any]:
+        """Call a function with a new context, which is destroyed when it returns or raises.
 
-    Raises
-    ------
-    TypeError
-        The name is no str or given twice, or the parentheses of the decorator were forgotten.
+        Parameters
+        ----------
+        name : str, optional
+            By which keyword the function gets the context; the first argument, or a keyword. Without a name the context
+            is the last of the positional arguments.
+        *args, **kwargs
+            For `zmq.Context`.
 
-    Notes
-    -----
-    The context is gone when the function returns, so a generator or a coroutine can do nothing with it.
+        Returns
+        -------
+        callable
+            The decorator.
 
-    Examples
-    --------
-    >>> @context(io_threads=2)
-    ... @socket(zmq.PUSH)
-    ... def send(message, context, push):
-    ...     push.connect("tcp://127.0.0.1:5555")
-    ...     push.send(message)
-    >>> send(b"hello")
-    """
-    name, args = _take_name("context", args, kwargs)
-    return _decorator(name, lambda called, keywords: zmq.Context(*args, **kwargs))
+        Raises
+        ------
+        TypeError
+            The name is no str or given twice, or the parentheses of the decorator were forgotten.
 
+        Notes
+        -----
+        The context is gone when the function returns, so a generator or a coroutine can do nothing with it.
 
-def socket(*args: Any, **kwargs: Any) -> Decorator[Any]:
-    """Call a function with a new socket, which is closed when it returns or raises.
+        Examples
+        --------
+        >>> @context(io_threads=2)
+        ... @socket(zmq.PUSH)
+        ... def send(message, context, push):
+        ...     push.connect("tcp://127.0.0.1:5555")
+        ...     push.send(message)
+        >>> send(b"hello")
+        """
+        name, args = _take_name("context", args, kwargs)
+        return _decorator(name, lambda called, keywords: self._context_class()(*args, **kwargs))
 
-    The socket is made from the context that the function is called with: the keyword argument `context_name` if that
-    is a context, else the first positional argument that is one, else `zmq.Context.instance`. A green context, or one
-    of asyncio, makes sockets of its kind.
+    def socket(self, *args: Any, **kwargs: Any) -> Decorator[Any]:
+        """Call a function with a new socket, which is closed when it returns or raises.
 
-    Parameters
-    ----------
-    name : str, optional
-        By which keyword the function gets the socket; the first argument, or a keyword. Without a name the socket is
-        the last of the positional arguments.
-    context_name : str
-        Keyword only: the name under which a context may be found, ``"context"`` when left out.
-    *args, **kwargs
-        For `Context.socket`: the type of the socket.
+        The socket is made from the context that the function is called with: the keyword argument `context_name` if
+        that is a context, else the first positional argument that is one, else `zmq.Context.instance`. A green context,
+        or one of asyncio, makes sockets of its kind.
 
-    Returns
-    -------
-    callable
-        The decorator.
+        Parameters
+        ----------
+        name : str, optional
+            By which keyword the function gets the socket; the first argument, or a keyword. Without a name the socket
+            is the last of the positional arguments.
+        context_name : str
+            Keyword only: the name under which a context may be found, ``"context"`` when left out.
+        *args, **kwargs
+            For `Context.socket`: the type of the socket.
 
-    Raises
-    ------
-    TypeError
-        A name is no str or given twice, or the parentheses of the decorator were forgotten. The function raises it
-        too, when the type of the socket is missing.
+        Returns
+        -------
+        callable
+            The decorator.
 
-    Notes
-    -----
-    The socket is closed when the function returns, so a generator or a coroutine can do nothing with it.
+        Raises
+        ------
+        TypeError
+            A name is no str or given twice, or the parentheses of the decorator were forgotten. The function raises it
+            too, when the type of the socket is missing.
 
-    Examples
-    --------
-    >>> @socket("reply", zmq.REP)
-    ... def serve(address, reply):
-    ...     reply.bind(address)
-    """
-    context_name = kwargs.pop("context_name", "context")
-    if not isinstance(context_name, str):
-        raise TypeError(f"context_name must be str, not {type(context_name).__name__}")
-    name, args = _take_name("socket", args, kwargs)
+        Notes
+        -----
+        The socket is closed when the function returns, so a generator or a coroutine can do nothing with it.
 
-    def make(called: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        for candidate in (keywords.get(context_name), *called):
-            if isinstance(candidate, _context.Context):
-                return candidate.socket(*args, **kwargs)
-        return zmq.Context.instance().socket(*args, **kwargs)
+        Examples
+        --------
+        >>> @socket("reply", zmq.REP)
+        ... def serve(address, reply):
+        ...     reply.bind(address)
+        """
+        context_name = kwargs.pop("context_name", "context")
+        if not isinstance(context_name, str):
+            raise TypeError(f"context_name must be str, not {type(context_name).__name__}")
+        name, args = _take_name("socket", args, kwargs)
 
-    return _decorator(name, make)
+        def make(called: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+            for candidate in (keywords.get(context_name), *called):
+                if isinstance(candidate, _context.Context):
+                    return candidate.socket(*args, **kwargs)
+            return self._context_class().instance().socket(*args, **kwargs)
+
+        return _decorator(name, make)
 
 
 def _take_name(decorator: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str | None, tuple[Any, ...]]:
@@ -138,5 +144,9 @@ def _decorator(name: str | None, make: Callable[[tuple[Any, ...], dict[str, Any]
 
     return decorate
 
+
+_plain = Decorators(lambda: zmq.Context)
+context = _plain.context
+socket = _plain.socket
 
 __all__ = ["context", "socket"]

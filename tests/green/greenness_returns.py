@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import logging
 import sys
 import types
 import warnings
@@ -381,3 +382,24 @@ returns(f"{setter}.__getattr__", lambda s: Options().linger)
 returns(f"{setter}.__setattr__", lambda s: setattr(Options(), "linger", 1))
 returns(f"{setter}.get", lambda s: Options().get(plain.LINGER))
 returns(f"{setter}.set", lambda s: Options().set(plain.LINGER, 1))
+
+# Logging.
+
+
+def handler(s: Scene) -> Any:
+    """A handler that publishes through a socket of the scene."""
+    made = importlib.import_module(f"{s.zmq.__name__}.log.handlers").PUBHandler(s.a)
+    s.closing.callback(made.close)
+    return made
+
+
+RECORD = logging.makeLogRecord({"msg": "topic::text", "levelno": logging.INFO, "levelname": "INFO"})
+
+pub_handler = "log.handlers.PUBHandler"
+returns(pub_handler, handler)
+returns(f"{pub_handler}.close", lambda s: handler(s).close())
+returns(f"{pub_handler}.emit", lambda s: handler(s).emit(RECORD), kinds=(XPUB, SUB))
+returns(f"{pub_handler}.format", lambda s: handler(s).format(RECORD))
+returns(f"{pub_handler}.handle", lambda s: handler(s).handle(RECORD), kinds=(XPUB, SUB))
+returns(f"{pub_handler}.setFormatter", lambda s: handler(s).setFormatter(None))
+returns(f"{pub_handler}.setRootTopic", lambda s: handler(s).setRootTopic("root"))

@@ -8,13 +8,12 @@ import os
 import pickle
 from collections.abc import Callable
 from typing import Any
-from unittest import mock
 
 from greenness import LARGE, Scene, drain, fill, poller_of, waits
 
 import zmq as plain
 import zmq.asyncio as zmq_asyncio
-from zmq import DEALER, NOBLOCK, PAIR, POLLIN, POLLOUT, PULL, PUSH, ROUTER, SUB, XPUB, decorators
+from zmq import DEALER, NOBLOCK, PAIR, POLLIN, POLLOUT, PULL, PUSH, ROUTER, SUB, XPUB
 from zmq.eventloop.zmqstream import ZMQStream
 from zmq.utils import monitor
 
@@ -434,21 +433,20 @@ def monitored(s: Scene) -> tuple[Any, Any]:
     return socket, socket.get_monitor_socket(plain.EVENT_LISTENING)
 
 
-@decorators.socket(PULL)
-def receive_from(context: Any, address: str, pull: Any) -> Any:
-    pull.connect(address)
-    return pull.recv()
+def decorators(s: Scene) -> Any:
+    return importlib.import_module(f"{s.zmq.__name__}.decorators")
 
 
-@decorators.context()
-def send_late(s: Scene, address: str, context: Any) -> None:
-    s.late_push(context, address).close()
+def receive_from(s: Scene, address: str) -> Any:
+    def receive(context: Any, pull: Any) -> Any:
+        pull.connect(address)
+        return pull.recv()
+
+    return decorators(s).socket(PULL)(receive)(s.context)
 
 
-def decorated(s: Scene) -> tuple[str]:
-    # The decorator makes what `zmq.Context` is when the function is called.
-    s.closing.enter_context(mock.patch.object(plain, "Context", s.zmq.Context))
-    return (s.address(),)
+def send_late(s: Scene, address: str) -> None:
+    decorators(s).context()(lambda context: s.late_push(context, address).close())()
 
 
 waits(
@@ -463,14 +461,14 @@ waits(
     "decorators.socket",
     "",
     unconnected,
-    lambda s, push, pull, address: receive_from(s.context, address),
+    lambda s, push, pull, address: receive_from(s, address),
     lambda s, push, pull, address: push.send(b"1"),
     b"1",
 )
 waits(
     "decorators.context",
     "a message is not sent",
-    decorated,
+    lambda s: (s.address(),),
     lambda s, address: send_late(s, address),
     lambda s, address: s.receive_late(address),
 )

@@ -25,6 +25,7 @@ from types import ModuleType
 from typing import Any
 
 import greenlet
+import greenness_auth  # noqa: F401
 import greenness_devices  # noqa: F401
 import greenness_returns  # noqa: F401
 import greenness_waits  # noqa: F401

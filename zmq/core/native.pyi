@@ -1,7 +1,13 @@
 from collections.abc import Callable
 from typing import Any
 
+from typing_extensions import Self
+
 from zmq.core.poll import Poller
+
+class NativeLock:
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *error: object) -> None: ...
 
 class NativeThread:
     def __init__(self, target: Callable[[], Any], daemon: bool = True, name: str | None = None) -> None: ...

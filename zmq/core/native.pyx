@@ -1,13 +1,23 @@
-"""`NativeThread`: a thread of the operating system that runs Python, whatever is monkeypatched.
+"""`NativeThread` and `NativeLock`: a thread and a lock of the operating system, whatever is monkeypatched.
 
-Lives here: that thread. What must not: what it does. Called by `zmq.devices`. Under monkeypatching `threading.Thread`
-is a greenlet, and a greenlet that blocks in C blocks its hub.
+Lives here: both. What must not: what is done with them. Called by `zmq.devices`, `zmq.auth` and `zmq.log`. Under
+monkeypatching `threading.Thread` is a greenlet, and a greenlet that blocks in C blocks its hub; and locks that exist
+already may be made into locks between greenlets.
 """
 
 import atexit
 import os
 
-from cpython.pythread cimport PyThread_get_thread_ident
+from cpython.pythread cimport (
+    NOWAIT_LOCK,
+    WAIT_LOCK,
+    PyThread_acquire_lock,
+    PyThread_allocate_lock,
+    PyThread_free_lock,
+    PyThread_get_thread_ident,
+    PyThread_release_lock,
+    PyThread_type_lock,
+)
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from posix.unistd cimport close, write
 
@@ -15,6 +25,42 @@ from zmq.core cimport wait
 
 cdef extern from "Python.h":
     unsigned long PyThread_start_new_thread(void (*run)(void *) noexcept, void *argument)
+
+
+cdef class NativeLock:
+    """NativeLock()
+--
+
+    A reentrant lock between native threads, for ``with``. Whoever holds it must not switch to another greenlet.
+    """
+
+    cdef PyThread_type_lock lock
+    cdef unsigned long owner    # the thread that holds it, if `depth` is not 0
+    cdef int depth              # how often
+
+    def __cinit__(self):
+        self.lock = PyThread_allocate_lock()
+        if self.lock == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        if self.lock != NULL:
+            PyThread_free_lock(self.lock)
+
+    def __enter__(self):
+        cdef unsigned long thread = <unsigned long> PyThread_get_thread_ident()
+        if not self.depth or self.owner != thread:
+            if not PyThread_acquire_lock(self.lock, NOWAIT_LOCK):
+                with nogil:
+                    PyThread_acquire_lock(self.lock, WAIT_LOCK)
+            self.owner = thread
+        self.depth += 1
+        return self
+
+    def __exit__(self, *error):
+        self.depth -= 1
+        if self.depth == 0:
+            PyThread_release_lock(self.lock)
 
 
 cdef class NativeThread:

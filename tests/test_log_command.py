@@ -1,0 +1,198 @@
+"""``python -m zmq.log``: what it prints, and that it ends well."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import zmq
+from front_ends import LIMIT
+
+RECORDS = [
+    (b"r.INFO.sub", b"hello\n"),
+    (b"r.DEBUG", b"DEBUG f.py:3 - two\nlines\n"),
+    (b"WARNING", b"w"),
+    (b"r.ERROR.a", b"boom\n"),
+    (b"r.CRITICAL", "é \x1b[31m\x9b\x07\r\xff\tz".encode() + b"\xff"),
+    (b"odd\x1b\n", b"x"),
+]
+
+
+@pytest.fixture
+def pub(ledger: None) -> Iterator[Any]:
+    with zmq.Context() as context, context.socket(zmq.XPUB) as socket:
+        socket.linger = 0
+        socket.rcvtimeo = int(LIMIT * 1000)
+        yield socket
+
+
+class Watch:
+    """The command, once all it subscribes to has been heard of."""
+
+    def __init__(self, pub: Any, *options: str, url: str = "", topics: int = 1) -> None:
+        if not url:
+            pub.bind("tcp://127.0.0.1:*")
+            url = pub.get_string(zmq.LAST_ENDPOINT)
+        command = [sys.executable, "-W", "error", "-m", "zmq.log", url, *options]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.topics = [pub.recv() for _ in range(topics)]
+
+    def lines(self, number: int) -> list[str]:
+        assert self.process.stdout is not None
+        return [self.process.stdout.readline().decode().rstrip("\n") for _ in range(number)]
+
+    def end(self) -> None:
+        """End it as Ctrl-C does: without a word."""
+        self.process.send_signal(signal.SIGINT)
+        output, errors = self.process.communicate(timeout=LIMIT)
+        assert (self.process.returncode, output, errors) == (0, b"", b"")
+
+
+def publish(pub: Any) -> None:
+    for record in RECORDS:
+        pub.send_multipart(record)
+
+
+PLAIN = [
+    "r.INFO.sub | hello",
+    "r.DEBUG | DEBUG f.py:3 - two",
+    "lines",
+    "WARNING | w",
+    "r.ERROR.a | boom",
+    "r.CRITICAL | é \\x1b[31m\\x9b\\x07\\x0dÿ\tz\\xff",
+    "odd\\x1b\\n | x",
+]
+ALIGNED = [
+    "r.INFO.sub | hello",
+    "r.DEBUG    | DEBUG f.py:3 - two",
+    "lines",
+    "WARNING    | w",
+    "r.ERROR.a  | boom",
+    PLAIN[5],
+    "odd\\x1b\\n  | x",
+]
+COLORS = ["\x1b[32m", "\x1b[36m", "", "\x1b[33m", "\x1b[31m", "\x1b[1;31m", ""]
+
+
+def test_records_are_printed(pub: Any) -> None:
+    watch = Watch(pub)
+    assert watch.topics == [b"\1"]
+    publish(pub)
+    assert watch.lines(7) == PLAIN
+    pub.send(b"of one frame\n")
+    pub.send_multipart([b"INFO", b"of ", b"three"])
+    assert watch.lines(2) == ["of one frame", "INFO | of three"]
+    watch.end()
+
+
+def test_alignment_and_separators(pub: Any) -> None:
+    watch = Watch(pub, "--align", "--separator", " - ")
+    publish(pub)
+    assert watch.lines(7) == [line.replace(" | ", " - ") for line in ALIGNED]
+    watch.end()
+
+
+def test_colors(pub: Any) -> None:
+    watch = Watch(pub, "--color")
+    publish(pub)
+    lines = watch.lines(7)
+    for line, plain, color in zip(lines, PLAIN, COLORS, strict=True):
+        assert line.startswith(color + plain)
+    # A record of two lines has its color on both.
+    assert lines[1] == COLORS[1] + PLAIN[1] and lines[2] == PLAIN[2] + "\x1b[0m"
+    assert lines[3] == "\x1b[33mWARNING | w\x1b[0m"
+    watch.end()
+
+
+def test_times(pub: Any) -> None:
+    watch = Watch(pub, "--timestamp")
+    pub.send_multipart(RECORDS[0])
+    (line,) = watch.lines(1)
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) r\.INFO\.sub \| hello", line)
+    assert found and abs(time.mktime(time.strptime(found[1], "%Y-%m-%d %H:%M:%S")) - time.time()) < LIMIT + 3600
+    watch.end()
+    pub.bind("tcp://127.0.0.1:*")
+    watch = Watch(pub, "--timestamp", "--dateformat", "at %Y", url=pub.get_string(zmq.LAST_ENDPOINT), topics=2)
+    pub.send_multipart(RECORDS[0])
+    assert re.fullmatch(r"at \d{4} r\.INFO\.sub \| hello", watch.lines(1)[0])
+    watch.end()
+
+
+def test_topics_and_levels(pub: Any) -> None:
+    watch = Watch(pub, "-t", "r.", "--topic", "odd", "--level", "info", topics=2)
+    assert sorted(watch.topics) == [b"\1odd", b"\1r."]
+    publish(pub)
+    assert watch.lines(4) == [PLAIN[0], PLAIN[4], PLAIN[5], PLAIN[6]]
+    watch.end()
+
+
+def test_raw(pub: Any) -> None:
+    watch = Watch(pub, "--raw")
+    pub.send_multipart([b"INFO", b"\x1b[1mbold\x1b[0m"])
+    assert watch.lines(1) == ["INFO | \x1b[1mbold\x1b[0m"]
+    watch.end()
+
+
+def test_several_endpoints(pub: Any) -> None:
+    with pub.context.socket(zmq.XPUB) as other:
+        other.rcvtimeo = int(LIMIT * 1000)
+        other.bind("tcp://127.0.0.1:*")
+        watch = Watch(pub, other.get_string(zmq.LAST_ENDPOINT))
+        assert other.recv() == b"\1"
+        other.send_multipart([b"INFO", b"1"])
+        assert watch.lines(1) == ["INFO | 1"]
+        pub.send_multipart([b"INFO", b"2"])
+        assert watch.lines(1) == ["INFO | 2"]
+        watch.end()
+
+
+def test_publishers_that_connect(pub: Any, tmp_path: Any) -> None:
+    url = f"ipc://{tmp_path}/log"
+    pub.connect(url)
+    watch = Watch(pub, "--bind", url=url)
+    pub.send_multipart([b"INFO", b"1"])
+    assert watch.lines(1) == ["INFO | 1"]
+    watch.end()
+
+
+def test_nobody_reads_any_more(pub: Any) -> None:
+    watch = Watch(pub)
+    assert watch.process.stdout is not None and watch.process.stderr is not None
+    watch.process.stdout.close()
+    end = time.monotonic() + LIMIT
+    while watch.process.poll() is None:
+        assert time.monotonic() < end
+        publish(pub)
+        time.sleep(0.01)
+    assert watch.process.returncode == 0 and watch.process.stderr.read() == b""
+    watch.process.stderr.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "the following arguments are required: zmq_pub_url"),
+        (["nothing://x"], "nothing://x: Protocol not supported"),
+        (["tcp://127.0.0.1:1", "--level", "loud"], "invalid choice"),
+    ],
+    ids=["no URL", "no protocol", "no level"],
+)
+def test_what_is_wrong_is_said(arguments: list[str], said: str) -> None:
+    command = [sys.executable, "-m", "zmq.log", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT)
+    assert done.returncode == 2 and said in done.stderr and "Traceback" not in done.stderr
+
+
+def test_help() -> None:
+    command = [sys.executable, "-m", "zmq.log", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=True)
+    options = {*re.findall(r"--\w+", done.stdout)}
+    assert options >= {"--topic", "--timestamp", "--separator", "--dateformat", "--align", "--color", "--help"}
+    assert options >= {"--level", "--bind", "--raw"} and "zmq_pub_url" in done.stdout

@@ -1,0 +1,467 @@
+"""`Authenticator`: decides who may connect.
+
+Lives here: the policies and the replies, for every front-end. What must not: what runs it (`zmq.auth.thread` and its
+like), and how the socket is held (`zmq.auth._door`).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+from collections.abc import Awaitable, Coroutine, Mapping
+from inspect import isawaitable
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+from zmq.auth import _policies, _zap
+from zmq.auth._door import Door, NativeSocket, Place, open_door
+from zmq.core.context import Context
+from zmq.core.error import ContextTerminated
+from zmq.utils import z85
+
+__all__ = ["CURVE_ALLOW_ANY", "Authenticator"]
+
+#: The location for `Authenticator.configure_curve` that admits every key.
+CURVE_ALLOW_ANY = "*"
+
+DENIED = "denied"
+
+T = TypeVar("T")
+
+
+class Denied(Exception):
+    """The message says why; it is logged, and holds no secret."""
+
+
+def normal(address: str) -> str:
+    """Return one spelling of an address: a host may come as IPv4 today, and mapped into IPv6 tomorrow."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    return str(getattr(found, "ipv4_mapped", None) or found)
+
+
+def finish(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that waits for nothing that an event loop would have to bring."""
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    coroutine.close()
+    raise RuntimeError("this authenticator runs in no event loop: only a credentials provider may be asynchronous")
+
+
+class Authenticator:
+    """Answers libzmq's question, for every connection to a socket with security, whether it is let in.
+
+    This is what all authenticators have in common. By itself it has nobody who receives: a program that uses it does
+    ``await authenticator.handle_zap_message(authenticator.zap_socket.recv_multipart())`` for every request.
+
+    NULL connections are let in until `allow` or `deny` say something else; libzmq asks about those to sockets with a
+    ZAP_DOMAIN only. PLAIN and CURVE connections are refused until `configure_plain`, `configure_curve` or
+    `configure_curve_callback`. GSSAPI connections, of whom Kerberos knows who they are, are let in unless
+    `configure_gssapi` names the principals. All of these may be called at any time, in any thread, and hold for the
+    connections that are made from then on; those that are there are kept. Whoever is to be refused that would be let in
+    otherwise, by `allow`, `deny` or `configure_gssapi`, should be named before it is started.
+
+    Parameters
+    ----------
+    context : Context, optional
+        The context whose sockets are meant; `Context.instance` when left out. It has one authenticator at a time.
+    encoding : str
+        That of user names and passwords.
+    log : logging.Logger, optional
+        ``zmq.auth`` when left out. Passwords and keys that were not let in are never logged.
+
+    Attributes
+    ----------
+    zap_socket : Socket or None
+        What the requests come to, while it is started.
+
+    Notes
+    -----
+    When it is stopped, or what runs it dies, nobody decides: then every connection of the context's that libzmq would
+    ask about is refused, until another authenticator is started or the context is terminated. Where none was ever
+    started libzmq admits some: see `require_authenticator`.
+    Source: ZeroMQ RFC 27/ZAP, zmq_null(7), zmq_plain(7), zmq_curve(7), zmq_gssapi(7).
+    """
+
+    context: Any
+    zap_socket: NativeSocket | None = None
+    _door: Door | None = None
+    _place: Place | None = None
+    #: What concerns one request; everything else ends what answers them.
+    _errors: ClassVar[tuple[type[BaseException], ...]] = (Exception,)
+    #: Whether what runs it has a thread of its own.
+    _has_thread = False
+
+    def __init__(
+        self, context: Context[Any] | None = None, encoding: str = "utf-8", log: logging.Logger | None = None
+    ) -> None:
+        self.context = self._default_context() if context is None else context
+        self.encoding = encoding
+        self.log = logging.getLogger("zmq.auth") if log is None else log
+        # Other threads change these while requests are answered: only in one step, so that no lock is needed, which
+        # under monkeypatching may be one of greenlets.
+        self._allowed: set[str] = set()
+        self._denied: set[str] = set()
+        self._users: dict[str, _policies.Passwords | _policies.PasswordFile] = {}
+        self._keys: dict[str, _policies.KeyDirectory | _policies.AnyKey | _policies.Provider] = {}
+        self._principals: dict[str, _policies.WatchedFile[frozenset[str]] | None] = {}
+
+    def _default_context(self) -> Context[Any]:
+        return Context.instance()
+
+    # The policies.
+
+    def allow(self, *addresses: str) -> None:
+        """Refuse connections from all addresses but these and those named before.
+
+        NULL connections from them are let in; others have to show their credentials besides.
+
+        Parameters
+        ----------
+        *addresses : str
+            IP addresses, version 4 or 6.
+
+        Raises
+        ------
+        ValueError
+            `deny` was called before.
+        """
+        if self._denied:
+            raise ValueError("Only use allow or deny, not both")
+        self._allowed.update(self._addresses("allow", addresses))
+
+    def deny(self, *addresses: str) -> None:
+        """Refuse connections from these addresses.
+
+        Parameters
+        ----------
+        *addresses : str
+            IP addresses, version 4 or 6.
+
+        Raises
+        ------
+        ValueError
+            `allow` was called before.
+        """
+        if self._allowed:
+            raise ValueError("Only use allow or deny, not both")
+        self._denied.update(self._addresses("deny", addresses))
+
+    def _addresses(self, what: str, addresses: tuple[str, ...]) -> list[str]:
+        for address in addresses:
+            if not isinstance(address, str):
+                raise TypeError(f"an address is a str, not {address!r}")
+            try:
+                ipaddress.ip_address(address)
+            except ValueError:
+                self.log.warning("%s: %r is no IP address; names and networks match nobody", what, address)
+        self.log.debug("%s %s", what, ", ".join(addresses))
+        return [normal(address) for address in addresses]
+
+    def configure_plain(
+        self,
+        domain: str = "*",
+        passwords: Mapping[str, str | bytes] | str | os.PathLike[str] | None = None,
+    ) -> None:
+        """Say who is let in with a password.
+
+        Parameters
+        ----------
+        domain : str
+            The ZAP_DOMAIN of the sockets that are meant; ``"*"`` for all that have no users of their own.
+        passwords : mapping or str or path
+            Passwords by user name; a change of the mapping counts at once. Or the path of a file with a line
+            ``name=password`` for each user and ``#`` before comments, UTF-8, which is read again when it has changed;
+            while it can't be read, or a line is wrong, nobody is let in. Nobody is when this is left out.
+
+        Raises
+        ------
+        OSError
+            The file can't be read.
+        ValueError
+            A line of it is wrong.
+        TypeError
+            `passwords` is something else.
+
+        Notes
+        -----
+        PLAIN does not encrypt: whoever listens knows the password. Source: zmq_plain(7).
+        """
+        if passwords is None:
+            passwords = {}
+        if isinstance(passwords, (str, os.PathLike)):
+            self._users[domain] = _policies.PasswordFile(Path(passwords), self.log)
+        elif isinstance(passwords, Mapping) or hasattr(passwords, "get"):
+            self._users[domain] = _policies.Passwords(passwords, self.encoding)
+        else:
+            raise TypeError(f"passwords are a mapping or the path of a file, not a {type(passwords).__name__}")
+        self.log.debug("Configure plain: %r", domain)
+
+    def configure_curve(self, domain: str = "*", location: str | os.PathLike[str] = ".") -> None:
+        """Say which keys are let in.
+
+        Parameters
+        ----------
+        domain : str
+            The ZAP_DOMAIN of the sockets that are meant; ``"*"`` for all that have no keys of their own.
+        location : str or path
+            A directory with the certificates of those who are let in, files whose names end with ``.key``. It may
+            change at any time, and is looked at for every connection. A file that is no certificate is logged, as is
+            a directory that is not there, and lets nobody in. Or `CURVE_ALLOW_ANY`: everybody who knows the public
+            key of the server.
+
+        Notes
+        -----
+        Source: zmq_curve(7).
+        """
+        if location == CURVE_ALLOW_ANY:
+            self._keys[domain] = _policies.AnyKey()
+        else:
+            self._keys[domain] = _policies.KeyDirectory(Path(location), self.log)
+        self.log.debug("Configure curve: %r, %s", domain, location)
+
+    def configure_curve_callback(self, domain: str = "*", credentials_provider: Any = None) -> None:
+        """Have the program say which keys are let in.
+
+        Parameters
+        ----------
+        domain : str
+            The ZAP_DOMAIN of the sockets that are meant; ``"*"`` for all that have no keys of their own.
+        credentials_provider : object
+            Its ``callback(domain, key)`` is called where the authenticator runs, with the str and the Z85 text of the
+            key as bytes, and returns whether the key is let in. It may be a coroutine function. What it raises is
+            logged, and the connection refused.
+
+        Raises
+        ------
+        TypeError
+            The object has no such method.
+        """
+        if not callable(getattr(credentials_provider, "callback", None)):
+            raise TypeError(f"a credentials provider has a method callback(domain, key); {credentials_provider!r} not")
+        self._keys[domain] = _policies.Provider(credentials_provider)
+        self.log.debug("Configure curve callback: %r", domain)
+
+    def configure_gssapi(self, domain: str = "*", location: str | os.PathLike[str] | None = None) -> None:
+        """Say which principals are let in.
+
+        Parameters
+        ----------
+        domain : str
+            The ZAP_DOMAIN of the sockets that are meant; ``"*"`` for all that have no principals of their own.
+        location : str or path, optional
+            A file with a principal in each line and ``#`` before comments, which is read again when it has changed.
+            When left out all are let in whom Kerberos knows.
+
+        Raises
+        ------
+        OSError, ValueError
+            The file can't be read.
+
+        Notes
+        -----
+        Source: zmq_gssapi(7).
+        """
+        if location is None:
+            self._principals[domain] = None
+        else:
+            none: frozenset[str] = frozenset()
+            self._principals[domain] = _policies.WatchedFile(Path(location), _policies.load_principals, none, self.log)
+        self.log.debug("Configure gssapi: %r", domain)
+
+    # For subclasses.
+
+    def curve_user_id(self, client_public_key: bytes) -> str:
+        """Return the user id of who has a key: what ``frame["User-Id"]`` is for what they send.
+
+        Parameters
+        ----------
+        client_public_key : bytes
+            The 32 bytes of the key.
+
+        Returns
+        -------
+        str
+            The key as Z85, unless a subclass knows better.
+        """
+        return z85.encode(client_public_key).decode("ascii")
+
+    def metadata(self, domain: str, mechanism: str, user_id: str) -> Mapping[str, str | bytes]:
+        """Return what else every frame of a connection that is let in shall say, for subclasses to replace.
+
+        Parameters
+        ----------
+        domain : str
+        mechanism : str
+            NULL, PLAIN, CURVE or GSSAPI.
+        user_id : str
+
+        Returns
+        -------
+        mapping
+            Values by name, as for ``frame["X-Role"]``; none here. Names of one's own begin with ``X-``.
+        """
+        return {}
+
+    # Requests.
+
+    async def handle_zap_message(self, msg: list[bytes]) -> None:
+        """Answer a request; one that is malformed with 400, and 500 where there is an error.
+
+        Parameters
+        ----------
+        msg : list of bytes
+            What `zap_socket` received.
+        """
+        door = self._door
+        if door is not None:
+            door.note(msg)
+        # What is sent where the rest ends in any other way, also by a kill.
+        reply = [b"500", b"internal error", b"", b""]
+        try:
+            reply = await self._decide(msg)
+        except _zap.MalformedRequest as error:
+            self.log.error("a malformed ZAP request: %s", error)
+            reply = [b"400", b"malformed request", b"", b""]
+        except Denied as error:
+            self.log.info("%s", error)
+            reply = [b"400", DENIED.encode(), b"", b""]
+        except self._errors:
+            self.log.error("a ZAP request could not be answered", exc_info=True)
+        finally:
+            # Unless it was stopped meanwhile: then somebody else has the door.
+            if door is not None and door is self._door:
+                door.reply(*reply)
+
+    async def _decide(self, msg: list[bytes]) -> list[bytes]:
+        """Return the reply to a request that is let in."""
+        request = _zap.parse(msg)
+        domain, mechanism = request.domain or "*", request.mechanism
+        who = f"{mechanism} connection from {request.address!r} to domain {request.domain!r}"
+        address = normal(request.address)
+        if address in self._denied or (self._allowed and address not in self._allowed):
+            raise Denied(f"refused a {who}: the address is not allowed")
+        if mechanism == "NULL":
+            user_id = "anonymous"
+        elif mechanism == "PLAIN":
+            user_id = self._user(domain, who, *request.credentials)
+        elif mechanism == "CURVE":
+            user_id = await self._owner(domain, who, *request.credentials)
+        else:
+            user_id = self._principal(domain, who, *request.credentials)
+        if not isinstance(user_id, str):
+            raise TypeError(f"a user id is a str, not {user_id!r}")
+        raw = user_id.encode()
+        if len(raw) > _zap.LONGEST.get(mechanism, 255):
+            raise ValueError(f"a user id has at most 255 bytes, not {len(raw)}")
+        metadata = _zap.encode_metadata(self.metadata(domain, mechanism, user_id))
+        self.log.debug("let in a %s: user id %r", who, user_id)
+        return [b"200", b"OK", raw, metadata]
+
+    def _user(self, domain: str, who: str, name: bytes, password: bytes) -> str:
+        users = self._users.get(domain, self._users.get("*"))
+        user = _zap.text(name, self.encoding)
+        _zap.text(password, self.encoding)
+        right = _policies.is_password(users, user, password, self.encoding)
+        if users is None:
+            raise Denied(f"refused a {who}: no passwords are configured")
+        if not right:
+            raise Denied(f"refused a {who}: user {user!r} is unknown, or the password wrong")
+        return user
+
+    async def _owner(self, domain: str, who: str, key: bytes) -> str:
+        policy = self._keys.get(domain, self._keys.get("*"))
+        if policy is None:
+            raise Denied(f"refused a {who}: no keys are configured")
+        encoded = z85.encode(key)
+        if isinstance(policy, _policies.Provider):
+            answer = policy.callback(domain, encoded)
+            if isawaitable(answer):
+                answer = await self._settle(answer)
+            known = bool(answer)
+        else:
+            known = isinstance(policy, _policies.AnyKey) or encoded in policy.admitted()
+        if not known:
+            raise Denied(f"refused a {who}: the key is unknown")
+        return self.curve_user_id(key)
+
+    def _principal(self, domain: str, who: str, principal: bytes) -> str:
+        user = _zap.text(principal, "utf-8")
+        file = self._principals.get(domain, self._principals.get("*"))
+        if file is not None and user not in file.get():
+            raise Denied(f"refused a {who}: the principal {user!r} is not listed")
+        return user
+
+    async def _settle(self, answer: Awaitable[Any]) -> Any:
+        """Wait for what an asynchronous provider returned."""
+        return await answer
+
+    def _answer(self, msg: list[bytes]) -> None:
+        """Answer a request where no event loop runs. What a subclass that replaces the method raises is logged."""
+        door = self._door
+        try:
+            answered: Any = self.handle_zap_message(msg)
+            if isawaitable(answered):
+                finish(answered)  # type: ignore[arg-type]
+        except ContextTerminated:
+            raise
+        except self._errors:
+            self.log.error("a ZAP request could not be answered", exc_info=True)
+        if door is not None and door.request_id is not None:
+            door.reply(b"500", b"internal error", b"", b"")
+
+    # Running.
+
+    def __enter__(self) -> Any:
+        self.start()
+        return self
+
+    def __exit__(self, *args: object) -> None:
+        self.stop()
+
+    def __del__(self) -> None:
+        # Of one that was dropped and not stopped the door must not stand open.
+        self._give_up()
+
+    def start(self) -> None:
+        """Begin to answer.
+
+        Raises
+        ------
+        ZMQError
+            EADDRINUSE: this or another ZAP handler of the context runs already. ETERM, EFAULT: the context is
+            terminated.
+        """
+        self._door = open_door(self.context)
+        self.zap_socket = self._door.socket
+        if not self._has_thread:
+            self._place = Place(self.context, self.stop)
+
+    def stop(self, release: bool = False) -> None:
+        """End to answer; nothing where it was not started.
+
+        Connections that are made from then on are refused, until an authenticator is started.
+
+        Parameters
+        ----------
+        release : bool
+            Whether the context shall have no ZAP handler at all, so that the program can bind one of its own. Then
+            libzmq lets in whomever it lets in without: see `require_authenticator`.
+        """
+        self._give_up(release)
+
+    def _give_up(self, release: bool = False) -> None:
+        door, self._door, self.zap_socket = self._door, None, None
+        if self._place is not None:
+            self._place.over = True
+            self._place = None
+        if door is not None:
+            if release:
+                door.close()
+            else:
+                door.leave()

@@ -1,0 +1,18 @@
+"""`zmq.ssh` for eventlet: to open a tunnel blocks only the greenlet."""
+
+from __future__ import annotations
+
+from zmq.eventlet.ssh import tunnel as tunnel
+from zmq.eventlet.ssh.tunnel import (
+    MaxRetryExceeded,
+    SSHException,
+    Tunnel,
+    open_tunnel,
+    openssh_tunnel,
+    paramiko_tunnel,
+    select_random_ports,
+    ssh_tunnel,
+    try_passwordless_ssh,
+    tunnel_connection,
+)
+from zmq.ssh import __all__ as __all__

@@ -1,0 +1,67 @@
+"""`zmq.auth` for gevent: authenticators in greenlets too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gevent
+
+from zmq.auth import CURVE_ALLOW_ANY as CURVE_ALLOW_ANY
+from zmq.auth import Authenticator as Authenticator
+from zmq.auth import base as base
+from zmq.auth import certs as certs
+from zmq.auth import create_certificates as create_certificates
+from zmq.auth import load_certificate as load_certificate
+from zmq.auth import load_certificates as load_certificates
+from zmq.auth import require_authenticator as require_authenticator
+from zmq.auth import secure_client as secure_client
+from zmq.auth import secure_server as secure_server
+from zmq.auth._door import Door
+from zmq.auth._green import GreenAuthenticatorBase
+from zmq.auth.thread import ThreadAuthenticator as ThreadAuthenticator
+from zmq.green.core import Context
+from zmq.green.poll import Poller
+
+
+class GreenAuthenticator(GreenAuthenticatorBase):
+    """An `Authenticator` in a greenlet of the hub in which it is started; there is no thread while it runs.
+
+    Callbacks run in that greenlet: they may wait as greenlets do, and one request is answered after the other. It is
+    stopped in the thread in which it was started.
+
+    Attributes
+    ----------
+    greenlet : gevent.Greenlet or None
+        Where it runs.
+    """
+
+    _poller_class = Poller
+    # A time-out of the program's that ends a callback is no kill.
+    _errors = (Exception, gevent.Timeout)
+
+    def _default_context(self) -> Any:
+        return Context.instance()
+
+    def _spawn(self, door: Door) -> gevent.Greenlet[..., Any]:
+        greenlet = gevent.spawn(self._run, door)
+        # Also if it is killed before it could begin.
+        greenlet.rawlink(lambda _: self._ended(door))
+        return greenlet
+
+    def _kill(self, greenlet: gevent.Greenlet[..., Any]) -> None:
+        if greenlet is not gevent.getcurrent():
+            greenlet.kill()
+
+
+__all__ = [
+    "CURVE_ALLOW_ANY",
+    "Authenticator",
+    "GreenAuthenticator",
+    "ThreadAuthenticator",
+    "create_certificates",
+    "load_certificate",
+    "load_certificates",
+    "require_authenticator",
+    "secure_client",
+    "secure_server",
+]

@@ -1,0 +1,1 @@
+"""`zmq.log` for gevent."""

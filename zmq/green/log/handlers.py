@@ -1,0 +1,17 @@
+"""`zmq.log.handlers` for gevent."""
+
+from __future__ import annotations
+
+from zmq.green.core import Context
+from zmq.log import handlers
+from zmq.log.handlers import TOPIC_DELIM as TOPIC_DELIM
+from zmq.log.handlers import TopicLogger as TopicLogger
+
+
+class PUBHandler(handlers.PUBHandler):
+    """A handler whose socket, when it makes it itself, is green too. Neither kind ever keeps the hub from running."""
+
+    _context_class = Context
+
+
+__all__ = ["TOPIC_DELIM", "PUBHandler", "TopicLogger"]

@@ -1,0 +1,239 @@
+"""Tunnels of OpenSSH's ``ssh``: what it is called with, and how it gets a password.
+
+Lives here: the arguments. What must not: processes in general (`_process.py`), what is allowed in a name (`_names.py`).
+
+A tunnel is a master connection of its own (``ControlMaster``, ssh_config(5)) in the background:
+
+- The command that opens it returns when the connection stands, or with what is wrong.
+- ``ControlPersist`` closes it when there was no connection through it for a time.
+- The port is forwarded by a second command, so whether somebody else listens there is known for certain, and another
+  one can be tried without logging in again.
+- A third one closes it. The keeper runs that, a shell that has nothing to do but to wait for the end of its input.
+
+Hosts, users, keys and whether a server is who it says it is are ssh's business, as it is configured. Forwardings that
+the configuration has for the host are left out, or they would be in each other's way.
+
+A password is asked for by ssh through a program (``SSH_ASKPASS``) that reads it from a named pipe in a folder that
+nobody else can enter. So it is never on a disk, in an argument or in a variable of the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterable
+from errno import ENXIO
+
+from zmq.core.poll import Poller
+from zmq.ssh._errors import MaxRetryExceeded, SSHException
+from zmq.ssh._names import Server
+from zmq.ssh._process import Tunnel, run, start
+
+SSH = "ssh"
+
+#: The keeper: its arguments are the folder, and the command that closes the tunnel.
+KEEP = """\
+folder=$1
+shift
+read -r _
+"$@"
+rm -f -- "$folder/control" "$folder/askpass" "$folder/password"
+rmdir -- "$folder"
+"""
+
+#: Trusts nobody: only the user may. Answers whatever else is a question for a secret, and nothing that is none.
+ASKPASS = """\
+#!/bin/sh
+case $1 in
+*"(yes/no"*) echo no; exit ;;
+esac
+case $SSH_ASKPASS_PROMPT in
+?*) exit 1 ;;
+esac
+exec cat "${0%/*}/password"
+"""
+
+#: The longest path that leaves ssh room to make a socket and rename it, in bytes.
+LONGEST = 80
+
+
+class Password:
+    """Gives ssh a password whenever it asks."""
+
+    def __init__(self, folder: str, password: str) -> None:
+        self.password = password.encode() + b"\n"
+        self.pipe = os.path.join(folder, "password")
+        self.program = os.path.join(folder, "askpass")
+        os.mkfifo(self.pipe, 0o600)
+        descriptor = os.open(self.program, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700)
+        try:
+            os.write(descriptor, ASKPASS.encode())
+        finally:
+            os.close(descriptor)
+
+    def environment(self) -> dict[str, str]:
+        # Versions before 8.4 use the program only if there is a display, and no terminal.
+        return {"DISPLAY": ":0", **os.environ, "SSH_ASKPASS": self.program, "SSH_ASKPASS_REQUIRE": "force"}
+
+    def offer(self) -> None:
+        """Write the password if somebody reads."""
+        try:
+            descriptor = os.open(self.pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != ENXIO:
+                raise
+            return
+        try:
+            os.write(descriptor, self.password)
+        except BrokenPipeError:
+            pass
+        finally:
+            os.close(descriptor)
+
+    def withdraw(self) -> None:
+        """Let nobody wait for it any more."""
+        os.close(os.open(self.pipe, os.O_RDWR | os.O_NONBLOCK))
+        os.unlink(self.pipe)
+        os.unlink(self.program)
+
+
+def where(server: Server, keyfile: str | None) -> list[str]:
+    """Return the arguments that say where to connect, and as who."""
+    arguments = []
+    if server.port is not None:
+        arguments += ["-p", str(server.port)]
+    if server.user is not None:
+        arguments += ["-l", server.user]
+    if keyfile is not None:
+        arguments += ["-i", keyfile]
+    return [*arguments, "--", server.host]
+
+
+def make_folder() -> str:
+    """Make one that nobody else can enter, with a path that is short enough for sockets."""
+    folder = tempfile.mkdtemp(prefix="zmq-ssh-")
+    if len(os.fsencode(folder)) > LONGEST:
+        os.rmdir(folder)
+        folder = tempfile.mkdtemp(prefix="zmq-ssh-", dir="/tmp")
+    return folder
+
+
+def listens(path: str) -> bool:
+    """Tell whether somebody listens on a socket of this path, who then takes the tunnel for one that is used."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+    return True
+
+
+def open_tunnel(
+    ports: Iterable[int],
+    remote: tuple[str, int],
+    server: Server,
+    keyfile: str | None,
+    password: str | None,
+    timeout: int,
+    poller_class: type[Poller],
+) -> Tunnel:
+    """Open a tunnel from a local port to a remote address.
+
+    The first of the `ports` that is free is used.
+    """
+    deadline = time.monotonic() + timeout
+    folder = make_folder()
+    control = os.path.join(folder, "control")
+    # ssh replaces what follows a percent sign.
+    to_master = [SSH, "-S", control.replace("%", "%%"), "-O"]
+    try:
+        keeper = start(["/bin/sh", "-c", KEEP, "sh", folder, *to_master, "exit", "--", server.host])
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    tunnel = Tunnel(keeper, poller_class, control)
+    try:
+        connect(folder, control, server, keyfile, password, timeout, deadline, poller_class)
+        tried = []
+        for port in ports:
+            tried.append(port)
+            host = f"[{remote[0]}]" if ":" in remote[0] else remote[0]
+            forward = f"127.0.0.1:{port}:{host}:{remote[1]}"
+            command = [*to_master, "forward", "-L", forward, "--", server.host]
+            status, said = run(command, deadline, poller_class)
+            if status == 0:
+                break
+            if not listens(control):
+                raise SSHException(f"the connection to {server.host} ended at once: {said}")
+        else:
+            what = SSHException if len(tried) == 1 else MaxRetryExceeded
+            raise what(f"port {tried[-1]} of 127.0.0.1 can't be forwarded: {said}")
+        tunnel.port = port
+        status, said = run([*to_master, "check", "--", server.host], deadline, poller_class)
+        found = re.search(r"pid=(\d+)", said)
+        if status or not found:
+            raise SSHException(f"the tunnel through {server.host} ended at once: {said}")
+        tunnel.pid = int(found[1])
+        tunnel.stands = True
+        return tunnel
+    except BaseException:
+        tunnel.close()
+        # Where the path leads to no rm either.
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def connect(
+    folder: str,
+    control: str,
+    server: Server,
+    keyfile: str | None,
+    password: str | None,
+    timeout: int,
+    deadline: float,
+    poller_class: type[Poller],
+) -> None:
+    """Log in, and leave the connection in the background."""
+    options = [
+        "ClearAllForwardings=yes",
+        f"ConnectTimeout={timeout}",
+        f"ControlPersist={timeout}",
+        "ControlMaster=yes",
+        "RemoteCommand=none",
+    ]
+    if password is not None:
+        options.append("NumberOfPasswordPrompts=1")
+    command = [SSH, "-S", control.replace("%", "%%"), "-N", "-T"]
+    for option in options:
+        command += ["-o", option]
+    command += where(server, keyfile)
+    if password is None:
+        status, said = run(command, deadline, poller_class)
+    else:
+        giver = Password(folder, password)
+        try:
+            status, said = run(command, deadline, poller_class, giver.environment(), giver.offer, new_session=True)
+        finally:
+            giver.withdraw()
+    if status:
+        raise SSHException(f"no tunnel through {server.host}: {said or f'ssh ended with status {status}'}")
+
+
+def try_passwordless(server: Server, keyfile: str | None, timeout: int, poller_class: type[Poller]) -> bool:
+    """Log in, ask nobody for anything, and log out."""
+    command = [SSH, "-T", "-S", "none"]
+    for option in (
+        "BatchMode=yes",
+        "ClearAllForwardings=yes",
+        f"ConnectTimeout={timeout}",
+        "ControlMaster=no",
+        "RemoteCommand=none",
+    ):
+        command += ["-o", option]
+    status, _ = run([*command, *where(server, keyfile), "exit"], time.monotonic() + timeout, poller_class)
+    # 255: ssh's own; whatever else comes from the shell over there.
+    return status not in (255, -1) and status >= 0
