@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from zmq.utils import z85
+
 Pair = Callable[..., tuple[Any, Any]]
 
 
@@ -70,6 +72,20 @@ def test_strings(context: Any, zmq: ModuleType) -> None:
         socket.get_string(zmq.LINGER)
     with pytest.raises(TypeError):
         socket.set_string(zmq.ROUTING_ID, b"bytes")
+
+
+def test_keys_of_curve(context: Any, zmq: ModuleType) -> None:
+    """However they were set they are read as text."""
+    if not zmq.has("curve"):
+        pytest.skip("libzmq has no CURVE")
+    socket = context.socket(zmq.REQ)
+    for key, text in zip((zmq.CURVE_PUBLICKEY, zmq.CURVE_SECRETKEY), zmq.curve_keypair(), strict=True):
+        socket.set(key, text)
+        assert socket.get(key) == text
+        socket.set(key, z85.decode(text))
+        assert socket.get(key) == text
+    socket.curve_serverkey = text
+    assert socket.curve_serverkey == text
 
 
 def test_high_water_marks_together(context: Any, zmq: ModuleType) -> None:

@@ -25,6 +25,9 @@ cdef dict context_options = {name: int(option) for name, option in ContextOption
 cdef enum:
     LONGEST = 4096
     ROUTING_ID = 5
+    CURVE_PUBLICKEY = 48
+    CURVE_SERVERKEY = 50
+    Z85_KEY = 41    # bytes of a key as text, with the 0 at its end: libzmq takes no larger buffer
 
 
 cdef int kind_of(option) except -1:
@@ -49,7 +52,7 @@ cdef object get_option(void *handle, option):
     cdef size_t size
     if kind == BYTES:
         value = as_bytes
-        size = LONGEST
+        size = Z85_KEY if CURVE_PUBLICKEY <= number <= CURVE_SERVERKEY else LONGEST
     elif kind == INT64:
         value = &as_int64
         size = sizeof(int64_t)
