@@ -25,7 +25,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from plan import DESCRIPTORS, LIMITS, OF_LIMIT, OF_OURS, QUICK, TARGETS
+from plan import DESCRIPTORS, LIMITS, OF_LIMIT, OF_OURS, OURS_ALONE, QUICK, TARGETS
 from report import Run, compare, show
 
 HERE = Path(__file__).resolve().parent
@@ -195,6 +195,8 @@ def commands_for(given: argparse.Namespace, name: str, number: int, limit_progra
     worker = [str(HERE / "worker.py"), name, f"--seconds={given.seconds}", f"--limit={give_up}"]
     commands = {side: [python, *worker] for side, python in given.pythons.items() if side != "wheel" or number % 2 == 0}
     of_any = name.partition("-")[2]
+    if of_any in OURS_ALONE:
+        commands = {"ours": commands["ours"]}
     if of_any in LIMITS:
         commands["limit"] = [*limit_program, of_any, str(given.seconds), str(int(give_up))]
     return commands

@@ -44,12 +44,16 @@ OF_LIMIT = {
     "gevent-req-rep-tcp": 0.8,  # in one hub; that of C has two threads
 }
 
+FRONT_ENDS = ("threads", "gevent", "eventlet", "asyncio")
+
 # How many times faster than another workload of ours.
 OF_OURS: list[tuple[str, str, float]] = [
     ("gevent-poller-1000", "gevent-poller-10", 1 / 1.5),
     ("gevent-proxy-green", "gevent-proxy-native", 0.9),
-    # Batches against single calls, at least 1.5: ("gevent-batches-inproc", "gevent-push-pull-inproc", 1.5).
+    *((f"{name}-batches-inproc", f"{name}-push-pull-inproc", 1.5) for name in FRONT_ENDS),
+    *((f"{name}-batches-multipart-4", f"{name}-multipart-4", 1.5) for name in FRONT_ENDS),
 ]
+OURS_ALONE = ("batches-inproc", "batches-multipart-4")  # PyZMQ has nothing of the kind
 
 # Needs so many descriptors, where it needs many.
 DESCRIPTORS = {"router-2000": 4500, "greenlets": 4500, "poller-1000": 2500, "memory": 1500}
@@ -77,4 +81,5 @@ QUICK = (
     "eventlet-router-200",
     "asyncio-push-pull-inproc",
     "asyncio-req-rep-inproc",
+    "gevent-batches-inproc",
 )
