@@ -54,6 +54,41 @@ def test_a_frame_that_cannot_be_made(front_end: FrontEnd) -> None:
     )
 
 
+def test_a_batch_loses_nothing(front_end: FrontEnd) -> None:
+    """A message for which there is no memory stays there, and those before it are returned."""
+    pytest.importorskip("_testcapi")
+    run(
+        front_end,
+        """
+        import _testcapi
+
+        with zmq.Context() as context, context.socket(zmq.PAIR) as a, context.socket(zmq.PAIR) as b:
+            a.bind("inproc://x")
+            b.connect("inproc://x")
+            for multipart in (False, True):
+                sent = [[b"%d" % i, b"x" * i][: 1 + multipart] for i in range(20)]
+                raised = short = 0
+                for n in range(200):
+                    a.send_many(sent, multipart=True)
+                    b.poll(0)
+                    batch = []
+                    _testcapi.set_nomemory(n, n + 1)
+                    try:
+                        batch = b.recv_many(multipart=multipart)
+                    except MemoryError:
+                        raised += 1
+                    finally:
+                        _testcapi.remove_mem_hooks()
+                    short += 0 < len(batch) < len(sent)
+                    got = [message if multipart else [message] for message in batch]
+                    while b.poll(0):
+                        got.append(b.recv_multipart())
+                    assert got == sent, (n, got)
+                assert raised and short, (raised, short)
+        """,
+    )
+
+
 PROGRAM = """
     import _testcapi
     from zmq.utils import jsonapi  # not when there is no memory for it
@@ -134,6 +169,11 @@ CALLS = """{
     "recv_json": (1, lambda: b.recv_json()),
     "recv_multipart": (9, lambda: b.recv_multipart()),
     "recv_multipart, frames": (9, lambda: b.recv_multipart(copy=False)),
+    "send_many": (0, lambda: a.send_many([b"%d" % number])),
+    "send_many, multipart": (0, lambda: a.send_many([[b"%d" % number, large, b"end"]], multipart=True)),
+    "recv_many": (1, lambda: b.recv_many()),
+    "recv_many, frames": (1, lambda: b.recv_many(copy=False)),
+    "recv_many, multipart": (9, lambda: b.recv_many(multipart=True)),
     "Socket.poll": (1, lambda: b.poll(0)),
     "get": (0, lambda: b.get(zmq.EVENTS)),
     "set": (0, lambda: b.set(zmq.LINGER, 0)),

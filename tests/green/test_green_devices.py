@@ -81,7 +81,8 @@ SINK = """
         done.send(b"done")
 """
 # Two proxies: one from tcp to inproc, one from there to tcp. A tick is late by the time for which the hub did not run
-# although its thread could have had a processor: the kernel counts for how long that had to wait for one.
+# although its thread could have had a processor: the kernel counts for how long that had to wait for one. What a host
+# takes from a virtual machine it does not count: two ticks may be disturbed by that.
 RELAYS = """
     import subprocess, sys, time
     sys.path.insert(0, sys.argv[2])
@@ -121,7 +122,7 @@ RELAYS = """
     ]
     front_end.spawn(tick)
     assert done.recv() == b"done"
-    print(len(late), 1000 * max(late))
+    print(len(late), 1000 * sorted(late)[-3])
     context.destroy(linger=0)
     for task in tasks:
         try:

@@ -227,8 +227,8 @@ def interrupt(number: int, call: Callable[[], object]) -> bool:
 
     def trace(frame: FrameType, event: str, _: object) -> Any:
         nonlocal left
-        if frame.f_globals["__name__"].partition(".")[0] in ("asyncio", "selectors"):
-            return None  # it would be broken
+        if frame.f_globals["__name__"].partition(".")[0] not in ("zmq", "eventlet"):
+            return None  # such as asyncio, which would be broken
         frame.f_trace_opcodes = True
         left -= event == "opcode"
         if left < 0:
