@@ -153,11 +153,12 @@ cdef list poll_once(list wanted, timeout):
         for i in range(count):
             if items[i].socket != NULL and has_returned(wanted[i][0], items[i].events):
                 items[i].revents |= ZMQ_POLLIN
-        return [
-            (wanted[i][0] if items[i].socket != NULL else items[i].fd, items[i].revents)
-            for i in range(count)
-            if items[i].revents
-        ]
+        # No comprehensions of what is made for them: where there is no memory for the list, Cython 3.3 frees that twice.
+        ready = []
+        for i in range(count):
+            if items[i].revents:
+                ready.append((wanted[i][0] if items[i].socket != NULL else items[i].fd, items[i].revents))
+        return ready
     finally:
         free(items)
 
@@ -581,13 +582,18 @@ cdef class PollSet:
             raise
         if len(found) > 1:
             found.sort(key=first)
-        ready = [(socket, events) for _, socket, events in found]
+        ready = []
+        for _, socket, events_found in found:
+            ready.append((socket, events_found))
         if self.descriptors:
             ready += self.collect_descriptors()
         return ready
 
     cdef list collect_descriptors(self):
-        return poll_once([(fd, flags) for _, fd, flags in self.descriptors.values()], 0)
+        wanted = []
+        for _, fd, flags in self.descriptors.values():
+            wanted.append((fd, flags))
+        return poll_once(wanted, 0)
 
     cdef list poll(self, get_hub, double timeout):
         """Wait until something is ready or `timeout` seconds, negative for none, are over."""

@@ -1554,6 +1554,8 @@ cdef class Socket:
         cdef Incoming incoming
         cdef zmq_msg_t *msg = &incoming.few[0]
         cdef list messages = []
+        cdef list parts
+        cdef size_t i
         if max < 1:
             raise ValueError(f"max={max}, must be at least 1")
         expect(&incoming, True)
@@ -1569,35 +1571,51 @@ cdef class Socket:
             self.operate(try_recv, &incoming, flags, ZMQ_POLLIN, 1)
         except Again:
             return messages
-        while True:
-            if multipart:
-                messages.append(self.as_parts(&incoming, copy, False))
-            elif incoming.count > 1:
-                error = several_frames(incoming.count)
-                return_message(self.waited(), &incoming, False)
-                if not messages:
-                    raise error
-                break
-            elif copy:
-                messages.append(self.as_bytes(msg))
-            else:
-                messages.append(self.as_frame(msg, False))
-            if len(messages) >= max or self.born != wait.generation:
-                break
-            wait.fuel -= 1
-            if wait.fuel <= 0 and self.get_hub is not None and not flags & ZMQ_DONTWAIT and is_time_to_yield():
-                break
-            expect(&incoming, True)
-            if self.waiter is not None and self.waiter.returned is not None:
-                if try_returned(self.waiter, &incoming) != 0:
+        try:
+            while True:
+                if incoming.count > 1 and not multipart:
+                    error = several_frames(incoming.count)
+                    return_message(self.waited(), &incoming, False)
+                    if not messages:
+                        raise error
                     break
-            else:
-                zmq_msg_init(msg)
-                if zmq_msg_recv(msg, self.handle, ZMQ_DONTWAIT) < 0:
+                if not copy:
+                    messages.append(self.as_parts(&incoming, False, False) if multipart else self.as_frame(msg, False))
+                elif multipart:
+                    parts = []
+                    for i in range(incoming.count):
+                        parts.append(self.bytes_of(&incoming.frames[i]))
+                    messages.append(parts)
+                    release(&incoming)
+                else:
+                    messages.append(self.bytes_of(msg))
+                    zmq_msg_close(msg)
+                incoming.count = 0
+                if len(messages) >= max or self.born != wait.generation:
                     break
-                incoming.count = 1
-                if zmq_msg_more(msg) and try_recv(self.handle, &incoming, ZMQ_DONTWAIT) != 0:
+                wait.fuel -= 1
+                if wait.fuel <= 0 and self.get_hub is not None and not flags & ZMQ_DONTWAIT and is_time_to_yield():
                     break
+                expect(&incoming, True)
+                if self.waiter is not None and self.waiter.returned is not None:
+                    if try_returned(self.waiter, &incoming) != 0:
+                        break
+                else:
+                    zmq_msg_init(msg)
+                    if zmq_msg_recv(msg, self.handle, ZMQ_DONTWAIT) < 0:
+                        break
+                    incoming.count = 1
+                    if zmq_msg_more(msg) and try_recv(self.handle, &incoming, ZMQ_DONTWAIT) != 0:
+                        break
+        except MemoryError:
+            # Too large a message, for example: those before it are not lost with it, nor is it.
+            if copy and incoming.count:
+                try:
+                    return_message(self.waited(), &incoming, False)
+                finally:
+                    release(&incoming)
+            if not messages:
+                raise
         self.operated()
         return messages
 
