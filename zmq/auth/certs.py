@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import zmq
 from zmq.utils import z85
@@ -190,7 +191,8 @@ def key_of(value: str, what: str) -> bytes:
     return key
 
 
-def load_certificate(filename: str | os.PathLike[str]) -> tuple[bytes, bytes | None]:
+# The secret key is None where there is none; but who loads it to use it knows that it is there.
+def load_certificate(filename: str | os.PathLike[str]) -> tuple[bytes, bytes | Any]:
     """Read a certificate.
 
     Parameters

@@ -153,7 +153,7 @@ cdef list poll_once(list wanted, timeout):
         for i in range(count):
             if items[i].socket != NULL and has_returned(wanted[i][0], items[i].events):
                 items[i].revents |= ZMQ_POLLIN
-        # No comprehensions of what is made for them: where there is no memory for the list, Cython 3.3 frees that twice.
+        # No comprehensions of what is made for them: where there is no memory for the list, Cython 3.3 frees it twice.
         ready = []
         for i in range(count):
             if items[i].revents:
