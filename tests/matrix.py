@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -109,7 +110,8 @@ def table(results: dict[tuple[str, str, str], Cells]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--limit", type=float, default=600, metavar="SECONDS", help="for one run (%(default)s)")
+    parser.add_argument("--jobs", type=int, default=2, help="runs at the same time (%(default)s)")
+    parser.add_argument("--limit", type=float, default=1200, metavar="SECONDS", help="for one run (%(default)s)")
     parser.add_argument("--only", choices=HUBS, action="append", help="this front-end (may be repeated)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all counts there")
     parser.add_argument("--select", metavar="EXPRESSION", help="of the tests, as pytest's -k")
@@ -118,24 +120,30 @@ def main() -> int:
 
     results: dict[tuple[str, str, str], Cells] = {}
     wrong: list[str] = []
-    for python in options.pythons:
-        version = version_of(python)
-        for front_end, (_, hubs) in HUBS.items():
-            if options.only and front_end not in options.only:
-                continue
-            for hub in hubs:
-                name = f"Python {version} {front_end} {hub}".strip()
-                print(f"{name:34}", end="", flush=True)
-                begun = time.monotonic()
-                more = ["-k", options.select] if options.select else []
-                cells, failed, output = run(python.absolute(), front_end, hub, options.limit, more)
-                results[version, front_end, hub] = cells
-                counts = [sum(cell[outcome] for cell in cells.values()) for outcome in OUTCOMES]
-                shown = ", ".join(f"{n} {outcome}" for n, outcome in zip(counts, OUTCOMES, strict=True))
-                print(f"{shown}   {time.monotonic() - begun:.0f} s", flush=True)
-                wrong += [f"{name}: {test}" for test in failed]
-                if output:
-                    print(output[-8000:], flush=True)
+    more = ["-k", options.select] if options.select else []
+    runs = [
+        (python.absolute(), version_of(python), front_end, hub)
+        for python in options.pythons
+        for front_end, (_, hubs) in HUBS.items()
+        if not options.only or front_end in options.only
+        for hub in hubs
+    ]
+
+    def one(python: Path, version: str, front_end: str, hub: str) -> None:
+        begun = time.monotonic()
+        cells, failed, output = run(python, front_end, hub, options.limit, more)
+        results[version, front_end, hub] = cells
+        name = f"Python {version} {front_end} {hub}".strip()
+        counts = [sum(cell[outcome] for cell in cells.values()) for outcome in OUTCOMES]
+        shown = ", ".join(f"{n} {outcome}" for n, outcome in zip(counts, OUTCOMES, strict=True))
+        # In one go: others print too.
+        print(f"{name:34}{shown}   {time.monotonic() - begun:.0f} s\n{output[-8000:]}", end="", flush=True)
+        wrong.extend(f"{name}: {test}" for test in failed)
+
+    with ThreadPoolExecutor(options.jobs) as executor:
+        for future in [executor.submit(one, *each) for each in runs]:
+            future.result()
+    results = {each[1:]: results[each[1:]] for each in runs}
     print(f"\n{table(results)}")
     if options.json:
         options.json.write_text(json.dumps([{"run": key, "cells": cells} for key, cells in results.items()], indent=1))
