@@ -89,9 +89,11 @@ def ledger(warm: None) -> Iterator[None]:
     assert plain.green.statistics()["waiting"] == []
     assert plain.green.statistics()["missed"] == missed, "a wake-up was missed"
     end = time.monotonic() + 5
-    # libzmq's reaper closes what belonged to a socket a moment later.
+    # libzmq's reaper closes what belonged to a socket a moment later; what a thread held that has only just ended is free
+    # a moment later too.
     while len(descriptors()) > len(before) and time.monotonic() < end:
         time.sleep(0.005)
+        gc.collect()
     left = descriptors()
     assert len(left) <= len(before), f"left open: {[name for name in left if name not in before]}"
 

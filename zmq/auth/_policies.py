@@ -87,7 +87,7 @@ class WatchedFile(Generic[T]):
             self.stamp, self.value = None, self.nothing
             problem = problem_of(self.path, error)
             if problem != self.problem:
-                self.log.error("nobody is let in, as a file can't be read: %s", error)
+                self.log.error("nobody is let in, as a file can't be read: %s", str(error))
             self.problem = problem
         else:
             self.problem = None

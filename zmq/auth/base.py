@@ -326,10 +326,11 @@ class Authenticator:
         try:
             reply = await self._decide(msg)
         except _zap.MalformedRequest as error:
-            self.log.error("a malformed ZAP request: %s", error)
+            self.log.error("a malformed ZAP request: %s", str(error))
             reply = [b"400", b"malformed request", b"", b""]
         except Denied as error:
-            self.log.info("%s", error)
+            # Not the error itself: who keeps the record would keep its traceback, and the password there, with it.
+            self.log.info("%s", str(error))
             reply = [b"400", DENIED.encode(), b"", b""]
         except self._errors:
             self.log.error("a ZAP request could not be answered", exc_info=True)
