@@ -1,11 +1,13 @@
 /* What libzmq itself reaches, without Python: limit NAME [SECONDS [LIMIT]] does what the workload of that name does,
-   with plain blocking calls in two threads, or in two processes where the name ends in -2p, and prints the line that
-   worker.py prints. Built and run by bench.py. */
+   with plain blocking calls in two threads, or in two processes where the name ends in -2p, or in one thread where
+   sockets are polled, and prints the line that worker.py prints. Built and run by bench.py. */
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -251,6 +253,69 @@ static void req_rep(const char *endpoint, int each)
     zmq_close(socket_of_runs);
 }
 
+/* One operation: a send to one of `count` sockets, a look at who has rung, and the recv, by the calls that cannot be done
+   without: EVENTS of the one that rang, and EVENTS of the one before, for it tells of what comes only when it was seen
+   to be empty. */
+static struct {
+    void *push, *pull;
+} pairs[1000];
+static int count_of_pairs, bells;
+
+static int events_of(void *socket)
+{
+    int events;
+    size_t length = sizeof events;
+    require(zmq_getsockopt(socket, ZMQ_EVENTS, &events, &length) == 0, "events");
+    return events;
+}
+
+static double run_of_polls(long count)
+{
+    char message[SIZE] = "";
+    struct epoll_event rung[2];
+    double start = now();
+    for (long i = 0, at = 0, before = -1; i < count; i++, before = at, at = (at + 389) % count_of_pairs) {
+        require(zmq_send(pairs[at].push, message, SIZE, ZMQ_DONTWAIT) == SIZE, "send");
+        int found = epoll_wait(bells, rung, 2, 0);
+        if (before >= 0 && before != at)
+            require(events_of(pairs[before].pull) == 0, "nothing");
+        require(found == 1 && rung[0].data.u32 == (unsigned)at && events_of(pairs[at].pull) & ZMQ_POLLIN, "news");
+        require(zmq_recv(pairs[at].pull, message, SIZE, ZMQ_DONTWAIT) == SIZE, "recv");
+    }
+    for (int i = 0; i < count_of_pairs; i++)
+        events_of(pairs[i].pull);
+    return now() - start;
+}
+
+static void poll_many(int count)
+{
+    struct epoll_event event = {EPOLLIN | EPOLLET, {0}};
+    size_t length = sizeof event.data.fd;
+    int bell;
+    char endpoint[256];
+    count_of_pairs = count;
+    bells = epoll_create1(0);
+    require(bells >= 0, "epoll");
+    for (int i = 0; i < count; i++) {
+        pairs[i].pull = open_socket(context, ZMQ_PULL, SIZE);
+        pairs[i].push = open_socket(context, ZMQ_PUSH, SIZE);
+        snprintf(endpoint, sizeof endpoint, "inproc://limit-%d", i);
+        require(zmq_bind(pairs[i].pull, endpoint) == 0, "bind");
+        require(zmq_connect(pairs[i].push, endpoint) == 0, "connect");
+        require(zmq_getsockopt(pairs[i].pull, ZMQ_FD, &bell, &length) == 0, "bell");
+        event.data.u32 = (unsigned)i;
+        require(epoll_ctl(bells, EPOLL_CTL_ADD, bell, &event) == 0, "epoll");
+        events_of(pairs[i].pull);
+    }
+    epoll_wait(bells, &event, 1, 0);
+    print(cost(run_of_polls, seconds));
+    for (int i = 0; i < count; i++) {
+        zmq_close(pairs[i].push);
+        zmq_close(pairs[i].pull);
+    }
+    close(bells);
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -259,6 +324,7 @@ int main(int argc, char **argv)
     int limit = argc > 3 ? atoi(argv[3]) : 60, status = 0;
     pid_t child = 0;
     pthread_t sender;
+    struct rlimit descriptors;
     if (argc > 2)
         seconds = atof(argv[2]);
     require(seconds > 0 && limit > 0, "SECONDS and LIMIT must be positive");
@@ -269,7 +335,11 @@ int main(int argc, char **argv)
         child = fork();
     require(child >= 0, "fork");
     alarm((unsigned)limit);
+    getrlimit(RLIMIT_NOFILE, &descriptors);
+    descriptors.rlim_cur = descriptors.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &descriptors);
     context = zmq_ctx_new();
+    zmq_ctx_set(context, ZMQ_MAX_SOCKETS, 8192);
     if (processes == 2 && child == 0) {
         close(orders[1]);
         send_orders(context);
@@ -293,6 +363,8 @@ int main(int argc, char **argv)
         req_rep("tcp://127.0.0.1:*", 1);
     else if (strcmp(name, "proxy-native") == 0)
         proxy();
+    else if (strncmp(name, "poller-", 7) == 0 && atoi(name + 7) > 0 && atoi(name + 7) <= LENGTH(pairs))
+        poll_many(atoi(name + 7));
     else {
         fprintf(stderr, "limit: nothing is called '%s'\n", name);
         _exit(2);

@@ -37,6 +37,7 @@ LIMITS = (
     "proxy-native",
     "latency-tcp",
     "sizes-tcp-2p",
+    *(f"poller-{count}" for count in (10, 100, 400, 1000)),
 )
 OF_LIMIT = {
     "gevent-push-pull-tcp-2p": 0.9,
