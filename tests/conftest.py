@@ -89,8 +89,7 @@ def ledger(warm: None) -> Iterator[None]:
     assert plain.green.statistics()["waiting"] == []
     assert plain.green.statistics()["missed"] == missed, "a wake-up was missed"
     end = time.monotonic() + 5
-    # libzmq's reaper closes what belonged to a socket a moment later; what a thread held that has only just ended is free
-    # a moment later too.
+    # A moment later libzmq's reaper closes what belonged to a socket, and what a thread held that has just ended is free.
     while len(descriptors()) > len(before) and time.monotonic() < end:
         time.sleep(0.005)
         gc.collect()
