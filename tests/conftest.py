@@ -89,7 +89,7 @@ def ledger(warm: None) -> Iterator[None]:
     assert plain.green.statistics()["waiting"] == []
     assert plain.green.statistics()["missed"] == missed, "a wake-up was missed"
     end = time.monotonic() + 5
-    # A moment later libzmq's reaper closes what belonged to a socket, and what a thread held that has just ended is free.
+    # A moment later what belonged to a socket is closed by the reaper, and what a thread held that just ended is free.
     while len(descriptors()) > len(before) and time.monotonic() < end:
         time.sleep(0.005)
         gc.collect()
