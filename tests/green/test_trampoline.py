@@ -117,7 +117,8 @@ def test_an_error_of_the_hub_is_shown_and_stops_nobody(
 
     def fail(timer: Timer) -> None:
         cancel(timer)
-        raise LookupError("a timer")
+        if timer.keep:
+            raise LookupError("a timer")
 
     monkeypatch.setattr(Timer, "cancel", fail)
     monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
@@ -290,6 +291,7 @@ def test_time_runs_out(world: World) -> None:
     (timer,) = [timer for timer in world.hub.timers if timer.keep]
     world.hub.expire(timer)
     assert isinstance(task.error, zmq.Again)
+    world.hub.settle()
     assert world.hub.timers == [] and world.hub.armed == []
     a.send(b"1")
     assert b.recv() == b"1"
@@ -304,6 +306,20 @@ def test_time_runs_out_for_one_that_is_chosen(world: World) -> None:
     world.hub.expire(timer)
     world.hub.settle()
     assert task.result == b"1"
+
+
+def test_the_alarm_is_set_once_for_those_who_park_in_a_row(world: World) -> None:
+    """And cancelled when the hub runs while nobody is parked."""
+    a, b = world.pair()
+    alarms = []
+    for _ in range(3):
+        task = spawn(b.recv)
+        alarms += [timer for timer in world.hub.timers if timer not in alarms]
+        a.send(b"1")
+        assert world.hub.fire() and task.result == b"1"
+    assert world.hub.timers == alarms and len(alarms) == 1
+    world.hub.settle()
+    assert world.hub.timers == []
 
 
 def test_no_timer_without_a_wait(world: World) -> None:

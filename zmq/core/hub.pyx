@@ -149,11 +149,20 @@ cdef class Hub:
 
     cdef int unwatch(self, waiter) except -1:
         self.watched.discard(waiter)
+        if not self.watched and self.alarm is not None and not self.tidying:
+            # Often the next one parks before the hub runs: an alarm that is set and cancelled each time costs more than
+            # the rest of a park.
+            self.call_soon(self.tidy)
+            self.tidying = True
+        return 0
+
+    def tidy(self):
+        """Cancel the alarm if nobody is parked any more."""
+        self.tidying = False
         if self.alarm is not None and not self.watched:
             alarm = self.alarm
             self.alarm = None
             alarm.cancel()
-        return 0
 
     def sweep(self):
         """Look for readiness that nobody was told of; there should be none."""
