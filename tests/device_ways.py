@@ -62,7 +62,8 @@ class Way:
 
     def pause(self) -> None:
         """Let others run for a moment, where the device runs."""
-        (time.sleep if self.in_a_thread else self.front_end.sleep)(0.005)
+        # The hub that a forked process inherits may not run there: that depends on who was forked before.
+        (time.sleep if self.in_a_thread or self.in_a_process else self.front_end.sleep)(0.005)
 
     def named(self, kind: str) -> Any:
         """Return the class of a kind of device: "Device", "Proxy", "ProxySteerable" or "MonitoredQueue"."""
