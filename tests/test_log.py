@@ -198,11 +198,12 @@ def test_exceptions(make: Callable[..., Scene]) -> None:
 def test_formatters(make: Callable[..., Scene]) -> None:
     scene = make()
     handler, logger = scene.handler, scene.logger
+    logger.setLevel(1)
 
     def texts() -> list[str]:
         found = []
         for level in (5, 10, 15, 20, 35, 60):
-            logger._log(level, "x", ())
+            logger.log(level, "x")
             found.append(scene.got()[1])
         return [text.replace(f"test_log.py:{logger_line}", "here") for text in found]
 
