@@ -68,6 +68,9 @@ class GreenFrontEnd(FrontEnd, Protocol):
 
     #: The framework's module.
     framework: ModuleType
+    #: Whether what a greenlet holds is freed when it is killed, though the collector has looked at it before; gevent on
+    #: Python 3.10 never does.
+    frees_killed: bool
     #: The framework's own, raised in the greenlet that is inside of it.
     Timeout: Callable[..., Any]
 
@@ -179,6 +182,7 @@ class Gevent:
     forks_quietly = True
     counts_past_1023 = True
     shares_sockets = True
+    frees_killed = sys.version_info >= (3, 11)
     framework = gevent
     zmq = zmq.green
     Event = gevent.event.Event
@@ -279,6 +283,7 @@ class Eventlet:
     forks_quietly = os.environ.get("EVENTLET_HUB") != "asyncio" or sys.version_info[:2] != (3, 12)
     counts_past_1023 = os.environ.get("EVENTLET_HUB") != "selects"
     shares_sockets = True
+    frees_killed = sys.version_info >= (3, 11)
     framework = eventlet
     zmq = zmq.eventlet
     Event = EventletEvent

@@ -38,8 +38,8 @@ def is_module(name: str) -> bool:
 def missing(module: Any, entry: str) -> str:
     """Tell what is wrong with one name; the empty string when nothing is."""
     name, _, rest = entry.partition("(")
-    if name.startswith("ZMQEventLoop."):
-        # Inherited from asyncio: each version of Python has its own.
+    if name.startswith(("ZMQEventLoop.", "ForwardServer.allow_")):
+        # Inherited: each version of Python has its own.
         return ""
     found = module
     for part in name.split("."):

@@ -94,6 +94,8 @@ def test_sockets_that_nobody_waits_on_arm_nothing(pair: Pair, zmq: ModuleType, g
 def test_a_socket_is_watched_only_while_somebody_waits(
     pair: Pair, zmq: ModuleType, green: GreenFrontEnd, wait: str
 ) -> None:
+    if wait == "Poller.poll of many" and not green.frees_killed:
+        pytest.skip("the epoll set of a greenlet that was killed is never closed")
     socket, peer = pair(hwm=2)
     filled = fill(socket)
     call = WAITS[wait](socket, zmq)

@@ -54,7 +54,14 @@ esac
 case $SSH_ASKPASS_PROMPT in
 ?*) exit 1 ;;
 esac
-exec cat "${0%/*}/password"
+# One line: it may be offered again before this has ended. And none, where it was offered to the one who asked before.
+while [ -p "${0%/*}/password" ]; do
+    if IFS= read -r password <"${0%/*}/password"; then
+        printf '%s\\n' "$password"
+        exit
+    fi
+done 2>/dev/null
+exit 1
 """
 
 #: The longest path that leaves ssh room to make a socket and rename it, in bytes.
@@ -96,9 +103,11 @@ class Password:
 
     def withdraw(self) -> None:
         """Let nobody wait for it any more."""
-        os.close(os.open(self.pipe, os.O_RDWR | os.O_NONBLOCK))
+        # Nobody can come after it has gone, and who was there before hears that it has.
+        descriptor = os.open(self.pipe, os.O_RDWR | os.O_NONBLOCK)
         os.unlink(self.pipe)
         os.unlink(self.program)
+        os.close(descriptor)
 
 
 def where(server: Server, keyfile: str | None) -> list[str]:
