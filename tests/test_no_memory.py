@@ -62,6 +62,7 @@ def test_a_batch_loses_nothing(front_end: FrontEnd) -> None:
         """
         import _testcapi
 
+        zmq.set_budget(0)  # nobody has to have a turn meanwhile: a hub has no memory either
         with zmq.Context() as context, context.socket(zmq.PAIR) as a, context.socket(zmq.PAIR) as b:
             a.bind("inproc://x")
             b.connect("inproc://x")
@@ -92,6 +93,8 @@ def test_a_batch_loses_nothing(front_end: FrontEnd) -> None:
 PROGRAM = """
     import _testcapi
     from zmq.utils import jsonapi  # not when there is no memory for it
+
+    zmq.set_budget(0)
 
     context = zmq.Context()
     a, b = context.socket(zmq.PAIR), context.socket(zmq.PAIR)

@@ -162,6 +162,8 @@ def test_a_handler_that_raises_loses_no_message(front_end: FrontEnd, form: str) 
 
 
 def test_a_handler_that_raises_tears_no_message_that_is_sent(front_end: FrontEnd) -> None:
+    if not front_end.stands_handlers:
+        pytest.skip("the framework would break")
     run(
         front_end,
         """
