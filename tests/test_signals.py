@@ -94,7 +94,8 @@ def test_polls_and_time_outs_are_kept_under_a_storm(front_end: FrontEnd) -> None
                 before, start = hits, time.monotonic()
                 wait()
                 elapsed = time.monotonic() - start
-                assert 0.2985 < elapsed < 0.6, elapsed
+                # One that began anew with every signal would never end.
+                assert 0.2985 < elapsed < 5, elapsed
                 assert hits > before + 5
             source.kill()
             source.wait()
