@@ -381,6 +381,8 @@ def test_it_is_changed_while_it_runs(kit: Kit, auth: Any, front_end: FrontEnd) -
 
 
 def test_a_forked_child_leaves_it_alone(front_end: FrontEnd) -> None:
+    if not front_end.forks_quietly:
+        pytest.skip("the framework prints an error")
     run(
         front_end,
         """
