@@ -204,6 +204,10 @@ class Tunnels:
             tunnel = _openssh.open_tunnel([lport] if lport else free_ports(), remote, *rest)
         return f"tcp://127.0.0.1:{tunnel.port}", tunnel
 
+    def _open_at(self, lport: int, rport: int, remoteip: str, *rest: Any) -> Tunnel:
+        remote = _names.check_remote(remoteip), _names.check_port("rport", rport)
+        return self._open(_names.check_port("lport", lport), remote, *rest)[1]
+
     def openssh_tunnel(
         self,
         lport: int,
@@ -235,9 +239,7 @@ class Tunnels:
         SSHException, TypeError, ValueError
             As in `open_tunnel`; SSHException too when the port is taken.
         """
-        remote = _names.check_remote(remoteip), _names.check_port("rport", rport)
-        lport = _names.check_port("lport", lport)
-        return self._open(lport, remote, server, keyfile, password, False, timeout)[1]
+        return self._open_at(lport, rport, remoteip, server, keyfile, password, False, timeout)
 
     ssh_tunnel = openssh_tunnel
 
@@ -272,9 +274,7 @@ class Tunnels:
         ImportError
             paramiko is not installed.
         """
-        remote = _names.check_remote(remoteip), _names.check_port("rport", rport)
-        lport = _names.check_port("lport", lport)
-        return self._open(lport, remote, server, keyfile, password, True, timeout)[1]
+        return self._open_at(lport, rport, remoteip, server, keyfile, password, True, timeout)
 
     def try_passwordless_ssh(self, server: str, keyfile: Path | None = None, paramiko: bool | None = None) -> bool:
         """Tell whether a server lets you in without a password, so that you need not ask for one.
