@@ -78,6 +78,28 @@ def recv_that_waits(module: ModuleType, count: Count) -> None:
         count(run)
 
 
+def round_trip(module: ModuleType, count: Count) -> None:
+    with module.Context() as context:
+        server, client = context.socket(zmq.REP), context.socket(zmq.REQ)
+        server.bind("inproc://round-trip")
+        client.connect("inproc://round-trip")
+
+        def serve() -> None:
+            while True:
+                server.send(server.recv())
+
+        def ask(operations: int) -> None:
+            for _ in range(operations):
+                client.send(PAYLOAD)
+                client.recv()
+
+        serving = gevent.spawn(serve)
+        count(lambda operations: gevent.spawn(ask, operations).join())
+        serving.kill()
+        server.close(linger=0)
+        client.close(linger=0)
+
+
 def poll_of_100(module: ModuleType, count: Count) -> None:
     with pairs(module, 100) as sockets:
         poller = module.Poller()
@@ -126,6 +148,7 @@ PATHS: dict[str, tuple[Callable[[ModuleType, Count], None], ModuleType]] = {
     "green send and recv": (send_and_recv, zmq.green),
     "green send_multipart and recv_multipart, 4 frames": (multipart, zmq.green),
     "green recv that waits for another greenlet's send": (recv_that_waits, zmq.green),
+    "green REQ and REP": (round_trip, zmq.green),
     "send, poll of 100, recv": (poll_of_100, zmq),
     "green send, poll of 100, recv": (poll_of_100, zmq.green),
     "asyncio send and recv": (asyncio_recv, zmq.asyncio),

@@ -80,6 +80,7 @@ MISTAKES = [
     mistake("NOTIFY_FIRST", "sender sleeps on"),
     mistake("VAIN_ALONE", "sender sleeps on"),
     mistake("SWITCH_AT_ONCE", "message lost"),
+    mistake("NO_LOOK", "receiver sleeps on", callers=2),
     mistake("LEFT_ARMED", "armed and parked differ"),
     mistake("LEFT_PARKED", "parked after the end"),
     mistake("SET_UNTOLD", "set sleeps on", callers=1, senders=0, sets=2, pollers=0),

@@ -1,5 +1,5 @@
 /* How greenlets that wait for one 0MQ socket are woken: a model of zmq/core/trampoline.pyx, and of what calls it in
-   socket.pyx and poll.pyx. The invariants I1 to I9 are those at the top of trampoline.pyx.
+   socket.pyx and poll.pyx. The invariants I1 to I10 are those at the top of trampoline.pyx.
 
    `make model` has SPIN search every state. README.md says what is modelled, what is left out, and what the mistakes
    do that can be switched on here. Names are those of the sources; "= name" says which function a part stands for.
@@ -241,6 +241,9 @@ byte state[GREENLETS];
 bool inside[GREENLETS];         /* switched out */
 bool thrown[GREENLETS];         /* something was thrown into it: a time-out of the framework, a kill */
 
+bool unheard;                   /* Trampoline.unheard: somebody parked without an attempt */
+bool looking;                   /* call_soon(on_unheard) */
+
 byte interest = SETS;           /* Waiter.interest: turns and subscriptions */
 byte parked;                    /* Trampoline.parked: turns */
 bool closed;                    /* Trampoline.handle is NULL */
@@ -331,6 +334,7 @@ inline changed() {
 		:: out -> choose_head(senders)
 		:: else
 		fi;
+		unheard = false;
 		in = false;
 		out = false
 	}
@@ -480,7 +484,7 @@ inline attempt() {
 /* = Socket.operate, operate_parked */
 proctype caller(byte me; bool sends; chan queue) {
 	byte err;
-	bool in, out, nowait, there_was_room, EAGAIN_with_room_there;
+	bool in, out, nowait, there_was_room, EAGAIN_with_room_there, message_lost;
 end_outside:
 	atomic {
 		running == me;
@@ -488,10 +492,18 @@ end_outside:
 		:: nowait = true
 		:: nowait = false
 		fi;
-		/* = must_queue */
 		if
+		/* = must_queue */
 		:: !nowait && len(queue) > 0 -> join(queue); goto wait
-		:: else
+		/* = Trampoline.hands_over, partner_turn: a receiver switches to the partner before it makes an attempt. */
+		:: !nowait && !sends && interest == 0 ->
+			join(queue);
+			unheard = true;
+#ifndef NO_LOOK
+			looking = true;
+#endif
+			goto wait
+		:: nowait || len(queue) == 0
 		fi
 	};
 	attempt();
@@ -530,6 +542,7 @@ end_parked:
 	:: err == AGAIN ->
 		/* = Parked.again */
 		state[me] = PARKED;
+		unheard = false;
 #if !defined(VAIN_ALONE) && !defined(OWN_WATCHER)
 		if
 		:: interest > 1 -> read_events(); changed()
@@ -560,7 +573,8 @@ over:
 		if
 		:: err == DONE && !sends ->
 			/* Taken and returned one at a time, in the order of the pipe, each once. */
-			assert(in_hand == 1);
+			message_lost = (in_hand != 1);
+			assert(!message_lost);
 			in_hand = 0
 		:: else
 		fi;
@@ -831,6 +845,13 @@ end_loop:
 			greenlet = 0
 		}
 
+	/* Another callback = Trampoline.on_unheard. It may come before those that were there first. */
+	:: d_step { running == HUB && looking -> looking = false; running = CALLBACK };
+		if
+		:: unheard && parked > 0 && !closed -> answer()
+		:: else -> running = HUB
+		fi
+
 	/* The descriptor is readable = Trampoline.on_readable */
 	:: d_step { running == HUB && armed && bell -> printf("the descriptor is readable\n"); running = CALLBACK };
 #ifdef OWN_WATCHER
@@ -880,7 +901,19 @@ end_loop:
 	of_its_own_accord(SET(1))
 #endif
 #if SETS == 0 && !defined(OWN_WATCHER)
-	/* A greenlet that parks on another socket looks at this one = Trampoline.partner_turn */
+	/* A greenlet that parks on another socket takes it for granted that there is a message = Trampoline.partner_turn */
+	:: d_step { running == HUB && !closed && len(receivers) > 0 ->
+			receivers?<who>;
+			if
+			:: inside[who] && state[who] == PARKED ->
+				printf("a partner switches to <%d>\n", who);
+				state[who] = CHOSEN;
+				running = who
+			:: else
+			fi;
+			who = 0
+		} moved
+	/* ... or looks at this one. */
 	:: d_step { running == HUB && !closed && parked > 0 -> printf("a partner looks\n"); running = CALLBACK };
 		answer() moved
 #endif
@@ -900,7 +933,7 @@ progress:
    The guards below are false in every state that can be reached. */
 
 /* The hub sleeps: nothing moves unless the I/O thread does, or a greenlet or a timer of its own accord. */
-#define at_rest (running == HUB && len(soon) == 0 && !(armed && bell) && sets_at_rest)
+#define at_rest (running == HUB && len(soon) == 0 && !looking && !(armed && bell) && sets_at_rest)
 #if SETS == 0
 #define sets_at_rest true
 #define sets_parked false

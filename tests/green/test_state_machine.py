@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 import zmq
 from fake_hub import FakeHub, Killed, Task, green, spawn
 from zmq.core import hub as core_hub
-from zmq.core.trampoline import get_budget, set_budget, statistics
+from zmq.core.trampoline import _set_sure, get_budget, set_budget, statistics
 
 sides = st.integers(0, 1)
 picks = st.integers(0, 20)
@@ -37,6 +37,8 @@ class Waiting(RuleBasedStateMachine):
         self.Context, _, self.Poller = green(self.hub)
         self.context = self.Context()
         self.context.linger = 0
+        # Two who talk to each other soon do so without their bells.
+        self.sure = _set_sure(1)
         self.missed = core_hub.missed()
         self.serial = itertools.count()
         self.sockets: list[zmq.Socket] = []
@@ -124,6 +126,35 @@ class Waiting(RuleBasedStateMachine):
             self.sockets[side].rcvtimeo = 1000 if timed else -1
             self.receivers[side].append(spawn(self.sockets[side].recv_multipart))
             self.collect()
+
+    @rule(rounds=st.integers(3, 12))
+    def rally(self, rounds: int) -> None:
+        """Have both sides talk to each other, if nobody else does."""
+        if all(self.can_send) and all(self.can_receive) and not self.waiting() and not any(self.flying):
+            players = [spawn(self.play, side, rounds) for side in (0, 1)]
+            self.sockets[0].send(b"ball")
+            self.hub.settle()
+            assert all(player.done and player.error is None for player in players)
+            assert self.sockets[1].recv(zmq.NOBLOCK) == b"ball"
+
+    def play(self, side: int, rounds: int) -> None:
+        for _ in range(rounds):
+            self.sockets[side].send(self.sockets[side].recv())
+
+    @rule(side=sides, served=st.booleans())
+    def ask(self, side: int, served: bool) -> None:
+        """Send and receive in one task, which may park before it has looked whether a message is there."""
+        if self.can_send[side] and self.can_receive[side]:
+            if served:
+                self.receive(1 - side, False)
+            message = self.message(1)
+            self.receivers[side].append(spawn(self.send_and_receive, side, message))
+            self.collect()
+
+    def send_and_receive(self, side: int, message: list[bytes]) -> list[bytes]:
+        self.sockets[side].send(message[0], zmq.NOBLOCK)
+        self.accepted(side, message)
+        return self.sockets[side].recv_multipart()
 
     @rule(side=sides, count=frames)
     def send_at_once(self, side: int, count: int) -> None:
@@ -242,6 +273,7 @@ class Waiting(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         set_budget(self.budget)
+        _set_sure(self.sure)
         if self.sockets:
             try:
                 self.end()

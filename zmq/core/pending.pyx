@@ -181,7 +181,7 @@ cdef enqueue(Pending pending, Trampoline trampoline, get_hub, int events, bytes 
         trampoline.notify()
     # The first to be told.
     pending.future.add_done_callback(pending.forget)
-    partner = trampoline.partner_turn()
+    partner = trampoline.partner_turn(False)
     if partner is not None:
         # What usually rings next rings already: settle that future before the loop looks at descriptors.
         partner.resume()

@@ -20,6 +20,7 @@ cdef class Socket:
     cdef int overrides      # which methods a subclass replaced
     cdef int message        # whether a message was begun with SNDMORE and not ended
     cdef bint answers       # the thread had to wait for what was received last
+    cdef bint spoke         # a message was sent last, and the waiter trusts that it is answered
     cdef bint drops
     cdef object monitor_socket
     cdef public object context
@@ -31,7 +32,7 @@ cdef class Socket:
     cdef int operate(self, attempt_t attempt, void *transfer, int flags, int events, int cost) except -1
     cdef int would_block(self, attempt_t attempt, void *transfer, int flags, int events) except -1
     cdef double patience(self, void *transfer, int events) noexcept
-    cdef int operate_parked(self, attempt_t attempt, void *transfer, int flags, int events, bint tried) except -1
+    cdef int operate_parked(self, attempt_t attempt, void *transfer, int flags, int events, int first) except -1
     cdef int operate_blocked(self, attempt_t attempt, void *transfer, int flags, int events) except -1
     cdef int give_up(self, Outgoing *out) noexcept
     cdef int attempt_again(self, attempt_t attempt, void *transfer, int events, bint tried) noexcept

@@ -118,6 +118,11 @@ cdef enum:
     BEGUN = 1
     DROPPED = 2         # the pipe died; what comes until the last frame is dropped
 
+    # How `Socket.operate_parked` begins.
+    ATTEMPT_FIRST = 0
+    ATTEMPTED = 1
+    PARK_FIRST = 2
+
     # Parts that need no allocation.
     FEW = 4
 
@@ -209,6 +214,7 @@ cdef inline void sent(Socket socket, int more) noexcept:
     """One frame, or a message that ends with or without SNDMORE, is on its way."""
     if not more:
         socket.message = WHOLE
+        socket.spoke = socket.waiter is not None and socket.waiter.trusts
     elif socket.message == WHOLE:
         socket.message = BEGUN
 
@@ -832,7 +838,11 @@ cdef class Socket:
             self.usable()
             waiter = self.waiter
         if waiter is not None and waiter.interest:
-            return self.operate_parked(attempt, transfer, flags, events, False)
+            return self.operate_parked(attempt, transfer, flags, events, ATTEMPT_FIRST)
+        if self.spoke and events == ZMQ_POLLIN:
+            self.spoke = False
+            if not flags & ZMQ_DONTWAIT and waiter.hands_over():
+                return self.operate_parked(attempt, transfer, flags, events, PARK_FIRST)
         if self.answers and events == ZMQ_POLLOUT:
             # Another thread of this process may be waiting for just this: let it run as soon as it is woken.
             self.answers = False
@@ -857,7 +867,7 @@ cdef class Socket:
             return self.give_up(<Outgoing *> transfer)
         if self.get_hub is None:
             return self.operate_blocked(attempt, transfer, flags, events)
-        return self.operate_parked(attempt, transfer, flags, events, True)
+        return self.operate_parked(attempt, transfer, flags, events, ATTEMPTED)
 
     cdef int operate_blocked(self, attempt_t attempt, void *transfer, int flags, int events) except -1:
         """The operation in a plain thread: libzmq waits, without the GIL."""
@@ -910,10 +920,10 @@ cdef class Socket:
         zmq_getsockopt(self.handle, ZMQ_RCVTIMEO if events == ZMQ_POLLIN else ZMQ_SNDTIMEO, &milliseconds, &size)
         return milliseconds
 
-    cdef int operate_parked(self, attempt_t attempt, void *transfer, int flags, int events, bint tried) except -1:
+    cdef int operate_parked(self, attempt_t attempt, void *transfer, int flags, int events, int first) except -1:
         """The operation where somebody waits in a hub, or this caller will.
 
-        `tried` says that the first attempt was just made, with nobody waiting.
+        `first` says whether the first attempt was just made, with nobody waiting, or should be left out.
         """
         cdef Waiter waiter = self.waiter
         cdef Turn turn
@@ -928,7 +938,7 @@ cdef class Socket:
             out = <Outgoing *> transfer
             route = zmq_msg_data(&out.parts[0].msg)
             route_size = zmq_msg_size(&out.parts[0].msg)
-        if not tried and (
+        if first == ATTEMPT_FIRST and (
             flags & ZMQ_DONTWAIT
             or self.message == BEGUN
             or not waiter.must_queue(events, route, route_size)
@@ -950,8 +960,11 @@ cdef class Socket:
             return self.operate_blocked(attempt, transfer, flags, events)
         milliseconds = self.patience(transfer, events)
         if milliseconds == 0:
+            if first == PARK_FIRST:
+                return self.operate(attempt, transfer, flags | ZMQ_DONTWAIT, events, 0)
             raise Again()
         turn = waiter.join(self.get_hub, events, route, route_size, milliseconds / 1000)
+        turn.untried = first == PARK_FIRST
         try:
             if waiter.interest > 1:
                 # Not before this one has joined: who reads EVENTS for the others may still the bell for itself.
@@ -1420,7 +1433,7 @@ cdef class Socket:
         cdef Incoming incoming
         cdef zmq_msg_t *msg = &incoming.few[0]
         cdef bint in_vain = False
-        if copy is True and is_unobserved(self, flags):
+        if copy is True and not self.spoke and is_unobserved(self, flags):
             zmq_msg_init(msg)
             if zmq_msg_recv(msg, self.handle, flags | ZMQ_DONTWAIT) >= 0:
                 return self.as_bytes(msg)

@@ -23,6 +23,7 @@ cdef class Parked(Turn):
     cdef readonly double since
     cdef int state
     cdef bint inside
+    cdef Trampoline guessed_by  # which one woke it without a look at the bell
     cdef Parked before
     cdef Parked after
 
@@ -63,7 +64,9 @@ cdef class Trampoline(Waiter):
     cdef bint trying        # somebody who waits makes another attempt
     cdef Parked first       # whom it will switch to last
     cdef Trampoline partner  # whose bell rang when somebody had parked here
-    cdef int trust          # how often in a row
+    cdef int trust          # how often in a row; less than 0 after a look at it in vain
+    cdef bint unheard       # somebody parked without an attempt: the bell may be still with a message there
+    cdef Hub looking_in     # the hub that will call `on_unheard`
     cdef bint routed        # POLLOUT says nothing about a certain message
     cdef bint routes        # the first frame names the peer
     cdef Queue receivers
@@ -77,7 +80,8 @@ cdef class Trampoline(Waiter):
     cdef bint missed(self, int mask) noexcept
     cdef Parked answer(self)
     cdef void learn(self) noexcept
-    cdef Parked partner_turn(self)
+    cdef Parked partner_turn(self, bint untried)
+    cdef void distrust(self, int debt) noexcept
     cdef void stilled(self, int events) noexcept
     cdef void changed(self, int events, bint look) noexcept
     cdef Queue queue_of(self, int events)
@@ -91,6 +95,7 @@ cdef class Trampoline(Waiter):
     cdef void look_again(self) noexcept
     cpdef on_readable(self)
     cpdef on_look(self)
+    cpdef on_unheard(self)
     cdef int subscribe(self, Subscription subscription) except -1
     cdef void unsubscribe(self, Subscription subscription) noexcept
     cdef int arm_for(self, Subscription subscription, get_hub) except -1

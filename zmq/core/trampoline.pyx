@@ -30,6 +30,7 @@ I6  First come, first served; one is woken per readiness.
 I7  Only the trampoline reads ZMQ_FD.
 I8  A socket belongs to no hub until somebody waits on it.
 I9  Nothing is armed when nobody waits, and no timer runs but for those who wait.
+I10 Where somebody parked without an attempt before, EVENTS is read before the hub sleeps.
 
 When POLLOUT lies
 -----------------
@@ -110,6 +111,10 @@ cdef double monotonic() noexcept nogil:
 cdef enum:
     FUEL = 64           # transfers between two looks at the clock
     HANDOVERS = 32      # switches past the hub in a row
+    DEBT = 16           # times that the hub must find a partner before one is looked at that was looked at in vain
+
+# Handovers to the same partner, until they are made without an attempt before.
+cdef int sure = 8
 
 cdef double HANDOVER_SECONDS = 0.001
 cdef double FIRST_LOOK = 0.001
@@ -184,6 +189,14 @@ def set_budget(double seconds):
     budget = seconds
 
 
+def _set_sure(int handovers):
+    """For tests that cannot wait until two sockets trust each other; return what was set before."""
+    global sure
+    before = sure
+    sure = handovers
+    return before
+
+
 cdef class Parked(Turn):
     """A greenlet that waits for one socket."""
 
@@ -194,15 +207,21 @@ cdef class Parked(Turn):
         while self.state == PARKED:
             self.inside = True
             try:
-                next = self.owner.partner_turn()
-                if next is None:
-                    self.hub.park()
-                else:
+                next = self.owner.partner_turn(self.untried)
+                if next is not None:
                     next.resume()
+                elif self.untried:
+                    count_parked -= 1
+                    return 0
+                else:
+                    self.hub.park()
             finally:
                 self.inside = False
         if self.state == CHOSEN:
             count_woken += 1
+            return 0
+        if self.state == EXPIRED and self.untried:
+            # There is time for the first attempt.
             return 0
         if self.state == EXPIRED:
             raise Again()
@@ -240,7 +259,15 @@ cdef class Parked(Turn):
     cdef void again(self) noexcept:
         global count_vain
         cdef Trampoline owner = self.owner
-        count_vain += 1
+        if self.state == CHOSEN:
+            count_vain += 1
+        else:
+            # Its first attempt.
+            owner.unheard = False
+        self.untried = False
+        if self.guessed_by is not None:
+            self.guessed_by.distrust(0)
+            self.guessed_by = None
         if self.state == CHOSEN:
             self.state = PARKED
         if owner.interest > 1:
@@ -350,6 +377,7 @@ cdef class Trampoline(Waiter):
         cdef size_t size = sizeof(int)
         if self.held_by is not None:
             return 0
+        self.unheard = False
         if self.bell != NULL:
             bell_still(self.bell)
         while zmq_getsockopt(self.handle, ZMQ_EVENTS, &events, &size) != 0:
@@ -453,10 +481,15 @@ cdef class Trampoline(Waiter):
         self.first = None
         return turn
 
-    # Handing over. When two greenlets of a hub talk to each other over sockets, each parks only to have the hub find
-    # out, by a system call and two switches, that the bell of the other rings. So a trampoline learns who was woken
-    # after somebody parked on it. If that was the same one twice, the next to park looks at that bell first and
-    # switches straight to the greenlet. The hub runs after HANDOVERS of these, or HANDOVER_SECONDS, at the latest.
+    # Handing over. When two greenlets of a hub talk to each other, each parks only to have the hub find out, by a
+    # system call and two switches, that the bell of the other rings. So a trampoline learns who was woken after
+    # somebody parked on it. If that was the same one twice, the next to park looks at that bell first and switches
+    # straight to the greenlet. The hub runs after HANDOVERS of these, or HANDOVER_SECONDS, at the latest.
+    #
+    # If that went well `sure` times, nobody needs the bells any more: who receives after a send switches to the partner
+    # before it has made an attempt itself, and without a look at the partner's bell. A pipe that was never found empty
+    # sends no commands, so both spare all system calls. But then the bell says nothing: whatever happens, EVENTS has to
+    # be read before the hub sleeps, and `on_unheard` is called in the hub for that.
 
     cdef void learn(self) noexcept:
         """The hub woke somebody here: tell the trampoline on which somebody parked last."""
@@ -468,26 +501,78 @@ cdef class Trampoline(Waiter):
             last.trust += 1
         else:
             last.partner = self
-            last.trust = 0
+            last.distrust(0)
 
-    cdef Parked partner_turn(self):
-        """Return a greenlet that waits for the partner's bell, which rings, or None."""
+    cdef void distrust(self, int debt) noexcept:
+        self.trust = -debt
+        self.trusts = False
+
+    cdef bint hands_over(self) noexcept:
+        cdef Trampoline partner = self.partner
+        cdef Parked turn
+        if not self.trusts or partner is None or partner.partner is not self or self.returned is not None:
+            return False
+        turn = partner.receivers.head
+        return turn is not None and turn.state == PARKED and turn.hub.handovers < HANDOVERS
+
+    cdef Parked partner_turn(self, bint untried):
+        """Return a greenlet that waits for the partner's bell, which rings, or None.
+
+        Of one that is `untried`: who waits for the partner, which is as good as sure to be able to go on.
+        """
         cdef Trampoline partner = self.partner
         cdef Parked turn = None
         self.hub.last = self
-        if self.trust == 0 or partner.hub is not self.hub or partner is self or self.hub.handovers >= HANDOVERS:
+        if self.trust <= 0 or partner.hub is not self.hub or partner is self or self.hub.handovers >= HANDOVERS:
             return None
         if self.hub.handovers == 0:
             self.hub.since = monotonic()
-        elif monotonic() - self.hub.since > HANDOVER_SECONDS:
+        elif budget != 0 and monotonic() - self.hub.since > HANDOVER_SECONDS:
+            self.hub.handovers = HANDOVERS
             return None
-        if partner.routed or partner.subscriptions or partner.handle == NULL or partner.born != wait.generation:
+        if partner.subscriptions or partner.handle == NULL or partner.born != wait.generation:
             return None
+        if partner.routed and partner.senders.head is not None:
+            return None
+        if untried:
+            turn = partner.receivers.head
+            if turn is None or turn.state != PARKED or not turn.inside:
+                return None
+            if self.looking_in is not self.hub:
+                self.hub.call_soon(self.on_unheard)
+                self.looking_in = self.hub
+            self.unheard = True
+            turn.guessed_by = self
+            turn.state = CHOSEN
+            self.hub.handovers += 1
+            return turn
         self.hub.handovers += 1
         turn = partner.answer()
         if turn is None:
-            self.trust = 0
+            # An I/O thread is between them, as a rule.
+            self.distrust(DEBT)
+        else:
+            self.trust += 1
+            self.trusts = self.trust >= sure
         return turn
+
+    cpdef on_unheard(self):
+        """Somebody may have parked without an attempt, and the hub is about to sleep."""
+        cdef Parked turn
+        if self.looking_in is None or self.thread != <unsigned long> PyThread_get_thread_ident():
+            # Called by a hub in which nobody waits here any more.
+            return
+        self.looking_in = None
+        if not self.unheard or self.parked == 0 or self.handle == NULL or self.born != wait.generation:
+            return
+        turn = self.answer()
+        if turn is None:
+            if self.hub.handovers < HANDOVERS:
+                # The partner did something else than to answer.
+                self.distrust(0)
+        else:
+            self.learn()
+            turn.resume()
 
     cdef void notify(self) noexcept:
         cdef Subscription subscription
@@ -719,7 +804,7 @@ cdef class Trampoline(Waiter):
         self.watcher = self.watched_hub = self.ring = None
         self.returned = None
         self.partner = None
-        self.trust = 0
+        self.distrust(0)
         for queue in (self.receivers, self.senders, self.pollers):
             while queue.head is not None:
                 turn = queue.head
@@ -747,6 +832,10 @@ cdef class Trampoline(Waiter):
         cdef bint found = False
         cdef int ear
         if self.handle == NULL or self.born != wait.generation:
+            return False
+        if self.unheard:
+            # That is no surprise.
+            self.changed(self.read_events(), False)
             return False
         ear = listen_to(self.fd)
         if ear == GREENZMQ_RINGS:

@@ -10,6 +10,8 @@ cdef int park(greenlet, what) except -1
 cdef void unpark(greenlet) noexcept
 
 cdef class Turn:
+    cdef bint untried   # no attempt was made yet
+
     cdef int wait(self) except -1
     cdef void again(self) noexcept
     cdef void leave(self) noexcept
@@ -18,6 +20,7 @@ cdef class Waiter:
     cdef void *handle   # the socket that is waited for; NULL once it is closed
     cdef int interest   # how many wait for the socket or subscribed to it: the one integer test
     cdef int born       # `generation` when it was made
+    cdef bint trusts    # who receives after a send hands over to a partner, and need not attempt first
     cdef list returned  # each `Hand` that a cancelled receive gave back, oldest first; None for none
     cdef int more       # RCVMORE after one of these was received; -1 while libzmq knows
     cdef long received  # numbers the receives that can be cancelled
@@ -26,6 +29,7 @@ cdef class Waiter:
     cdef void notify(self) noexcept
     cdef bint must_queue(self, int events, const void *route, size_t size) noexcept
     cdef Turn join(self, get_hub, int events, const void *route, size_t size, double timeout)
+    cdef bint hands_over(self) noexcept
     cdef void close(self) noexcept
 
 cdef class Owner:

@@ -117,6 +117,10 @@ cdef class Waiter:
         """Queue behind those who wait for the same events; `timeout` in seconds, negative for none."""
         raise NotImplementedError
 
+    cdef bint hands_over(self) noexcept:
+        """Tell whether a receive that follows a send should join without an attempt, with `Turn.untried`."""
+        return False
+
     cdef void close(self) noexcept:
         """The handle is about to be closed: disarm and send everybody home."""
 
