@@ -265,7 +265,8 @@ class Authenticator:
 
         Notes
         -----
-        Source: zmq_gssapi(7).
+        libzmq 4.3.4 lets in whom a ZAP handler refuses with 400. This one answers 401 to requests of GSSAPI, which ends
+        the connection; `docs/security.md` says more. Source: zmq_gssapi(7).
         """
         if location is None:
             self._principals[domain] = None

@@ -30,6 +30,8 @@ def require_authenticator(socket: zmq.Socket[Any], domain: str = "global") -> No
     By itself libzmq admits every NULL connection where no ZAP handler is bound, and every CURVE connection of those
     who know the server's public key. Call this before the socket binds or connects.
 
+    For GSSAPI libzmq enforces nothing: there only an authenticator that is started before the socket binds helps.
+
     Parameters
     ----------
     socket : Socket
