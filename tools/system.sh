@@ -3,7 +3,8 @@
 # lacks.
 # usage: system.sh build | test
 # build: libzmq's headers, and those of Python and its venv where Python is Debian's own.
-# test: what some tests need, which are skipped where it cannot be installed: ssh and sshd, valgrind.
+# test: what some tests need, which are skipped where it cannot be installed: ssh and sshd, a Kerberos server (Debian's
+#   own does not start while it has no database), valgrind.
 set -eu
 python=${PYTHON:-python3}
 
@@ -23,6 +24,10 @@ sys.exit(not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.
 else
     command -v ssh >/dev/null 2>&1 || missing="openssh-client"
     [ -x /usr/sbin/sshd ] || command -v sshd >/dev/null 2>&1 || missing="$missing openssh-server"
+    for each in krb5kdc kadmin.local kinit; do
+        [ -x "/usr/sbin/$each" ] || command -v "$each" >/dev/null 2>&1 || kerberos="krb5-user krb5-kdc krb5-admin-server"
+    done
+    missing="$missing${kerberos:+ $kerberos}"
     command -v valgrind >/dev/null 2>&1 || missing="$missing valgrind"
 fi
 [ -n "$missing" ] || exit 0
@@ -42,7 +47,8 @@ elif ! command -v apt-get >/dev/null 2>&1; then
 fi
 echo "Installing $missing..."
 # shellcheck disable=SC2086
-if ! { $run apt-get update -qq && DEBIAN_FRONTEND=noninteractive $run apt-get install -y -qq $missing >/dev/null; }; then
+if ! { $run apt-get update -qq &&
+    $run env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $missing >/dev/null; }; then
     [ "${1:-build}" = test ] || exit 1
     echo "They cannot be installed, so that some tests are skipped."
 fi
