@@ -18,6 +18,25 @@ def missed():
     return count_missed
 
 
+def note_missed(long found):
+    """Count, and report, wake-ups that only the alarm noticed.
+
+    Parameters
+    ----------
+    found : int
+        How many; 0 is no news.
+    """
+    global count_missed
+    if found:
+        count_missed += found
+        warnings.warn(
+            f"{found} wake-up(s) of those who wait for 0MQ sockets were missed and made up for by the sweep alarm; "
+            "please report this",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
+
 def _reset_missed(long count=0):
     """For the tests of the alarm itself."""
     global count_missed
@@ -166,18 +185,10 @@ cdef class Hub:
 
     def sweep(self):
         """Look for readiness that nobody was told of; there should be none."""
-        global count_missed
         self.alarm = None
         found = 0
         for waiter in list(self.watched):
             found += waiter.sweep()
         if self.watched and self.alarm is None:
             self.alarm = self.call_at(time.monotonic() + SWEEP_SECONDS, self.sweep, False)
-        if found:
-            count_missed += found
-            warnings.warn(
-                f"{found} wake-up(s) of greenlets that wait for 0MQ sockets were missed and made up for by the sweep "
-                "alarm; please report this",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        note_missed(found)

@@ -1,16 +1,19 @@
 """`Poller`, `select` and `zmq_poll`: waiting for several sockets and descriptors at once.
 
-Lives here: the plain ways, which block the thread in zmq_poll, and `PollSet`, which waits in a hub. What must not:
-what makes a socket ready. Called by users and by `zmq.green`.
+Lives here: zmq_poll, which blocks the thread, and `PollSet`, which waits in a hub, and in a thread for many sockets.
+What must not: what makes a socket ready. Called by users and by `zmq.green`.
 
-Why a poll in a hub does not look at every socket
--------------------------------------------------
+Why a poll set does not look at every socket
+--------------------------------------------
 A socket's EVENTS can change in two ways only: its bell rings (see `zmq.core.trampoline`), or somebody operates on
 it. The second is reported by the socket itself to those who subscribed. For the first, the bells of all registered
 sockets are kept in one epoll set, edge-triggered, which is asked which of them rang since the last call, and which
 the hub watches as a single descriptor while somebody polls. Sockets of which nothing was heard since EVENTS last
 said "nothing" are not looked at. Where there is no epoll, or for a handful of sockets, each bell is watched by
 itself, and each socket looked at.
+
+In a plain thread zmq_poll looks at every socket, twice if it has to wait. A poller that is used a second time has a set
+there too, and the thread waits for its descriptor.
 """
 
 from cpython.pythread cimport PyThread_get_thread_ident
@@ -31,6 +34,7 @@ from zmq.core.libzmq cimport (
 from zmq.core.socket cimport Socket, poll_in_thread, seconds_of
 from zmq.core.trampoline cimport Subscription, Trampoline, monotonic, refuel
 
+from zmq.core import hub as hub_module
 from zmq.core.constants import PollEvent
 
 cdef extern from "bells.h" nogil:
@@ -42,8 +46,9 @@ cdef extern from "bells.h" nogil:
 
 cdef enum:
     ROOM = 64           # for bells that rang, at a time
+    LAST_OF_ONE_THREAD = 11     # ZMQ_STREAM; sockets of later types are thread-safe
 
-#: Sockets up to which each bell is watched by itself.
+#: Sockets up to which each bell is watched by itself, and a plain thread calls zmq_poll.
 FEW_SOCKETS = 4
 
 
@@ -178,6 +183,7 @@ class Poller:
     _get_hub = None
 
     _set = None
+    _used = False
 
     def __init__(self):
         self._registered = {}
@@ -267,9 +273,15 @@ class Poller:
         """
         cdef double seconds = seconds_of(timeout)
         get_hub = self._get_hub
-        if get_hub is None:
-            return poll_once(list(self._registered.items()), timeout)
-        return (<PollSet> self._members()).poll(get_hub, seconds)
+        if get_hub is not None:
+            return (<PollSet> self._members()).poll(get_hub, seconds)
+        if len(self._registered) > FEW_SOCKETS:
+            if self._used:
+                ready = (<PollSet> self._members()).poll_blocking(seconds)
+                if ready is not None:
+                    return ready
+            self._used = True
+        return poll_once(list(self._registered.items()), timeout)
 
     def _members(self):
         """Return the set that waits in a hub."""
@@ -371,7 +383,7 @@ cdef class Wait:
 
 
 cdef class PollSet:
-    """The sockets and descriptors of one poller, waited for in a hub."""
+    """The sockets and descriptors of one poller, waited for in a hub, or by one thread."""
 
     cdef dict sockets           # Registered by socket
     cdef dict descriptors       # (item, fd, flags) by item
@@ -387,6 +399,9 @@ cdef class PollSet:
     cdef bint listening         # `watcher` is armed
     cdef bint polled            # before: it is worth keeping an epoll set
     cdef int born
+    cdef bint blocks            # a plain thread waits
+    cdef double next_sweep      # when that thread looks for what it was not told of
+    cdef bint is_shared         # there are thread-safe sockets, of which any thread may hear the news
     cdef bint lost_sight        # there was no memory to note whom to doubt: look at everybody
 
     def __cinit__(self):
@@ -420,6 +435,8 @@ cdef class PollSet:
         registered.fd = -1
         self.counter += 1
         registered.order = self.counter
+        if item.socket_type > LAST_OF_ONE_THREAD:
+            self.is_shared = True
         if registered.socket.born == wait.generation:
             trampoline = registered.socket.waited()
             trampoline.subscribe(registered)
@@ -633,6 +650,42 @@ cdef class PollSet:
                 return ready
             waiter.woken = False
 
+    cdef list poll_blocking(self, double timeout):
+        """As `poll`, but block this thread; return None, at once, where that can't be done."""
+        cdef zmq_pollitem_t bells
+        cdef double deadline = monotonic() + timeout
+        cdef double left
+        if self.waiting:
+            return None
+        self.own()
+        if self.blocks or self.is_shared or self.descriptors or not self.with_epoll():
+            return None
+        self.polled = True
+        ready = self.collect()
+        if ready or timeout == 0:
+            return ready
+        if self.next_sweep == 0:
+            self.next_sweep = monotonic() + hub_module.SWEEP_SECONDS
+        self.blocks = True
+        try:
+            while True:
+                self.join_all()
+                bells.socket = NULL
+                bells.fd = self.bells
+                bells.events = ZMQ_POLLIN
+                left = hub_module.SWEEP_SECONDS
+                if timeout >= 0:
+                    left = min(left, max(0, deadline - monotonic()))
+                if not poll_in_thread(&bells, 1, left, self) and monotonic() >= self.next_sweep:
+                    # No hub does it here.
+                    self.next_sweep = monotonic() + hub_module.SWEEP_SECONDS
+                    hub_module.note_missed(self.sweep())
+                ready = self.collect()
+                if ready or timeout >= 0 and monotonic() >= deadline:
+                    return ready
+        finally:
+            self.blocks = False
+
     def members(self):
         """Return what is waited for."""
         return [*self.sockets, *self.descriptors]
@@ -648,6 +701,7 @@ cdef class PollSet:
         self.thread = thread
         if self.born != wait.generation:
             self.born = wait.generation
+            self.blocks = False
             self.drop_epoll()
             self.by_fd.clear()
             self.waiting = []
@@ -674,10 +728,7 @@ cdef class PollSet:
             self.disarm(other)
         self.waiting.append(waiter)
         if self.with_epoll():
-            for registered in list(self.doubtful):
-                if registered.owner is not None and self.join_epoll(registered):
-                    registered.doubtful = False
-                    self.doubtful.remove(registered)
+            self.join_all()
             self.watch_epoll(hub)
             hub.watch(self)
         else:
@@ -765,6 +816,15 @@ cdef class PollSet:
 
     cdef bint with_epoll(self) noexcept:
         return GREENZMQ_HAS_BELLS and len(self.sockets) > FEW_SOCKETS
+
+    cdef int join_all(self) except -1:
+        """Put the bells of all in doubt into the epoll set, after `collect` found that they have nothing to say."""
+        cdef Registered registered
+        for registered in list(self.doubtful):
+            if registered.owner is not None and self.join_epoll(registered):
+                registered.doubtful = False
+                self.doubtful.remove(registered)
+        return 0
 
     cdef bint join_epoll(self, Registered registered) except -1:
         """Put a bell into the epoll set; tell whether it is there.

@@ -39,7 +39,7 @@ def blocked_threads():
     """
     now = time.monotonic()
     return [
-        {"thread": thread, "seconds": now - since, "waits_for": what}
+        {"thread": thread, "seconds": now - since, "waits_for": what.members() if hasattr(what, "members") else what}
         for thread, (what, since) in list(blocked.items())
     ]
 
