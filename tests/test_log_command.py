@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,12 +38,12 @@ def pub(ledger: None) -> Iterator[Any]:
 class Watch:
     """The command, once all it subscribes to has been heard of."""
 
-    def __init__(self, pub: Any, *options: str, url: str = "", topics: int = 1) -> None:
+    def __init__(self, pub: Any, *options: str, url: str = "", topics: int = 1, **how: Any) -> None:
         if not url:
             pub.bind("tcp://127.0.0.1:*")
             url = pub.get_string(zmq.LAST_ENDPOINT)
         command = [sys.executable, "-W", "error", "-m", "zmq.log", url, *options]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **how)
         self.topics = [pub.recv() for _ in range(topics)]
 
     def lines(self, number: int) -> list[str]:
@@ -196,3 +198,84 @@ def test_help() -> None:
     options = {*re.findall(r"--\w+", done.stdout)}
     assert options >= {"--topic", "--timestamp", "--separator", "--dateformat", "--align", "--color", "--help"}
     assert options >= {"--level", "--bind", "--raw"} and "zmq_pub_url" in done.stdout
+
+
+# Ctrl-C.
+
+#: Goes into the command as sitecustomize. What counts are the moments since the command handles SIGINT: when a module
+#: is looked for, when a line of its own is about to run, and the end. At the moment with the number in AT, and at every
+#: one after it, SIGINT comes; without a number the moments are written into a file.
+MOMENTS = """
+import atexit, os, signal, sys
+
+count, begun, own = 0, False, ("log/__main__.py", "log/_watcher.py")
+
+def press():
+    global begun
+    begun = True
+    os.kill(os.getpid(), signal.SIGINT)
+
+def moment(name):
+    global count
+    handler = signal.getsignal(signal.SIGINT)
+    if handler in (signal.default_int_handler, signal.SIG_IGN) and not begun:
+        return
+    count += 1
+    if os.environ["AT"] == "":
+        with open(os.environ["NOTES"], "a") as file:
+            print(name, file=file)
+    elif count >= int(os.environ["AT"]):
+        press()
+
+class Finder:
+    @staticmethod
+    def find_spec(name, *rest):
+        moment(name)
+
+def trace(frame, event, arg):
+    code = frame.f_code
+    if not code.co_filename.endswith(own) or code.co_name in ("parser", "leave", "interrupt"):
+        return None
+    if event == "line" and not (code.co_name == "<module>" and code.co_filename.endswith("_watcher.py")):
+        try:
+            moment(f"{code.co_name}:{frame.f_lineno}")
+        except KeyboardInterrupt:
+            # From here on nothing is traced; this tells of every call and return.
+            sys.setprofile(lambda *_: press())
+            raise
+    return trace
+
+sys.meta_path.insert(0, Finder)
+sys.settrace(trace)
+atexit.register(moment, "the end")
+"""
+
+
+def test_ctrl_c_at_any_moment(pub: Any, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(MOMENTS)
+    notes = tmp_path / "notes"
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path, "NOTES": str(notes), "AT": ""}
+    Watch(pub, env=environment).end()
+    moments = notes.read_text().splitlines()
+    assert {"zmq.log._watcher", "argparse"} <= {*moments}
+    assert {"run", "main", "watch"} <= {name.partition(":")[0] for name in moments}
+    # Where nobody publishes: it waits when it has come to the last of these. Not with warnings, as what comes between
+    # the making of a context and the beginning of its `with` leaves it to the collector.
+    command = [sys.executable, "-m", "zmq.log", "tcp://127.0.0.1:1"]
+    ends = []
+    for number, name in enumerate(moments, 1):
+        environment["AT"] = str(number)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT)
+        ends.append((name, done.returncode, done.stdout, done.stderr))
+    assert ends == [(name, 0, "", "") for name in moments]
+
+
+def test_ctrl_c_that_is_ignored_stays_so(pub: Any) -> None:
+    watch = Watch(pub, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+    watch.process.send_signal(signal.SIGINT)
+    pub.send_multipart([b"INFO", b"1"])
+    assert watch.lines(1) == ["INFO | 1"]
+    watch.process.terminate()
+    output, errors = watch.process.communicate(timeout=LIMIT)
+    assert (watch.process.returncode, output, errors) == (-signal.SIGTERM, b"", b"")

@@ -1,7 +1,7 @@
 """`PUBHandler`, which publishes log records, and `TopicLogger`.
 
 Lives here: both, for every front-end; a record is published without waiting, so nothing of a hub is needed. What must
-not: how published records are shown (`zmq.log.__main__`).
+not: how published records are shown (`zmq.log._watcher`).
 
 A record is a message of two frames, the topic and the text. The topic is ``root_topic.LEVEL``, with ``.subtopic`` after
 it if the record's message begins with ``subtopic::``.
