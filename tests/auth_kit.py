@@ -13,6 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import eventlet
+import gevent
+import greenlet
+
 import zmq as plain
 from front_ends import LIMIT
 from zmq.auth import CURVE_ALLOW_ANY, create_certificates, load_certificate
@@ -84,6 +88,23 @@ class LoopAuthenticator(AsyncioAuthenticator):
     def stop(self, release: bool = False) -> None:
         self.there(lambda: super(LoopAuthenticator, self).stop(release))
         self.end_loop()
+
+
+def die(auth: Any) -> None:
+    """End what runs an authenticator, from inside one of its callbacks."""
+    if isinstance(auth, AsyncioAuthenticator):
+        assert auth._task is not None
+        auth._task.cancel()
+        raise asyncio.CancelledError
+    raise SystemExit if isinstance(auth, ThreadAuthenticator) else greenlet.GreenletExit
+
+
+class OwnError(BaseException):
+    """No Exception, and nothing that ends anybody."""
+
+
+#: What a callback may let out, and nobody is ended by.
+LET_OUT: list[type[BaseException]] = [OSError, plain.ContextTerminated, gevent.Timeout, eventlet.Timeout, OwnError]
 
 
 class Kit:

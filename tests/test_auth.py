@@ -10,7 +10,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import greenlet
 import pytest
 from auth_kit import (
     ABROAD,
@@ -24,6 +23,7 @@ from auth_kit import (
     Null,
     Plain,
     authenticators,
+    die,
 )
 from programs import run
 
@@ -165,11 +165,12 @@ class Deadly(Curve):
     deadly = True
 
     def configure(self, auth: Any) -> None:
+        self.auth = auth
         auth.configure_curve_callback(credentials_provider=self)
 
     def callback(self, domain: str, key: bytes) -> bool:
         if self.deadly:
-            raise greenlet.GreenletExit
+            die(self.auth)
         return key == self.kit.keys_of("one")[0]
 
 
@@ -291,6 +292,31 @@ def test_the_end_of_the_context_ends_it(auth_class: type, zmq: ModuleType, front
             auth.stop()
             with pytest.raises(plain.ZMQError):
                 auth.start()
+
+
+def test_the_end_of_the_context_in_the_midst_of_a_callback_ends_it(zmq: ModuleType, front_end: FrontEnd) -> None:
+    context = zmq.Context()
+    auth = authenticators(zmq)[0](context)
+    terminating: list[Any] = []
+
+    class Provider:
+        def callback(self, domain: str, key: bytes) -> bool:
+            terminating.append(front_end.spawn(context.term))
+            with pytest.raises(plain.ContextTerminated):
+                while True:
+                    auth.zap_socket.get(plain.EVENTS)
+                    front_end.sleep(0.001)
+            return True
+
+    auth.configure_curve_callback(credentials_provider=Provider())
+    auth.start()
+    with context.socket(plain.DEALER) as asker:
+        asker.linger = 0
+        asker.connect("inproc://zeromq.zap.01")
+        asker.send_multipart([b"", b"1.0", b"1", b"", b"192.0.2.1", b"", b"CURVE", bytes(32)])
+        wait_until(front_end, lambda: terminating)
+    terminating[0].get()
+    wait_until(front_end, lambda: not auth.is_alive())
 
 
 # What is known of those who are let in.

@@ -12,8 +12,9 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import greenlet
 import pytest
-from auth_kit import Curve, Kit
+from auth_kit import LET_OUT, Curve, Kit
 from programs import run as run_program
 
 import zmq
@@ -152,6 +153,44 @@ def test_one_that_is_stopped_in_the_midst_of_a_callback(auth_class: Any, kit: Ki
         auth.start()
         await asyncio.to_thread(kit.admitted, server, mechanism.right("one"))
         auth.stop()
+
+    run(main())
+
+
+async def ask(context: Any, auth: Any, error: BaseException, later: bool) -> bytes:
+    """Return the status of the answer to a request whose callback lets an error out."""
+
+    class Provider:
+        async def callback(self, domain: str, key: bytes) -> bool:
+            if later:
+                await asyncio.sleep(0)
+            raise error
+
+    auth.configure_curve_callback(credentials_provider=Provider())
+    with context.socket(zmq.REQ) as asker:
+        asker.connect("inproc://zeromq.zap.01")
+        await asker.send_multipart([b"1.0", b"1", b"", b"192.0.2.1", b"", b"CURVE", bytes(32)])
+        status: bytes = (await asker.recv_multipart())[2]
+        return status
+
+
+@pytest.mark.parametrize("later", [False, True], ids=["at once", "later"])
+def test_what_a_callback_lets_out_refuses_one_and_ends_nobody(
+    auth_class: Any, later: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    errors = [*LET_OUT, greenlet.GreenletExit]
+    if hasattr(asyncio.Task, "cancelling"):
+        # Of what it waited for. Before Python 3.11 that looks as if the authenticator's task was cancelled.
+        errors.append(asyncio.CancelledError)
+
+    async def main() -> None:
+        with zmq.asyncio.Context() as context, auth_class(context) as auth:
+            for error in errors:
+                assert await ask(context, auth, error(), later) == b"500"
+                (record,) = caplog.get_records("call")
+                assert record.exc_info is not None and record.exc_info[0] is error
+                caplog.clear()
+            assert auth.is_alive()
 
     run(main())
 
@@ -307,7 +346,7 @@ def test_a_forked_child_leaves_the_loop_of_its_parent_alone(front_end: FrontEnd)
         """
         import asyncio, os, tempfile
         from pathlib import Path
-        from auth_kit import Curve, Kit
+        from auth_kit import LET_OUT, Curve, Kit
         from zmq.auth.asyncio import AsyncioAuthenticator
 
         async def main():

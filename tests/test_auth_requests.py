@@ -11,8 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import gevent
 import pytest
-from auth_kit import authenticators
+from auth_kit import LET_OUT, authenticators
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -28,8 +29,10 @@ Ask = Callable[..., list[bytes]]
 
 
 @pytest.fixture
-def auth(context: Any, zmq: ModuleType, caplog: pytest.LogCaptureFixture) -> Iterator[Any]:
-    with authenticators(zmq)[0](context) as auth:
+def auth(
+    request: pytest.FixtureRequest, context: Any, zmq: ModuleType, caplog: pytest.LogCaptureFixture
+) -> Iterator[Any]:
+    with authenticators(zmq)[getattr(request, "param", 0)](context) as auth:
         yield auth
     # The tracebacks there hold on to the frames of the thread, and these to its descriptors.
     caplog.get_records("call").clear()
@@ -204,20 +207,34 @@ def test_gssapi_principals_from_a_file(auth: Any, ask: Ask, tmp_path: Path) -> N
 
 
 class Raising:
-    def callback(self, domain: str, key: bytes) -> bool:
-        raise OSError("the database is away")
+    def __init__(self, error: type[BaseException]) -> None:
+        self.error = error
+
+    def callback(self, domain: str, key: bytes) -> Any:
+        # A new one each time: it keeps its traceback alive, and what the frames there hold.
+        raise self.error()
 
 
-class RaisingLater:
+class RaisingLater(Raising):
     async def callback(self, domain: str, key: bytes) -> bool:
-        raise OSError("the database is away")
+        raise self.error()
 
 
-@pytest.mark.parametrize("provider", [Raising(), RaisingLater()], ids=["function", "coroutine"])
-def test_a_callback_that_raises(auth: Any, ask: Ask, provider: Any, caplog: pytest.LogCaptureFixture) -> None:
-    auth.configure_curve_callback("*", provider)
-    assert ask(*request("CURVE", KEY)) == [b"500", b"internal error", b"", b""]
-    assert "the database is away" in caplog.text
+BOTH = pytest.mark.parametrize("auth", [0, 1], ids=["own", "other"], indirect=True)
+
+
+@BOTH
+@pytest.mark.parametrize("provider", [Raising, RaisingLater], ids=["function", "coroutine"])
+@pytest.mark.parametrize("error", LET_OUT, ids=lambda error: f"{error.__module__}.{error.__name__}")
+def test_what_a_callback_lets_out_refuses_one_and_ends_nobody(
+    auth: Any, ask: Ask, provider: type[Raising], error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    auth.configure_curve_callback("*", provider(error))
+    for _ in range(2):
+        assert ask(*request("CURVE", KEY)) == [b"500", b"internal error", b"", b""]
+        (record,) = caplog.get_records("call")
+        assert record.levelname == "ERROR" and record.exc_info is not None and record.exc_info[0] is error
+        caplog.clear()
     assert ask(*request("NULL")) == OK_NULL
 
 
@@ -238,17 +255,26 @@ def test_what_a_callback_may_answer(auth: Any, ask: Ask) -> None:
             auth.configure_curve_callback("*", wrong)
 
 
-WRONG_METHODS: dict[str, Callable[..., Any]] = {
-    "curve_user_id": lambda client_public_key: None,
-    "metadata": lambda *args: {"a name": "x"},
-    "handle_zap_message": lambda msg: 1 / 0,
+def raises(error: type[BaseException]) -> Callable[..., Any]:
+    return lambda *args: Raising(error).callback("", b"")
+
+
+WRONG_METHODS: dict[str, tuple[str, Callable[..., Any]]] = {
+    "a user id that is None": ("curve_user_id", lambda client_public_key: None),
+    "a name with a space": ("metadata", lambda *args: {"a name": "x"}),
+    "an error": ("handle_zap_message", lambda msg: 1 / 0),
+    # As those of sockets of its own; the context of the authenticator is not meant.
+    "no room": ("handle_zap_message", raises(plain.Again)),
+    "the end of a context": ("handle_zap_message", raises(plain.ContextTerminated)),
+    "a time-out": ("handle_zap_message", raises(gevent.Timeout)),
 }
 
 
-@pytest.mark.parametrize("name", WRONG_METHODS)
-def test_a_method_that_is_replaced_by_a_wrong_one(auth: Any, ask: Ask, name: str) -> None:
+@BOTH
+@pytest.mark.parametrize(("name", "method"), WRONG_METHODS.values(), ids=WRONG_METHODS)
+def test_a_method_that_is_replaced_by_a_wrong_one(auth: Any, ask: Ask, name: str, method: Callable[..., Any]) -> None:
     auth.configure_curve("*", "*")
-    setattr(auth, name, WRONG_METHODS[name])
+    setattr(auth, name, method)
     assert ask(*request("CURVE", KEY)) == [b"500", b"internal error", b"", b""]
     if name != "curve_user_id":
         assert ask(*request("GSSAPI", b"user@REALM")) == [b"501", b"internal error", b"", b""]
@@ -257,6 +283,22 @@ def test_a_method_that_is_replaced_by_a_wrong_one(auth: Any, ask: Ask, name: str
     assert ask(*request("CURVE", KEY))[0] == b"500"
     auth.curve_user_id = lambda client_public_key: "x" * 255
     assert ask(*request("CURVE", KEY))[2] == b"x" * 255
+
+
+class Unwritable(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        raise OSError("the disk is full")
+
+
+@BOTH
+def test_a_log_that_fails(auth: Any, ask: Ask) -> None:
+    auth.configure_curve_callback("*", Raising(OSError))
+    auth.log = logging.Logger("zmq.test")
+    auth.log.addHandler(Unwritable())
+    for frames in (request("CURVE", KEY), request("PLAIN", b"user", b"word"), request("NULL", b"")):
+        assert ask(*frames)[0] in (b"400", b"500")
+    auth.log = logging.getLogger("zmq.auth")
+    assert ask(*request("NULL")) == OK_NULL
 
 
 def test_many_who_ask_at_once(auth: Any, context: Any) -> None:

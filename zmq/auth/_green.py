@@ -10,10 +10,12 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any, ClassVar
 
+from greenlet import GreenletExit
+
 from zmq.auth._door import Door
-from zmq.auth.base import Authenticator
+from zmq.auth.base import ENDS, Authenticator
 from zmq.core.constants import PollEvent
-from zmq.core.error import ZMQError
+from zmq.core.error import ContextTerminated
 from zmq.core.native import NativeThread
 from zmq.core.poll import Poller, zmq_poll
 
@@ -49,7 +51,7 @@ class GreenAuthenticatorBase(Authenticator):
                     zmq_poll([(door.fd, PollEvent.POLLIN)], poller_class=self._poller_class)
                 else:
                     self._answer(message)
-        except ZMQError:
+        except ContextTerminated:
             # The context is being terminated, which waits for this socket.
             if door is self._door:
                 self._give_up(release=True)
@@ -77,6 +79,9 @@ class GreenAuthenticatorBase(Authenticator):
     def is_alive(self) -> bool:
         """Tell whether it runs."""
         return self._door is not None
+
+    def _is_end(self, error: BaseException) -> bool:
+        return isinstance(error, (*ENDS, GreenletExit))
 
     async def _settle(self, answer: Awaitable[Any]) -> Any:
         # An event loop would block the hub.

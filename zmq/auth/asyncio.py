@@ -9,9 +9,9 @@ from typing import Any
 from zmq.asyncio import Context as _Context
 from zmq.asyncio import Poller as Poller
 from zmq.auth._door import Door
-from zmq.auth.base import Authenticator
+from zmq.auth.base import ENDS, INTERNAL_ERROR, Authenticator
 from zmq.core.context import Context
-from zmq.core.error import ZMQError
+from zmq.core.error import ContextTerminated
 
 __all__ = ["AsyncioAuthenticator"]
 
@@ -65,7 +65,7 @@ class AsyncioAuthenticator(Authenticator):
                     await self._wait(door)
                 else:
                     await self._answer_in_loop(door, message)
-        except ZMQError:
+        except ContextTerminated:
             # The context is being terminated, which waits for this socket.
             if door is self._door:
                 self._give_up(release=True)
@@ -95,12 +95,17 @@ class AsyncioAuthenticator(Authenticator):
             answered: Any = self.handle_zap_message(message)
             if asyncio.iscoroutine(answered):
                 await answered
-        except ZMQError:
-            raise
-        except Exception:
-            self.log.error("a ZAP request could not be answered", exc_info=True)
+        except BaseException as error:
+            self._not_answered(error)
         if door is self._door and door.request_id is not None:
-            door.reply(b"500", b"internal error", b"", b"")
+            door.reply(*INTERNAL_ERROR)
+
+    def _is_end(self, error: BaseException) -> bool:
+        if isinstance(error, asyncio.CancelledError):
+            # Not where what a callback waited for was cancelled, and the task was not; Python 3.10 can't tell.
+            task: Any = asyncio.current_task()
+            return not hasattr(task, "cancelling") or bool(task.cancelling())
+        return isinstance(error, ENDS)
 
     def stop(self, release: bool = False) -> None:
         task, self._task = self._task, None

@@ -6,13 +6,14 @@ like), and how the socket is held (`zmq.auth._door`).
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import logging
 import os
 from collections.abc import Awaitable, Coroutine, Mapping
 from inspect import isawaitable
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 from zmq.auth import _policies, _zap
 from zmq.auth._door import Door, NativeSocket, Place, open_door
@@ -26,6 +27,9 @@ __all__ = ["CURVE_ALLOW_ANY", "Authenticator"]
 CURVE_ALLOW_ANY = "*"
 
 DENIED = "denied"
+INTERNAL_ERROR = [b"500", b"internal error", b"", b""]
+#: What ends whatever answers the requests; a greenlet and a task have one more.
+ENDS = (KeyboardInterrupt, SystemExit, GeneratorExit)
 
 T = TypeVar("T")
 
@@ -92,8 +96,6 @@ class Authenticator:
     zap_socket: NativeSocket | None = None
     _door: Door | None = None
     _place: Place | None = None
-    #: What concerns one request; everything else ends what answers them.
-    _errors: ClassVar[tuple[type[BaseException], ...]] = (Exception,)
     #: Whether what runs it has a thread of its own.
     _has_thread = False
 
@@ -235,7 +237,8 @@ class Authenticator:
         credentials_provider : object
             Its ``callback(domain, key)`` is called where the authenticator runs, with the str and the Z85 text of the
             key as bytes, and returns whether the key is let in. It may be a coroutine function. What it raises is
-            logged, and the connection refused.
+            logged and the connection refused, a time-out of gevent or eventlet too. KeyboardInterrupt and SystemExit
+            end the authenticator; so does, in a greenlet, GreenletExit, and when its task is cancelled CancelledError.
 
         Raises
         ------
@@ -323,7 +326,7 @@ class Authenticator:
         if door is not None:
             door.note(msg)
         # What is sent where the rest ends in any other way, also by a kill.
-        reply = [b"500", b"internal error", b"", b""]
+        reply = INTERNAL_ERROR
         try:
             reply = await self._decide(msg)
         except _zap.MalformedRequest as error:
@@ -333,12 +336,16 @@ class Authenticator:
             # Not the error itself: who keeps the record would keep its traceback, and the password there, with it.
             self.log.info("%s", str(error))
             reply = [b"400", DENIED.encode(), b"", b""]
-        except self._errors:
+        except BaseException as error:
+            if self._is_end(error):
+                raise
             self.log.error("a ZAP request could not be answered", exc_info=True)
         finally:
             # Unless it was stopped meanwhile: then somebody else has the door.
             if door is not None and door is self._door:
-                door.reply(*reply)
+                # That the context ends is heard when the next request is to be received.
+                with contextlib.suppress(ContextTerminated):
+                    door.reply(*reply)
 
     async def _decide(self, msg: list[bytes]) -> list[bytes]:
         """Return the reply to a request that is let in."""
@@ -403,19 +410,32 @@ class Authenticator:
         """Wait for what an asynchronous provider returned."""
         return await answer
 
+    def _is_end(self, error: BaseException) -> bool:
+        """Tell whether an error ends what answers the requests; every other one concerns the request alone.
+
+        Here nobody knows how that is ended. Those who know let a callback's time-outs end nothing.
+        """
+        return not isinstance(error, Exception)
+
     def _answer(self, msg: list[bytes]) -> None:
-        """Answer a request where no event loop runs. What a subclass that replaces the method raises is logged."""
+        """Answer a request where no event loop runs."""
         door = self._door
         try:
             answered: Any = self.handle_zap_message(msg)
             if isawaitable(answered):
                 finish(answered)  # type: ignore[arg-type]
-        except ContextTerminated:
-            raise
-        except self._errors:
-            self.log.error("a ZAP request could not be answered", exc_info=True)
+        except BaseException as error:
+            self._not_answered(error)
         if door is not None and door.request_id is not None:
-            door.reply(b"500", b"internal error", b"", b"")
+            door.reply(*INTERNAL_ERROR)
+
+    def _not_answered(self, error: BaseException) -> None:
+        """Log what came out of `handle_zap_message`, which a subclass may have replaced; called where it is handled."""
+        if self._is_end(error):
+            raise error
+        # It may be the log that fails.
+        with contextlib.suppress(Exception):
+            self.log.error("a ZAP request could not be answered", exc_info=True)
 
     # Running.
 

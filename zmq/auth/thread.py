@@ -11,9 +11,9 @@ from collections.abc import Awaitable
 from typing import Any
 
 from zmq.auth._door import Signal
-from zmq.auth.base import Authenticator
+from zmq.auth.base import ENDS, Authenticator
 from zmq.core.context import Context
-from zmq.core.error import ZMQError
+from zmq.core.error import ContextTerminated
 from zmq.core.native import NativeThread
 from zmq.core.poll import Poller
 
@@ -62,7 +62,7 @@ class AuthenticationThread:
         assert door is not None
         try:
             door.serve(self.pipe, authenticator._answer)
-        except ZMQError:
+        except ContextTerminated:
             # The context is being terminated, which waits for this socket.
             self.release = True
         finally:
@@ -176,6 +176,9 @@ class ThreadAuthenticator(Authenticator):
     def is_alive(self) -> bool:
         """Tell whether it runs."""
         return self.thread is not None and self.thread.is_alive()
+
+    def _is_end(self, error: BaseException) -> bool:
+        return isinstance(error, ENDS)
 
     async def _settle(self, answer: Awaitable[Any]) -> Any:
         thread = self._thread

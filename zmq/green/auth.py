@@ -36,8 +36,6 @@ class GreenAuthenticator(GreenAuthenticatorBase):
     """
 
     _poller_class = Poller
-    # A time-out of the program's that ends a callback is no kill.
-    _errors = (Exception, gevent.Timeout)
 
     def _default_context(self) -> Any:
         return Context.instance()
