@@ -3,8 +3,8 @@
 A row that says `waits` (`greenness_waits.py`) prepares a scene in which the call has to wait, and says what ends the
 wait: everybody else runs meanwhile. A row that says `returns` (`greenness_returns.py`) makes the call while a greenlet
 waits to receive on the same socket: nobody else runs meanwhile, and the greenlet waits on. Devices
-(`greenness_devices.py`) and authenticators (`greenness_auth.py`) have rows of both kinds. The names are those below
-`zmq.green` and `zmq.eventlet`, or below `zmq`. `test_greenness.py` runs the table.
+(`greenness_devices.py`), authenticators (`greenness_auth.py`) and tunnels (`greenness_ssh.py`) have rows of both kinds.
+The names are those below `zmq.green` and `zmq.eventlet`, or below `zmq`. `test_greenness.py` runs the table.
 """
 
 from __future__ import annotations

@@ -28,6 +28,7 @@ import greenlet
 import greenness_auth  # noqa: F401
 import greenness_devices  # noqa: F401
 import greenness_returns  # noqa: F401
+import greenness_ssh  # noqa: F401
 import greenness_waits  # noqa: F401
 import pytest
 from greenness import TABLE, Row, Scene
@@ -268,6 +269,10 @@ def public_callables(zmq: Any) -> set[str]:
             inner = name.startswith("_") or getattr(value, "__module__", "") != module.__name__
             if not inner and values.get(name) is not value:
                 found |= named(f"{module.__name__.removeprefix(zmq.__name__ + '.')}.{name}", value)
+    # These are methods of an object.
+    ssh = importlib.import_module(f"{zmq.__name__}.ssh")
+    for name in ssh.__all__:
+        found |= named(f"ssh.{name}", getattr(ssh, name))
     # The modules below `zmq` that it shares with the others.
     shared = [value for value in values.values() if isinstance(value, ModuleType) and value.__name__.count(".") == 1]
     below = [module for package in shared if hasattr(package, "__path__") for module in submodules(package)]

@@ -154,7 +154,8 @@ class Tunnel:
         self.stands = False
         for other in list(_tunnels):
             if other.stands and not other.is_alive():
-                other.close()
+                # It may be another thread's, or one that nobody waits for in a hub; the caller waits as it can.
+                other._close(poller_class)
         _tunnels.add(self)
 
     def __repr__(self) -> str:
@@ -190,6 +191,9 @@ class Tunnel:
 
     def close(self) -> None:
         """Close the tunnel, and all connections through it. Nothing happens when it is closed."""
+        self._close(self._poller_class)
+
+    def _close(self, poller_class: type[Poller]) -> None:
         pipe, self._pipe = self._pipe, None
         if pipe is None:
             return
@@ -197,7 +201,7 @@ class Tunnel:
         # From here on the keeper needs nobody, also if the caller is ended while it waits.
         pipe.close()
         end = time.monotonic() + PATIENCE
-        poller = self._poller_class()
+        poller = poller_class()
         while self._keeper.poll() is None:
             if time.monotonic() > end:
                 kill(self._keeper)
