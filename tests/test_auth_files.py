@@ -111,9 +111,10 @@ def test_while_it_is_broken_nobody_is_let_in(auth: Authenticator, file: Path, ca
     file.unlink()
     assert not login(auth, "one", "1")
     assert "No such file" in caplog.text
-    file.mkdir()
-    assert not login(auth, "one", "1")
-    file.rmdir()
+    for make, remove in ((Path.mkdir, Path.rmdir), (os.mkfifo, os.unlink)):
+        make(file)
+        assert not login(auth, "one", "1")
+        remove(file)
     file.write_text("one=1\n")
     assert login(auth, "one", "1")
 
@@ -174,6 +175,8 @@ def test_a_directory_of_certificates(auth: Authenticator, tmp_path: Path, caplog
     assert [knows(auth, key) for key in keys] == [False, False, True]
     # In the place of another one.
     os.replace(clients / "two.key_secret", clients / "three.key")
+    assert [knows(auth, key) for key in keys] == [False, True, False]
+    os.mkfifo(clients / "pipe.key")
     assert [knows(auth, key) for key in keys] == [False, True, False]
     (clients / "three.key").write_text("")
     assert [knows(auth, key) for key in keys] == [False, False, False]

@@ -168,6 +168,26 @@ def test_what_is_not_right_is_denied(auth: Any, ask: Ask) -> None:
     assert ask(*request("CURVE", KEY)) == denied
 
 
+def test_what_is_no_password_lets_nobody_in(auth: Any, ask: Ask) -> None:
+    auth.configure_plain("*", {"off": False, "zero": 0, "list": [], "view": memoryview(b"word")})
+    for user in (b"off", b"zero", b"list"):
+        assert ask(*request("PLAIN", user, b"")) == [b"500", b"internal error", b"", b""]
+    assert ask(*request("PLAIN", b"view", b"word"))[0] == b"200"
+
+
+def test_addresses_with_zones(auth: Any, ask: Ask) -> None:
+    def statuses(*addresses: str) -> list[bytes]:
+        return [ask(*request("NULL", address=address))[0] for address in addresses]
+
+    auth.deny("fe80::1", "fe80::2%eth0")
+    assert statuses("fe80::1", "fe80:0::1%eth0", "fe80::2%eth0") == [b"400"] * 3
+    assert statuses("fe80::2", "fe80::2%eth1", "fe80::3%eth0") == [b"200"] * 3
+    auth._denied.clear()
+    auth.allow("fe80::1", "fe80::2%eth0")
+    assert statuses("fe80::1", "fe80:0::1%eth0", "fe80::2%eth0") == [b"200"] * 3
+    assert statuses("fe80::2", "fe80::2%eth1", "fe80::3%eth0") == [b"400"] * 3
+
+
 def test_who_has_a_long_principal(auth: Any, ask: Ask) -> None:
     principal = b"x" * 4089 + b"@REALM"
     assert ask(*request("GSSAPI", principal))[::2] == [b"200", principal]

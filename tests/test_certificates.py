@@ -165,11 +165,19 @@ def test_what_is_no_name(tmp_path: Path, name: str) -> None:
 
 
 def test_metadata(tmp_path: Path) -> None:
-    _, secret_file = create_certificates(tmp_path, "one", {"owner": "É, of 'here'", "note": 'a "word"'})
+    _, secret_file = create_certificates(tmp_path, "one", {"owner": "É, of 'here'", "e-mail": 'a "word"'})
     text = Path(secret_file).read_text(encoding="utf-8")
-    assert "owner = \"É, of 'here'\"" in text and "note = 'a \"word\"'" in text
+    assert "owner = \"É, of 'here'\"" in text and "e-mail = 'a \"word\"'" in text
     assert load_certificate(secret_file)[1]
-    for key, value in (("a", "b\n    public-key = x"), ("a\nb", "c"), ("a", "'\""), ("", "b"), ("a = b", "c")):
+    wrong = [
+        ("a", "b\n    public-key = x"),
+        ("a\nb", "c"),
+        ("a", "'\""),
+        ("", "b"),
+        ("a = b", "c"),
+        ("public-key", "x"),
+    ]
+    for key, value in wrong:
         with pytest.raises(ValueError, match="metadata are"):
             create_certificates(tmp_path, "two", {key: value})
     assert len(contents(tmp_path)) == 2

@@ -75,6 +75,9 @@ class WatchedFile(Generic[T]):
         if stamp == self.stamp:
             return
         self.stamp, self.value = None, self.nothing
+        if not os.path.isfile(self.path):
+            # To open a named pipe would wait.
+            raise ValueError(f"{self.path} is no file")
         self.value = self.load(self.path)
         # One that has only just changed may change once more in the same moment.
         if time.time_ns() - max(stamp[-2:]) > COARSE:
@@ -137,7 +140,8 @@ class Passwords:
         password = self.passwords.get(user)
         if password is None:
             return None
-        return digest(password.encode(self.encoding) if isinstance(password, str) else bytes(password))
+        # Not bytes(): of a number that is as many NULs, and of False or 0 the empty password.
+        return digest(password.encode(self.encoding) if isinstance(password, str) else memoryview(password).tobytes())
 
 
 class PasswordFile:

@@ -47,6 +47,12 @@ def normal(address: str) -> str:
     return str(getattr(found, "ipv4_mapped", None) or found)
 
 
+def names_of(address: str) -> set[str]:
+    """Return what a peer's address is called: one with a zone, ``fe80::1%eth0``, also without it."""
+    found = normal(address)
+    return {found, found.partition("%")[0]}
+
+
 def finish(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that waits for nothing that an event loop would have to bring."""
     try:
@@ -126,7 +132,7 @@ class Authenticator:
         Parameters
         ----------
         *addresses : str
-            IP addresses, version 4 or 6.
+            IP addresses, version 4 or 6; link-local ones of every interface, unless a zone is named.
 
         Raises
         ------
@@ -143,7 +149,7 @@ class Authenticator:
         Parameters
         ----------
         *addresses : str
-            IP addresses, version 4 or 6.
+            IP addresses, version 4 or 6; link-local ones of every interface, unless a zone is named.
 
         Raises
         ------
@@ -352,8 +358,8 @@ class Authenticator:
         request = _zap.parse(msg)
         domain, mechanism = request.domain or "*", request.mechanism
         who = f"{mechanism} connection from {request.address!r} to domain {request.domain!r}"
-        address = normal(request.address)
-        if address in self._denied or (self._allowed and address not in self._allowed):
+        names = names_of(request.address)
+        if names & self._denied or (self._allowed and not names & self._allowed):
             raise Denied(f"refused a {who}: the address is not allowed")
         if mechanism == "NULL":
             user_id = "anonymous"

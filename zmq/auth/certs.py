@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import stat
 import warnings
@@ -22,6 +23,8 @@ __all__ = ["create_certificates", "load_certificate", "load_certificates"]
 
 #: Bytes; more is no certificate.
 LARGEST = 65536
+#: What ZPL can call something; but not what readers that look for nothing else would take for a key.
+NAME = re.compile(r"(?!(public|secret)-key)[\w$@.&+/-]+")
 
 PUBLIC = """\
 #   Made on {date} by greenzmq
@@ -81,7 +84,7 @@ def create_certificates(
     lines = ["metadata"]
     for key, value in (metadata or {}).items():
         quote = "'" if '"' in value else '"'
-        if quote in value or not value.isprintable() or not key.isidentifier():
+        if quote in value or not value.isprintable() or not NAME.fullmatch(key):
             raise ValueError(f"metadata are names and lines of text with one kind of quotes, not {key!r}: {value!r}")
         lines.append(f"    {key} = {quote}{value}{quote}")
     public_key, secret_key = zmq.curve_keypair()
