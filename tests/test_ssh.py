@@ -194,6 +194,27 @@ def test_a_host_with_another_key_is_refused(
         ssh.tunnel_connection(req, service, server.name, server.key, paramiko=paramiko)
 
 
+def test_a_host_whose_key_is_revoked_is_refused(
+    ssh: ModuleType, server: Server, service: str, req: Any, paramiko: bool
+) -> None:
+    server.known.write_text(f"{server.known.read_text()}@revoked * {server.known.read_text().partition(' ')[2]}")
+    with pytest.raises(ssh.SSHException, match=r"Host key verification failed|not found in known_hosts"):
+        ssh.tunnel_connection(req, service, server.name, server.key, paramiko=paramiko)
+
+
+def test_a_host_that_is_known_in_no_file_of_the_configuration_is_refused(
+    ssh: ModuleType, server: Server, service: str, req: Any, paramiko: bool
+) -> None:
+    usual = server.folder / "home" / ".ssh" / "known_hosts"
+    usual.write_text(server.known.read_text())
+    server.known.write_text("")
+    try:
+        with pytest.raises(ssh.SSHException, match=r"Host key verification failed|not found in known_hosts"):
+            ssh.tunnel_connection(req, service, server.name, server.key, paramiko=paramiko)
+    finally:
+        usual.unlink()
+
+
 def test_an_unknown_host_is_refused_though_there_is_a_password_to_give(
     ssh: ModuleType, server: Server, service: str, req: Any
 ) -> None:

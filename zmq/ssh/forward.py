@@ -13,6 +13,7 @@ import select
 import socket
 import socketserver
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -125,6 +126,21 @@ def forward_tunnel(local_port: int, remote_host: str, remote_port: int, transpor
         server.serve_forever()
 
 
+def known_hosts(known: dict[str, str]) -> bytes:
+    """Return the lines of the files where ssh would look for a server's key, without those whose key is revoked.
+
+    paramiko does not know of revoked keys.
+    """
+    names = known.get("userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2").split()
+    names += known.get("globalknownhostsfile", "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2").split()
+    lines: list[list[bytes]] = []
+    for name in names:
+        with suppress(OSError), open(os.path.expanduser(name), "rb") as file:
+            lines += [line.split() for line in file]
+    revoked = {key for first, *rest in filter(None, lines) if first == b"@revoked" for key in rest[2:3]}
+    return b"".join(b" ".join(line) + b"\n" for line in lines if not revoked.intersection(line))
+
+
 def connect(config: dict[str, Any]) -> Any:
     """Return a client of paramiko that has logged in.
 
@@ -138,10 +154,10 @@ def connect(config: dict[str, Any]) -> Any:
         known = paramiko.SSHConfig.from_path(path).lookup(config["host"])
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(paramiko.RejectPolicy())
-    client.load_system_host_keys()
-    for name in (*known.get("userknownhostsfile", "").split(), "/etc/ssh/ssh_known_hosts"):
-        if os.path.exists(os.path.expanduser(name)):
-            client.load_system_host_keys(os.path.expanduser(name))
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(known_hosts(known))
+        file.flush()
+        client.load_system_host_keys(file.name)
     proxy = known.get("proxycommand")
     client.connect(
         known["hostname"],

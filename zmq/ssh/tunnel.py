@@ -255,8 +255,8 @@ class Tunnels:
     ) -> Tunnel:
         """Open a tunnel of paramiko, in a process of its own.
 
-        From ``~/.ssh/config`` come the defaults for host, user, port, key and proxy. The server's key must be known,
-        there or in ``~/.ssh/known_hosts``.
+        From ``~/.ssh/config`` come the defaults for host, user, port, key and proxy. The server's key must be in one
+        of the files where ssh would look for it, as ``~/.ssh/known_hosts``, and not be revoked there.
 
         Parameters
         ----------
