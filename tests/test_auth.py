@@ -174,7 +174,9 @@ class Deadly(Curve):
         return key == self.kit.keys_of("one")[0]
 
 
-def test_when_it_dies_everybody_is_refused(kit: Kit, auth: Any, front_end: FrontEnd) -> None:
+def test_when_it_dies_everybody_is_refused(
+    kit: Kit, auth: Any, front_end: FrontEnd, caplog: pytest.LogCaptureFixture
+) -> None:
     mechanism = Deadly(kit)
     mechanism.configure(auth)
     server = kit.server(mechanism.serve)
@@ -186,6 +188,20 @@ def test_when_it_dies_everybody_is_refused(kit: Kit, auth: Any, front_end: Front
     auth.start()
     kit.refused(server, mechanism.right("two"))
     kit.admitted(server, mechanism.right("one"))
+    # The traceback there holds on to the frames of the thread, and these to its descriptors.
+    caplog.clear()
+
+
+def test_a_thread_that_ends_says_so(kit: Kit, front_end: FrontEnd, caplog: pytest.LogCaptureFixture) -> None:
+    mechanism = Deadly(kit)
+    with ThreadAuthenticator(kit.context) as auth:
+        mechanism.configure(auth)
+        server = kit.server(mechanism.serve)
+        kit.refused(server, mechanism.right("one"))
+        wait_until(front_end, lambda: not auth.is_alive())
+    told = [(record.levelname, record.getMessage()) for record in caplog.records]
+    caplog.clear()
+    assert told == [("CRITICAL", "the authenticator ended: everybody is refused now")]
 
 
 def test_it_can_be_stopped_by_its_own_callback(kit: Kit, auth: Any, front_end: FrontEnd) -> None:

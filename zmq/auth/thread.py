@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import logging
 import threading
 import weakref
@@ -65,6 +66,11 @@ class AuthenticationThread:
         except ContextTerminated:
             # The context is being terminated, which waits for this socket.
             self.release = True
+        except BaseException:
+            # Nobody else tells what a thread ended of.
+            with contextlib.suppress(Exception):
+                authenticator.log.critical("the authenticator ended: everybody is refused now", exc_info=True)
+            raise
         finally:
             authenticator._give_up(self.release)
             if authenticator._thread is self:
