@@ -130,17 +130,13 @@ def busy(s: Scene, poller_class: Any = None) -> tuple[Any, int]:
     return make(s, 'read -r _; read -r _ <"$1"', pipe, poller_class=poller_class), writer
 
 
-def lost(s: Scene) -> tuple[Any, int]:
-    """Return one of another part of the program, in no greenlet, that ssh has lost, with such a keeper."""
+def lost(s: Scene) -> tuple[int]:
+    """Leave one of another part of the program, in no greenlet, that ssh has lost, with such a keeper."""
+    with_ssh("nothing")(s)
     tunnel, writer = busy(s, Poller)
     # Where nothing is.
     tunnel._control = f"{s.folder}/control"
-    return tunnel, writer
-
-
-def make_another(s: Scene, tunnel: Any, writer: int) -> bool:
-    make(s)
-    return tunnel._pipe is None
+    return (writer,)
 
 
 for name, arguments in {"close": (), "terminate": (), "__exit__": (None, None, None)}.items():
@@ -151,7 +147,7 @@ for name, arguments in {"close": (), "terminate": (), "__exit__": (None, None, N
         lambda s, tunnel, writer, name=name, arguments=arguments: getattr(tunnel, name)(*arguments),
         go_on,
     )
-waits("ssh.Tunnel", "another one was lost", lost, make_another, go_on, True)
+waits("ssh.open_tunnel", "another one was lost", lost, open_any, go_on, True)
 returns("ssh.Tunnel", make)
 returns("ssh.Tunnel.is_alive", lambda s: make(s).is_alive())
 for name in ("__enter__", "__index__", "__repr__"):

@@ -10,6 +10,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import greenness_auth  # noqa: F401
+import greenness_devices  # noqa: F401
+import greenness_ssh  # noqa: F401
 import greenness_waits  # noqa: F401
 import pytest
 from greenness import TABLE, Row, Scene

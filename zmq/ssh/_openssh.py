@@ -31,7 +31,7 @@ from errno import ENXIO
 from zmq.core.poll import Poller
 from zmq.ssh._errors import MaxRetryExceeded, SSHException
 from zmq.ssh._names import Server
-from zmq.ssh._process import Tunnel, run, start
+from zmq.ssh._process import Tunnel, clear_up, run, start
 
 SSH = "ssh"
 
@@ -154,6 +154,7 @@ def open_tunnel(
 
     The first of the `ports` that is free is used.
     """
+    clear_up(poller_class)
     deadline = time.monotonic() + timeout
     folder = make_folder()
     control = os.path.join(folder, "control")

@@ -13,7 +13,7 @@ from typing import Any
 from zmq.core.poll import Poller
 from zmq.ssh._errors import SSHException
 from zmq.ssh._names import Server
-from zmq.ssh._process import Output, Tunnel, kill, start
+from zmq.ssh._process import Output, Tunnel, clear_up, kill, start
 
 #: Where this package is, should the path have changed since it was imported.
 ROOT = str(Path(__file__).resolve().parents[2])
@@ -43,8 +43,10 @@ def check() -> None:
         )
 
 
-def begin(config: dict[str, Any], deadline: float, poller_class: type[Poller]) -> Tunnel:
+def begin(config: dict[str, Any], timeout: int, poller_class: type[Poller]) -> Tunnel:
     check()
+    clear_up(poller_class)
+    deadline = time.monotonic() + timeout
     path = sys.path if ROOT in sys.path else [ROOT, *sys.path]
     output = Output(poller_class)
     try:
@@ -96,7 +98,7 @@ def open_tunnel(
         "remote": remote[0],
         "rport": remote[1],
     }
-    return begin(config, time.monotonic() + timeout, poller_class)
+    return begin(config, timeout, poller_class)
 
 
 def try_passwordless(server: Server, keyfile: str | None, timeout: int, poller_class: type[Poller]) -> bool:

@@ -152,10 +152,6 @@ class Tunnel:
         self._control = control
         #: Whether it stood once.
         self.stands = False
-        for other in list(_tunnels):
-            if other.stands and not other.is_alive():
-                # It may be another thread's, or one that nobody waits for in a hub; the caller waits as it can.
-                other._close(poller_class)
         _tunnels.add(self)
 
     def __repr__(self) -> str:
@@ -195,23 +191,34 @@ class Tunnel:
 
     def _close(self, poller_class: type[Poller]) -> None:
         pipe, self._pipe = self._pipe, None
-        if pipe is None:
-            return
-        _tunnels.discard(self)
-        # From here on the keeper needs nobody, also if the caller is ended while it waits.
-        pipe.close()
+        if pipe is not None:
+            # From here on the keeper needs nobody, also if the caller is ended while it waits.
+            pipe.close()
         end = time.monotonic() + PATIENCE
         poller = poller_class()
         while self._keeper.poll() is None:
             if time.monotonic() > end:
                 kill(self._keeper)
-                return
+                break
             poller.poll(TICK * 1000)
+        _tunnels.discard(self)
 
     terminate = close
 
 
+#: Those whose keepers have not been seen to end.
 _tunnels: set[Tunnel] = set()
+
+
+def clear_up(poller_class: type[Poller]) -> None:
+    """Close the tunnels that ssh has lost; whoever opened them, the caller waits."""
+    for tunnel in list(_tunnels):
+        if tunnel._pipe is None:
+            # Somebody closes it, or was ended while it did.
+            if tunnel._keeper.poll() is not None:
+                _tunnels.discard(tunnel)
+        elif tunnel.stands and not tunnel.is_alive():
+            tunnel._close(poller_class)
 
 
 def close_all() -> None:
