@@ -26,12 +26,18 @@ class GreenAuthenticatorBase(Authenticator):
     #: What waits in the hub.
     _poller_class: ClassVar[type[Poller]]
     greenlet: Any = None
+    #: One that is being killed; who is interrupted while that is waited for may wait again.
+    _ending: Any = None
 
     def _spawn(self, door: Door) -> Any:
         raise NotImplementedError
 
     def _kill(self, greenlet: Any) -> None:
-        """End the greenlet and wait for that; nothing where it is the one that runs."""
+        """Have the greenlet end; nothing where it is the one that runs."""
+        raise NotImplementedError
+
+    def _join(self, greenlet: Any) -> None:
+        """Wait until the greenlet has ended; nothing where it is the one that runs."""
         raise NotImplementedError
 
     def start(self) -> None:
@@ -66,15 +72,19 @@ class GreenAuthenticatorBase(Authenticator):
     def stop(self, release: bool = False) -> None:
         greenlet, self.greenlet = self.greenlet, None
         door = self._door
-        if greenlet is None or door is None:
-            return
-        # Nobody may take it for one that was killed by somebody else, and nothing is received any more.
-        self._door = None
-        try:
-            self._kill(greenlet)
-        finally:
-            self._door = door
-            super().stop(release)
+        if greenlet is not None and door is not None:
+            self._ending = greenlet
+            # Nobody may take it for one that was killed by somebody else, and nothing is received any more.
+            self._door = None
+            try:
+                self._kill(greenlet)
+                self._join(greenlet)
+            finally:
+                self._door = door
+                super().stop(release)
+        elif self._ending is not None:
+            self._join(self._ending)
+        self._ending = None
 
     def is_alive(self) -> bool:
         """Tell whether it runs."""

@@ -48,11 +48,13 @@ class GreenAuthenticator(GreenAuthenticatorBase):
         return greenlet
 
     def _kill(self, greenlet: eventlet.greenthread.GreenThread) -> None:
-        if greenlet is eventlet.getcurrent():
-            return
-        greenlet.kill()
-        with contextlib.suppress(eventlet.greenlet.GreenletExit):
-            greenlet.wait()
+        if greenlet is not eventlet.getcurrent():
+            greenlet.kill()
+
+    def _join(self, greenlet: eventlet.greenthread.GreenThread) -> None:
+        if greenlet is not eventlet.getcurrent():
+            with contextlib.suppress(eventlet.greenlet.GreenletExit):
+                greenlet.wait()
 
 
 __all__ = [

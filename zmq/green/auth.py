@@ -48,7 +48,11 @@ class GreenAuthenticator(GreenAuthenticatorBase):
 
     def _kill(self, greenlet: gevent.Greenlet[..., Any]) -> None:
         if greenlet is not gevent.getcurrent():
-            greenlet.kill()
+            greenlet.kill(block=False)
+
+    def _join(self, greenlet: gevent.Greenlet[..., Any]) -> None:
+        if greenlet is not gevent.getcurrent():
+            greenlet.join()
 
 
 __all__ = [
