@@ -25,7 +25,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from plan import DESCRIPTORS, LIMITS, OF_LIMIT, OF_OURS, OURS_ALONE, QUICK, TARGETS
+from plan import DESCRIPTORS, HUB_LIMITS, LIMITS, OF_LIMIT, OF_OURS, OURS_ALONE, QUICK, TARGETS
 from report import Run, compare, show
 
 HERE = Path(__file__).resolve().parent
@@ -199,6 +199,8 @@ def commands_for(given: argparse.Namespace, name: str, number: int, limit_progra
         commands = {"ours": commands["ours"]}
     if of_any in LIMITS:
         commands["limit"] = [*limit_program, of_any, str(given.seconds), str(int(give_up))]
+    if of_any in HUB_LIMITS and name.startswith(("gevent", "eventlet")):
+        commands["hub"] = [*limit_program, f"{of_any}-hub", str(given.seconds), str(int(give_up))]
     return commands
 
 

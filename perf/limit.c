@@ -28,6 +28,7 @@ typedef struct {
 static double seconds = 1.0;
 static void *context, *socket_of_runs; /* what the runs below receive from, or ask */
 static int orders[2];
+static int bells; /* an epoll set of those of the sockets that are polled */
 static order sent; /* the order that the sender gets, but for the count */
 
 static void require(int ok, const char *what)
@@ -253,13 +254,12 @@ static void req_rep(const char *endpoint, int each)
     zmq_close(socket_of_runs);
 }
 
-/* One operation: a send to one of `count` sockets, a look at who has rung, and the recv, by the calls that cannot be done
-   without: EVENTS of the one that rang, and EVENTS of the one before, for it tells of what comes only when it was seen
-   to be empty. */
+/* The same in one thread, by the calls that a hub cannot do without: wait for either bell, read EVENTS of the socket that
+   rang, receive and send, and receive in vain before the next wait. */
 static struct {
-    void *push, *pull;
-} pairs[1000];
-static int count_of_pairs, bells;
+    void *req, *rep;
+    long left; /* round trips */
+} hub;
 
 static int events_of(void *socket)
 {
@@ -268,6 +268,64 @@ static int events_of(void *socket)
     require(zmq_getsockopt(socket, ZMQ_EVENTS, &events, &length) == 0, "events");
     return events;
 }
+
+static void go_on(void *socket)
+{
+    char message[SIZE];
+    while (zmq_recv(socket, message, SIZE, ZMQ_DONTWAIT) == SIZE)
+        if (socket == hub.rep || --hub.left > 0)
+            require(zmq_send(socket, message, SIZE, ZMQ_DONTWAIT) == SIZE, "send");
+}
+
+static double run_in_hub(long count)
+{
+    char message[SIZE] = "";
+    struct epoll_event rung[2];
+    double start = now();
+    hub.left = count;
+    require(zmq_send(hub.req, message, SIZE, ZMQ_DONTWAIT) == SIZE, "ask");
+    go_on(hub.req);
+    while (hub.left > 0)
+        for (int i = epoll_wait(bells, rung, 2, -1); i > 0; i--)
+            if (events_of(rung[i - 1].data.ptr) & ZMQ_POLLIN)
+                go_on(rung[i - 1].data.ptr);
+    return now() - start;
+}
+
+static void watch(void *socket)
+{
+    int bell;
+    size_t length = sizeof bell;
+    struct epoll_event event = {EPOLLIN, {.ptr = socket}};
+    require(zmq_getsockopt(socket, ZMQ_FD, &bell, &length) == 0, "bell");
+    require(epoll_ctl(bells, EPOLL_CTL_ADD, bell, &event) == 0, "epoll");
+    events_of(socket);
+}
+
+static void req_rep_in_hub(const char *endpoint)
+{
+    char bound[256];
+    hub.rep = open_socket(context, ZMQ_REP, SIZE);
+    bind_socket(hub.rep, endpoint, bound);
+    hub.req = open_socket(context, ZMQ_REQ, SIZE);
+    require(zmq_connect(hub.req, bound) == 0, "connect");
+    bells = epoll_create1(0);
+    require(bells >= 0, "epoll");
+    watch(hub.req);
+    watch(hub.rep);
+    print(cost(run_in_hub, seconds));
+    zmq_close(hub.req);
+    zmq_close(hub.rep);
+    close(bells);
+}
+
+/* One operation: a send to one of `count` sockets, a look at who has rung, and the recv, by the calls that cannot be done
+   without: EVENTS of the one that rang, and EVENTS of the one before, for it tells of what comes only when it was seen
+   to be empty. */
+static struct {
+    void *push, *pull;
+} pairs[1000];
+static int count_of_pairs;
 
 static double run_of_polls(long count)
 {
@@ -359,6 +417,10 @@ int main(int argc, char **argv)
         req_rep("inproc://limit", 0);
     else if (strcmp(name, "req-rep-tcp") == 0)
         req_rep("tcp://127.0.0.1:*", 0);
+    else if (strcmp(name, "req-rep-inproc-hub") == 0)
+        req_rep_in_hub("inproc://limit");
+    else if (strcmp(name, "req-rep-tcp-hub") == 0)
+        req_rep_in_hub("tcp://127.0.0.1:*");
     else if (strcmp(name, "latency-tcp") == 0)
         req_rep("tcp://127.0.0.1:*", 1);
     else if (strcmp(name, "proxy-native") == 0)

@@ -39,6 +39,8 @@ LIMITS = (
     "sizes-tcp-2p",
     *(f"poller-{count}" for count in (10, 100, 400, 1000)),
 )
+# What limit.c does in one thread too, with the calls of a hub, as NAME-hub.
+HUB_LIMITS = ("req-rep-inproc", "req-rep-tcp")
 OF_LIMIT = {
     "gevent-push-pull-tcp-2p": 0.9,
     "threads-push-pull-tcp-2p": 0.9,

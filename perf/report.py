@@ -10,7 +10,7 @@ from plan import EVERY_ROUND, FLOOR, NOISE, NOT_JUDGED, OF_LIMIT, OF_OURS, TARGE
 Run = dict[str, Any]  # the line of a worker, or {"error": ...}; with "workload", "side" and "round"
 Costs = dict[tuple[str, str], dict[int, float]]  # of a name and a side: what every round cost
 
-SIDES = ("ours", "theirs", "wheel", "limit")
+SIDES = ("ours", "theirs", "wheel", "limit", "hub")
 
 
 def costs_of(runs: list[Run]) -> Costs:
@@ -65,6 +65,8 @@ def compare(runs: list[Run], rounds: int) -> list[dict[str, Any]]:
         )
         if name in OF_LIMIT and "limit" in by_side:
             add(f"  {name} / C", ratios_of(by_side["limit"], ours), OF_LIMIT[name])
+        if "hub" in by_side:
+            add(f"  {name} / C in one thread", ratios_of(by_side["hub"], ours), None)
     for name, other, least in OF_OURS:
         ours, others = costs.get((name, "ours")), costs.get((other, "ours"))
         if ours and others:

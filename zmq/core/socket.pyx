@@ -6,8 +6,6 @@ which hub to wait in.
 """
 
 import itertools
-import pickle
-import random
 import warnings
 import weakref
 from types import GenericAlias
@@ -126,9 +124,10 @@ cdef enum:
     # Parts that need no allocation.
     FEW = 4
 
-# Bytes from which on copying a message without the GIL pays. Taking it back can cost a whole switch interval
-# beside a busy thread, so the copy has to be long.
+# Bytes from which on copying a message without the GIL pays: other threads use it meanwhile. Taking it back can cost a
+# whole switch interval beside a thread that computes; where it took long, only LARGE copies do without it for a while.
 cdef enum:
+    MEDIUM = 1 << 15
     LARGE = 1 << 20
 
     # Up to here a message that must be copied again, because there is no room, costs next to nothing.
@@ -197,6 +196,23 @@ cdef int find_overrides(type cls) except -1:
                 found |= bit & (replaced | GETSOCKOPT | SETSOCKOPT)
         overrides_of[cls] = found
     return found
+
+
+# Until when the GIL is thought to be in demand, seconds.
+cdef double crowded_until = 0
+
+
+cdef inline bint copies_freely(size_t size) noexcept:
+    """Tell whether to copy so many bytes without the GIL."""
+    return size >= MEDIUM and (size >= LARGE or monotonic() >= crowded_until)
+
+
+cdef inline void locked_again(double copied) noexcept:
+    """The GIL was taken back, after something was copied at that time."""
+    global crowded_until
+    cdef double now = monotonic()
+    if now - copied > 0.0005:
+        crowded_until = now + 0.1
 
 
 cdef inline bint is_unobserved(Socket socket, int flags) noexcept:
@@ -622,6 +638,7 @@ cdef class Socket:
             self.bind(f"{addr}:*")
             found = self.get(SocketOption.LAST_ENDPOINT).decode("ascii", "replace")
             return int(found.rsplit(":", 1)[-1])
+        import random
         for _ in range(max_tries):
             port = random.randrange(min_port, max_port)
             try:
@@ -1084,6 +1101,7 @@ cdef class Socket:
         cdef Part part
         cdef Outgoing out
         cdef Frame frame = None
+        cdef double copied
         cdef int err
         cdef int cost = 1
         if (
@@ -1120,9 +1138,11 @@ cdef class Socket:
         out.more = flags & ZMQ_SNDMORE
         out.drops = self.drops
         try:
-            if part.size >= LARGE and part.source == NULL:
+            if part.source == NULL and copies_freely(part.size):
                 with nogil:
                     err = prepare_all(&out, 1)
+                    copied = monotonic()
+                locked_again(copied)
             else:
                 err = prepare_all(&out, 1)
             if err:
@@ -1208,6 +1228,7 @@ cdef class Socket:
         cdef list frames = None
         cdef Frame frame
         cdef size_t total = 0
+        cdef double copied
         cdef int err
         if self.born != wait.generation:
             self.usable()
@@ -1238,9 +1259,11 @@ cdef class Socket:
                             frames = []
                         frames.append(frame)
                 total += part.size
-            if total >= LARGE:
+            if copies_freely(total):
                 with nogil:
                     err = prepare_all(&out, out.count)
+                    copied = monotonic()
+                locked_again(copied)
             else:
                 err = prepare_all(&out, out.count)
             if err:
@@ -1388,6 +1411,7 @@ cdef class Socket:
         **kwargs
             Passed on to `send`.
         """
+        import pickle  # here, as few use it and it takes long
         return self.send(pickle.dumps(obj, protocol), flags, **kwargs)
 
     def send_serialized(self, msg, serialize, int flags=0, copy=True, **kwargs):
@@ -1463,7 +1487,8 @@ cdef class Socket:
         cdef bytes data
         cdef char *target
         cdef void *source
-        if size < LARGE:
+        cdef double copied
+        if not copies_freely(size):
             wait.fuel -= size >> 12
             return PyBytes_FromStringAndSize(<const char *> zmq_msg_data(msg), size)
         data = PyBytes_FromStringAndSize(NULL, size)
@@ -1471,6 +1496,8 @@ cdef class Socket:
         source = zmq_msg_data(msg)
         with nogil:
             memcpy(target, source, <size_t> size)
+            copied = monotonic()
+        locked_again(copied)
         wait.fuel -= size >> 12
         return data
 
@@ -1739,6 +1766,7 @@ cdef class Socket:
         -------
         object
         """
+        import pickle
         return pickle.loads(self.recv(flags))
 
     def recv_serialized(self, deserialize, int flags=0, copy=True):
