@@ -18,7 +18,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullFormatter, NullLocator
 
 GREY = "#5b6472"
 COLOURS = {"ours": "#1b7f5c", "theirs": "#c8553d", "limit": GREY}
@@ -222,6 +222,7 @@ def latency(figures: Figures) -> Figure | None:
     below = "µs; two greenlets of gevent in one hub, in C two threads"
     figure = one_panel(figures, "REQ/REP round trip over tcp", below, "percentile", shown)
     axes = figure.axes[0]
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     marks = [50, 75, 90, 95, 99, 99.5, 99.9]
     axes.xaxis.set_major_locator(FixedLocator([100 / (100 - mark) for mark in marks]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 - 100 / value:.4g}"))
