@@ -292,11 +292,11 @@ static double run_in_hub(long count)
     return now() - start;
 }
 
-static void watch(void *socket)
+static void watch(void *socket, uint32_t events, epoll_data_t data)
 {
     int bell;
     size_t length = sizeof bell;
-    struct epoll_event event = {EPOLLIN, {.ptr = socket}};
+    struct epoll_event event = {events, data};
     require(zmq_getsockopt(socket, ZMQ_FD, &bell, &length) == 0, "bell");
     require(epoll_ctl(bells, EPOLL_CTL_ADD, bell, &event) == 0, "epoll");
     events_of(socket);
@@ -311,8 +311,8 @@ static void req_rep_in_hub(const char *endpoint)
     require(zmq_connect(hub.req, bound) == 0, "connect");
     bells = epoll_create1(0);
     require(bells >= 0, "epoll");
-    watch(hub.req);
-    watch(hub.rep);
+    watch(hub.req, EPOLLIN, (epoll_data_t){.ptr = hub.req});
+    watch(hub.rep, EPOLLIN, (epoll_data_t){.ptr = hub.rep});
     print(cost(run_in_hub, seconds));
     zmq_close(hub.req);
     zmq_close(hub.rep);
@@ -347,9 +347,7 @@ static double run_of_polls(long count)
 
 static void poll_many(int count)
 {
-    struct epoll_event event = {EPOLLIN | EPOLLET, {0}};
-    size_t length = sizeof event.data.fd;
-    int bell;
+    struct epoll_event event;
     char endpoint[256];
     count_of_pairs = count;
     bells = epoll_create1(0);
@@ -360,10 +358,7 @@ static void poll_many(int count)
         snprintf(endpoint, sizeof endpoint, "inproc://limit-%d", i);
         require(zmq_bind(pairs[i].pull, endpoint) == 0, "bind");
         require(zmq_connect(pairs[i].push, endpoint) == 0, "connect");
-        require(zmq_getsockopt(pairs[i].pull, ZMQ_FD, &bell, &length) == 0, "bell");
-        event.data.u32 = (unsigned)i;
-        require(epoll_ctl(bells, EPOLL_CTL_ADD, bell, &event) == 0, "epoll");
-        events_of(pairs[i].pull);
+        watch(pairs[i].pull, EPOLLIN | EPOLLET, (epoll_data_t){.u32 = (unsigned)i});
     }
     epoll_wait(bells, &event, 1, 0);
     print(cost(run_of_polls, seconds));

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
-import time
 from itertools import count
 from pathlib import Path
 
 import pytest
+from own_servers import free_port, start_server
 
 from front_ends import LIMIT
 
@@ -32,9 +31,7 @@ class Kdc:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         # Nobody asks DNS: not for the server, and not for the names of hosts.
         (folder / "krb5.conf").write_text(
             f"[libdefaults]\n default_realm = {REALM}\n dns_lookup_kdc = false\n dns_lookup_realm = false\n"
@@ -60,24 +57,12 @@ class Kdc:
 
     def begin(self) -> None:
         """Start the server, and wait until it listens."""
-        with (self.folder / "log").open("ab") as log:
-            command = [str(KRB5KDC), "-n", "-P", f"{self.folder}/pid"]
-            self.process = subprocess.Popen(command, env={**os.environ, **self.settings}, stdout=log, stderr=log)
-        end = time.monotonic() + LIMIT
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            except ConnectionRefusedError:
-                assert self.process.poll() is None and time.monotonic() < end, self.log()
-                time.sleep(0.01)
+        command = [str(KRB5KDC), "-n", "-P", f"{self.folder}/pid"]
+        self.process = start_server(command, self.port, self.folder / "log", {**os.environ, **self.settings})
 
     def stop(self) -> None:
         self.process.terminate()
         self.process.wait(LIMIT)
-
-    def log(self) -> str:
-        return (self.folder / "log").read_text()
 
     def admin(self, *words: str) -> None:
         """Have the administrator do something; it counts at once."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import getpass
 import os
 import shutil
-import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
+from own_servers import free_port, start_server
 
 from front_ends import LIMIT
 
@@ -34,9 +33,7 @@ class Server:
         host_key = make_key(folder / "host")
         (folder / "authorized").write_text(make_key(folder / "key") + "\n")
         make_key(folder / "other")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.name = f"{getpass.getuser()}@127.0.0.1:{self.port}"
         self.key = str(folder / "key")
         self.other = str(folder / "other")
@@ -53,19 +50,8 @@ class Server:
             path.write_text(f"Host *\n  UserKnownHostsFile {self.known}\n  GlobalKnownHostsFile /dev/null\n")
         (folder / "bin").mkdir()
         self.write_ssh(f'exec {shutil.which("ssh")} -F {folder}/config -o IdentityAgent=none "$@"')
-        with (folder / "log").open("wb") as log:
-            self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", str(folder / "sshd_config")], stderr=log)
-        end = time.monotonic() + LIMIT
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            except ConnectionRefusedError:
-                assert self.process.poll() is None and time.monotonic() < end, self.log()
-                time.sleep(0.01)
-
-    def log(self) -> str:
-        return (self.folder / "log").read_text()
+        command = [SSHD, "-D", "-e", "-f", str(folder / "sshd_config")]
+        self.process = start_server(command, self.port, folder / "log")
 
     def write_ssh(self, text: str) -> None:
         """Write the `ssh` that a test finds."""

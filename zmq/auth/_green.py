@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Any, ClassVar
 
-from greenlet import GreenletExit
+from greenlet import GreenletExit, getcurrent
 
 from zmq.auth._door import Door
 from zmq.auth.base import ENDS, Authenticator
@@ -33,11 +33,11 @@ class GreenAuthenticatorBase(Authenticator):
         raise NotImplementedError
 
     def _kill(self, greenlet: Any) -> None:
-        """Have the greenlet end; nothing where it is the one that runs."""
+        """Have another greenlet end."""
         raise NotImplementedError
 
     def _join(self, greenlet: Any) -> None:
-        """Wait until the greenlet has ended; nothing where it is the one that runs."""
+        """Wait until another greenlet has ended."""
         raise NotImplementedError
 
     def start(self) -> None:
@@ -77,12 +77,13 @@ class GreenAuthenticatorBase(Authenticator):
             # Nobody may take it for one that was killed by somebody else, and nothing is received any more.
             self._door = None
             try:
-                self._kill(greenlet)
-                self._join(greenlet)
+                if greenlet is not getcurrent():
+                    self._kill(greenlet)
+                    self._join(greenlet)
             finally:
                 self._door = door
                 super().stop(release)
-        elif self._ending is not None:
+        elif self._ending not in (None, getcurrent()):
             self._join(self._ending)
         self._ending = None
 

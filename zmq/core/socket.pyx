@@ -215,6 +215,19 @@ cdef inline void locked_again(double copied) noexcept:
         crowded_until = now + 0.1
 
 
+cdef inline int prepare_copies(Outgoing *out, size_t size) noexcept:
+    """Prepare all parts, which copies so many bytes."""
+    cdef double copied
+    cdef int err
+    if not copies_freely(size):
+        return prepare_all(out, out.count)
+    with nogil:
+        err = prepare_all(out, out.count)
+        copied = monotonic()
+    locked_again(copied)
+    return err
+
+
 cdef inline bint is_unobserved(Socket socket, int flags) noexcept:
     """Tell whether one small transfer may be attempted without any ceremony: a short cut through `Socket.operate`.
 
@@ -1101,7 +1114,6 @@ cdef class Socket:
         cdef Part part
         cdef Outgoing out
         cdef Frame frame = None
-        cdef double copied
         cdef int err
         cdef int cost = 1
         if (
@@ -1138,13 +1150,7 @@ cdef class Socket:
         out.more = flags & ZMQ_SNDMORE
         out.drops = self.drops
         try:
-            if part.source == NULL and copies_freely(part.size):
-                with nogil:
-                    err = prepare_all(&out, 1)
-                    copied = monotonic()
-                locked_again(copied)
-            else:
-                err = prepare_all(&out, 1)
+            err = prepare_copies(&out, part.size if part.source == NULL else 0)
             if err:
                 raise_errno(err)
             if routing_id is not None:
@@ -1228,7 +1234,7 @@ cdef class Socket:
         cdef list frames = None
         cdef Frame frame
         cdef size_t total = 0
-        cdef double copied
+        cdef size_t copied = 0
         cdef int err
         if self.born != wait.generation:
             self.usable()
@@ -1259,13 +1265,9 @@ cdef class Socket:
                             frames = []
                         frames.append(frame)
                 total += part.size
-            if copies_freely(total):
-                with nogil:
-                    err = prepare_all(&out, out.count)
-                    copied = monotonic()
-                locked_again(copied)
-            else:
-                err = prepare_all(&out, out.count)
+                if part.source == NULL:
+                    copied += part.size
+            err = prepare_copies(&out, copied)
             if err:
                 raise_errno(err)
             if self.message != DROPPED:

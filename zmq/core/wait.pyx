@@ -28,6 +28,11 @@ cdef void unblock() noexcept:
     blocked.pop(<unsigned long> PyThread_get_thread_ident(), None)
 
 
+cdef shown(what):
+    """Return what `statistics` shows: of a poll set what is in it."""
+    return what.members() if hasattr(what, "members") else what
+
+
 def blocked_threads():
     """List the calls that block a native thread now.
 
@@ -39,7 +44,7 @@ def blocked_threads():
     """
     now = time.monotonic()
     return [
-        {"thread": thread, "seconds": now - since, "waits_for": what.members() if hasattr(what, "members") else what}
+        {"thread": thread, "seconds": now - since, "waits_for": shown(what)}
         for thread, (what, since) in list(blocked.items())
     ]
 
@@ -67,7 +72,7 @@ def parked_greenlets():
         {
             "greenlet": greenlet,
             "seconds": now - since,
-            "waits_for": what.members() if hasattr(what, "members") else what,
+            "waits_for": shown(what),
             "fd": None,
             "events": 0,
             "route": None,

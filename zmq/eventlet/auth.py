@@ -48,13 +48,11 @@ class GreenAuthenticator(GreenAuthenticatorBase):
         return greenlet
 
     def _kill(self, greenlet: eventlet.greenthread.GreenThread) -> None:
-        if greenlet is not eventlet.getcurrent():
-            greenlet.kill()
+        greenlet.kill()
 
     def _join(self, greenlet: eventlet.greenthread.GreenThread) -> None:
-        if greenlet is not eventlet.getcurrent():
-            with contextlib.suppress(eventlet.greenlet.GreenletExit):
-                greenlet.wait()
+        with contextlib.suppress(eventlet.greenlet.GreenletExit):
+            greenlet.wait()
 
 
 __all__ = [

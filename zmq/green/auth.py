@@ -47,12 +47,10 @@ class GreenAuthenticator(GreenAuthenticatorBase):
         return greenlet
 
     def _kill(self, greenlet: gevent.Greenlet[..., Any]) -> None:
-        if greenlet is not gevent.getcurrent():
-            greenlet.kill(block=False)
+        greenlet.kill(block=False)
 
     def _join(self, greenlet: gevent.Greenlet[..., Any]) -> None:
-        if greenlet is not gevent.getcurrent():
-            greenlet.join()
+        greenlet.join()
 
 
 __all__ = [
