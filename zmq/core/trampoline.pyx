@@ -888,10 +888,10 @@ cdef class Sleeper:
         return 0
 
 
-cdef int let_run(Hub hub) except -1:
-    """Let the hub run once: descriptors, timers, everybody."""
+cdef int pause(Hub hub, double seconds) except -1:
+    """Let the hub run for a time; with 0 once: descriptors, timers, everybody."""
     cdef Sleeper sleeper = Sleeper(hub)
-    timer = hub.call_at(monotonic(), sleeper.wake)
+    timer = hub.call_at(monotonic() + seconds, sleeper.wake)
     try:
         sleeper.sleep()
     finally:
@@ -923,7 +923,7 @@ cdef int refuel(get_hub) except -1:
             return 0
         count_yields += 1
         now = monotonic()
-        let_run(hub)
+        pause(hub, 0)
         # Whoever comes back first from this run of the hub starts a new slice, the others share it.
         if greenzmq_slice < now:
             greenzmq_slice = monotonic()
