@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 import threading
 import time
@@ -47,6 +48,19 @@ def test_a_buffer_stays_what_it_is_while_asyncio_receives_into_it(end: str) -> N
             buffer.clear()
 
     asyncio.run(main())
+
+
+def test_a_buffer_that_asyncio_dropped_with_its_loop_is_free() -> None:
+    buffer = bytearray(SIZE)
+
+    async def main() -> None:
+        socket.recv_into(buffer)
+        await asyncio.sleep(0)
+
+    with Context() as context, context.socket(plain.PULL) as socket:
+        asyncio.run(main())
+    gc.collect()
+    buffer.clear()
 
 
 def is_held(buffer: bytearray) -> bool:

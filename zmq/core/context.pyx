@@ -28,7 +28,7 @@ from zmq.core.libzmq cimport (
     zmq_pollitem_t,
 )
 from zmq.core.options cimport option_named, read_attribute
-from zmq.core.trampoline cimport pause, wait_readable
+from zmq.core.trampoline cimport close_left, pause, wait_readable
 
 from zmq.core.constants import ContextOption, Errno, SocketOption, SocketType
 from zmq.core.error import ContextTerminated, ZMQError
@@ -513,6 +513,7 @@ cdef class Context:
                         with nogil:
                             zmq_poll(NULL, 0, TERM_PAUSE)
                     else:
+                        close_left()
                         terminating.add(<size_t> handle)
                         with nogil:
                             err = 0 if zmq_ctx_term(handle) == 0 else zmq_errno()
@@ -532,6 +533,7 @@ cdef class Context:
             # A thread was, before the program was monkeypatched.
             pause(get_hub(), TERM_PAUSE / 1000.0)
         if self.handle != NULL:
+            close_left()
             self.ending = Ending(<size_t> handle)
             forget_handle(handle)
         # Another greenlet may be waiting too: the last one to know it closes the descriptor.

@@ -14,6 +14,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from libc.string cimport memcpy
 
 from zmq.core.hand cimport HELD, RETURNED, Hand
+from zmq.core.hub cimport Hub
 from zmq.core.libzmq cimport (
     ZMQ_DONTWAIT,
     ZMQ_EVENTS,
@@ -154,6 +155,13 @@ cdef class Pending:
                 future.set_exception(result)
             else:
                 self.settle(result)
+
+    def give_up(self):
+        """Its loop does not run any more: cancel the future. Of a loop that is closed nobody can be told."""
+        try:
+            self.future.cancel()
+        except RuntimeError:
+            pass
 
     def forget(self, future):
         """The future is done: leave the queue, if it was cancelled."""
@@ -570,6 +578,10 @@ cdef class Listener(Subscription):
             sys.excepthook(type(error), error, error.__traceback__)
 
     cdef void ready(self, int events) noexcept:
+        self.touched()
+
+    cdef void abandoned(self, Hub hub) noexcept:
+        # If its loop runs again it arms again.
         self.touched()
 
     cdef void gone(self) noexcept:

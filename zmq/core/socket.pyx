@@ -497,7 +497,10 @@ cdef class Socket:
         return cls(shadow=address)
 
     def close(self, linger=None):
-        """Close the socket. Those who wait for it get ``ZMQError(ENOTSOCK)``.
+        """Close the socket. Those who wait for it get ``ZMQError(ENOTSOCK)``; futures are cancelled.
+
+        It is never refused. While somebody waits for the socket in a hub that runs in another thread, it is that
+        thread that closes it, as soon as its hub runs.
 
         Parameters
         ----------
@@ -535,12 +538,8 @@ cdef class Socket:
         waiter = known_trampoline(handle) if self.waiter is None else self.waiter
         # From here on nobody else has the handle, whatever runs, and nothing that is raised loses it.
         self.let_go(handle)
-        try:
-            if waiter is not None:
-                waiter.close()
-        finally:
-            if zmq_close(handle) != 0 and zmq_errno() != ENOTSOCK:
-                raise_errno(zmq_errno())
+        if (waiter is None or waiter.close()) and zmq_close(handle) != 0 and zmq_errno() != ENOTSOCK:
+            raise_errno(zmq_errno())
 
     cdef int let_go(self, void *handle) except -1:
         """Be closed, with all others for this handle."""
