@@ -888,10 +888,10 @@ cdef class Sleeper:
         return 0
 
 
-cdef int let_run(Hub hub) except -1:
-    """Let the hub run once: descriptors, timers, everybody."""
+cdef int let_run(Hub hub, double seconds=0) except -1:
+    """Let the hub run once, or for so long: descriptors, timers, everybody."""
     cdef Sleeper sleeper = Sleeper(hub)
-    timer = hub.call_at(monotonic(), sleeper.wake)
+    timer = hub.call_at(monotonic() + seconds, sleeper.wake)
     try:
         sleeper.sleep()
     finally:
