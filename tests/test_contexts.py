@@ -180,6 +180,74 @@ def test_types_that_do_not_exist(context: Any, zmq: ModuleType) -> None:
         zmq.Socket("context", zmq.PUSH)
 
 
+def test_a_socket_of_a_context_by_its_class(zmq: ModuleType, ledger: None) -> None:
+    """It is the context's as if the context had made it."""
+
+    class Mine(zmq.Socket):  # type: ignore[name-defined, misc]
+        pass
+
+    context = zmq.Context()
+    context.linger = 7
+    context.subscribe = b"topic"
+    sockets = [zmq.Socket(context, zmq.PUSH, copy_threshold=5), Mine(context, zmq.SUB), zmq.Socket(context, zmq.PULL)]
+    assert [socket.linger for socket in sockets] == [7, 7, 7]
+    assert [socket.copy_threshold for socket in sockets] == [5, plain.COPY_THRESHOLD, plain.COPY_THRESHOLD]
+    shadow = zmq.Socket.shadow(sockets[0])
+    assert set(context._sockets) == set(sockets)
+    pub = context.socket(zmq.XPUB)
+    pub.bind("inproc://topics")
+    sockets[1].connect("inproc://topics")
+    assert pub.recv() == b"\x01topic" and not pub.poll(0)
+    context.destroy()
+    assert all(socket.closed for socket in [*sockets, shadow]) and context.closed
+
+
+def test_a_class_that_sets_options_in_its_own_way(zmq: ModuleType, ledger: None) -> None:
+    class Mine(zmq.Socket):  # type: ignore[name-defined, misc]
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            self._seen: list[int] = []
+
+        def setsockopt(self, option: int, value: Any) -> None:
+            self._seen.append(option)
+            super().setsockopt(option, value)
+
+    def make(*args: Any) -> Any:
+        return Mine(*args)
+
+    context = zmq.Context()
+    context.linger = 7
+    context.subscribe = b"topic"
+    pub = context.socket(zmq.XPUB)
+    for number, (made, seen) in enumerate(
+        (
+            (context.socket(zmq.SUB, Mine), [zmq.LINGER, zmq.SUBSCRIBE]),
+            (Mine(context, zmq.SUB), []),
+            (context.socket(zmq.SUB, make), []),
+        )
+    ):
+        assert made.linger == 7 and made._seen == seen
+        pub.bind(f"inproc://{number}")
+        made.connect(f"inproc://{number}")
+        assert pub.recv() == b"\x01topic"
+        # It subscribed once.
+        made.unsubscribe(b"topic")
+        assert pub.recv() == b"\x00topic"
+        made.close()
+    context.destroy()
+
+
+def test_defaults_that_no_socket_takes(zmq: ModuleType, ledger: None) -> None:
+    """The socket is not left behind."""
+    context = zmq.Context()
+    context.linger = "long"
+    for make in (context.socket, lambda number: zmq.Socket(context, number)):
+        with pytest.raises(TypeError):
+            make(zmq.PUSH)
+        assert all(socket.closed for socket in context._sockets)
+    context.term()
+
+
 def test_too_many_sockets(zmq: ModuleType, ledger: None) -> None:
     with zmq.Context() as context:
         context.max_sockets = 3

@@ -282,7 +282,7 @@ def test_two_threads_close_sockets_that_were_waited_for(front_end: FrontEnd) -> 
                     except BaseException as error:
                         errors.append(error)
 
-        shared[0] = context.socket(zmq.PAIR)
+        shared[0] = first = context.socket(zmq.PAIR)
         _thread.start_new_thread(close, ())
         end = time.monotonic() + 1.5
         while time.monotonic() < end:
@@ -295,6 +295,7 @@ def test_two_threads_close_sockets_that_were_waited_for(front_end: FrontEnd) -> 
             shared[0] = socket
             socket.close(0)
             rounds += 1
+        first.close()
         assert not errors, errors
         assert rounds > 10
         """,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import errno
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -202,6 +203,52 @@ def test_context_options(context: Any, zmq: ModuleType) -> None:
         assert other.io_threads == 3
     with pytest.raises(zmq.ZMQError):
         zmq.Context(-1)
+
+
+@pytest.mark.parametrize("value", [-(2**40), -(2**31) - 1, -(2**31), -2, 2**31 - 1, 2**31, 2**40, 10**30])
+def test_context_options_that_mean_nothing(zmq: ModuleType, ledger: None, value: int) -> None:
+    """Of some libzmq would end the process when it makes the first socket."""
+    for option in (zmq.MAX_SOCKETS, zmq.IO_THREADS, zmq.MAX_MSGSZ, zmq.IPV6):
+        if option in (zmq.MAX_MSGSZ, zmq.IPV6) and value == 2**31 - 1:
+            continue
+        with zmq.Context() as context:
+            before = context.get(option)
+            with pytest.raises(zmq.ZMQError, match="Invalid argument") as caught:
+                context.set(option, value)
+            assert caught.value.errno == zmq.EINVAL and context.get(option) == before
+    with pytest.raises(zmq.ZMQError, match="Invalid argument"):
+        zmq.Context(io_threads=value)
+
+
+def test_as_many_sockets_as_libzmq_says(zmq: ModuleType, ledger: None) -> None:
+    with zmq.Context() as context:
+        for most in (context.get(zmq.SOCKET_LIMIT), 1_000_000):
+            context.max_sockets = most
+            assert context.max_sockets == most
+        context.socket(zmq.PUSH).close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"THREAD_SCHED_POLICY": 999},
+        {"THREAD_SCHED_POLICY": 1},  # SCHED_FIFO, without the priority that it needs
+        {"THREAD_SCHED_POLICY": 1, "THREAD_PRIORITY": 500},
+        {"THREAD_AFFINITY_CPU_ADD": 1023},
+        {"THREAD_AFFINITY_CPU_ADD": 10**6},
+    ],
+)
+def test_threads_that_libzmq_could_not_start(zmq: ModuleType, ledger: None, options: dict[str, int]) -> None:
+    with zmq.Context() as context:
+        for name, value in options.items():
+            context.set(zmq.ContextOption[name], value)
+        for _ in range(2):
+            with pytest.raises(zmq.ZMQError, match="THREAD_SCHED_POLICY, THREAD_PRIORITY or THREAD_AFFINITY") as caught:
+                context.socket(zmq.PUSH)
+            assert caught.value.errno in (zmq.EINVAL, errno.EPERM)
+        if "THREAD_AFFINITY_CPU_ADD" in options:
+            context.set(zmq.THREAD_AFFINITY_CPU_REMOVE, options["THREAD_AFFINITY_CPU_ADD"])
+            context.socket(zmq.PUSH).close()
 
 
 def test_defaults_for_sockets(context: Any, zmq: ModuleType) -> None:

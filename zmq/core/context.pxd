@@ -14,10 +14,30 @@ cdef class Context:
     cdef readonly Members _sockets
     cdef readonly dict sockopts
     cdef object ending      # set once the context is being terminated in the background
+    cdef object origin      # of a shadow: a weak reference to the context that it is one of, where that is ours
+    cdef bint started       # it was told to make a socket: it may have threads
+    cdef bint exposed       # somebody was told its address
+    cdef dict settings      # what was set, to have it again in the child of a fork
+    cdef set cpus           # the processors for its threads
+    cdef list making        # the classes that `socket` makes sockets of now
 
     cdef int usable(self) except -1
+    cdef Context root(self)
+    cdef bint can_be_renewed(self) noexcept
+    cdef bint renew(self) except -1
+    cdef int drop_inherited(self) except -1
+    cdef int reserve(self, bint *scheduling) except -1
+    cdef int try_socket(self, int number, void **handle) except -1
+    cdef void *make_socket(self, int number, get_hub) except NULL
+    cdef list defaults_for(self, socket_type)
+    cdef int note(self, int option, int value) except -1
 
 
+cdef enum:
+    PATIENCE = 20   # how often what met a lack of descriptors is tried again
+
+
+cdef int await_reaper(get_hub) except -1
 cdef size_t address_of(shadow) except? 0
 cpdef bint is_attribute(type cls, str name) except -1
 cpdef str public_name(type cls)

@@ -9,16 +9,24 @@ import os
 import warnings
 import weakref
 from functools import partial
+from operator import index
 from types import GenericAlias
 
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject_GenericSetAttr
-from libc.errno cimport EINTR
+from libc.errno cimport EINTR, EINVAL, EMFILE, ENOMEM
+from libc.limits cimport INT_MAX
+from libc.stdlib cimport free, malloc
 
 from zmq.core cimport wait
 from zmq.core.check cimport check, raise_errno
+from zmq.core.hub cimport Hub
 from zmq.core.libzmq cimport (
+    ZMQ_IO_THREADS,
+    ZMQ_MAX_SOCKETS,
     ZMQ_POLLIN,
+    ZMQ_THREAD_PRIORITY,
+    ZMQ_THREAD_SCHED_POLICY,
     zmq_ctx_get,
     zmq_ctx_new,
     zmq_ctx_set,
@@ -26,9 +34,10 @@ from zmq.core.libzmq cimport (
     zmq_errno,
     zmq_poll,
     zmq_pollitem_t,
+    zmq_socket,
 )
 from zmq.core.options cimport option_named, read_attribute
-from zmq.core.trampoline cimport close_left, pause, wait_readable
+from zmq.core.trampoline cimport close_left, let_run, wait_readable
 
 from zmq.core.constants import ContextOption, Errno, SocketOption, SocketType
 from zmq.core.error import ContextTerminated, ZMQError
@@ -37,8 +46,23 @@ cdef extern from "ending.h" nogil:
     int begin_ending "greenzmq_begin_ending"(void *context, int fd)
     void await_endings "greenzmq_await_endings"(double seconds)
 
+cdef extern from "reserve.h" nogil:
+    ctypedef struct greenzmq_schedule:
+        int policy
+        int priority
+        int count
+        const int *cpus
+    int reserve_threads "greenzmq_reserve"(long io_threads, const greenzmq_schedule *schedule, int *scheduling)
+
 cdef enum:
-    IO_THREADS = 1  # as in ContextOption
+    # libzmq has a list of all sockets that there can be, and ends the process where a sum with their number overflows.
+    MOST_SOCKETS = 1 << 22
+    MOST_IO_THREADS = 1 << 12
+
+    # Options that have no names here, because they change a set.
+    ADD_CPU = 7
+    REMOVE_CPU = 8
+
     PAGE = 4096     # no object has an address below
     TERM_PAUSE = 5  # milliseconds between two looks at whether another thread has terminated a context
 
@@ -46,6 +70,51 @@ cdef enum:
 EXIT_LINGER = 5.0
 
 cdef bint exiting = False
+
+# Contexts that are no shadows, by the address of what libzmq calls one.
+cdef object originals = weakref.WeakValueDictionary()
+
+
+cdef int await_reaper(get_hub) except -1:
+    """Wait a millisecond, in which libzmq may have closed more of the sockets that were given up, in its own thread."""
+    cdef Hub hub
+    if get_hub is not None:
+        hub = get_hub()
+        if not hub.is_current():
+            let_run(hub, 0.001)
+            return 0
+    with nogil:
+        zmq_poll(NULL, 0, 1)
+    return PyErr_CheckSignals()
+
+
+cdef bint closed_lately() except -1:
+    """Tell whether sockets were closed that the reaper may not have come to, on a machine that is busy."""
+    from zmq.core.monitors import closed_lately
+    return closed_lately()
+
+
+cdef void *new_context(get_hub) except NULL:
+    cdef void *handle
+    cdef int tries = 0
+    while True:
+        handle = zmq_ctx_new()
+        if handle != NULL:
+            return handle
+        if zmq_errno() != EMFILE or tries == PATIENCE:
+            raise_errno(zmq_errno())
+        tries += 1
+        await_reaper(get_hub)
+
+
+cdef int setting(int option, value) except? -1:
+    """Return the value of an option as libzmq takes it; refuse what it would not survive."""
+    number = index(value)
+    most = MOST_SOCKETS if option == ZMQ_MAX_SOCKETS else MOST_IO_THREADS if option == ZMQ_IO_THREADS else INT_MAX
+    if not -INT_MAX <= number <= most:
+        name = {ZMQ_MAX_SOCKETS: "MAX_SOCKETS", ZMQ_IO_THREADS: "IO_THREADS"}.get(option, f"option {option}")
+        raise ZMQError(Errno.EINVAL, f"Invalid argument: {name} is at most {most}, not {number}")
+    return number
 
 
 def _await_endings():
@@ -61,6 +130,8 @@ atexit.register(_await_endings)
 
 class Ending:
     """A context that is being terminated in a native thread."""
+
+    fd = -1
 
     def __init__(self, size_t address):
         cdef int err
@@ -187,7 +258,7 @@ cdef class Context:
 
     def __init__(self, io_threads=1, shadow=None):
         cdef size_t address
-        cdef int threads, err
+        cdef int threads
         cdef void *handle
         if self.handle != NULL:
             raise RuntimeError("a Context is made once")
@@ -195,6 +266,9 @@ cdef class Context:
         self._sockets = Members()
         self.sockopts = {}
         living[<size_t> <void *> self] = weakref.ref(self)
+        self.settings = {}
+        self.cpus = set()
+        self.making = []
         if isinstance(io_threads, Context):
             shadow = io_threads
         if shadow is not None:
@@ -204,18 +278,22 @@ cdef class Context:
             self.handle = <void *> address
             self.is_shadow = True
             self.original = shadow if hasattr(shadow, "underlying") else None
+            origin = shadow if isinstance(shadow, Context) else originals.get(address)
+            if origin is not None and (<Context> origin).handle == self.handle:
+                self.origin = weakref.ref(origin)
             return
-        threads = io_threads
-        handle = zmq_ctx_new()
-        if handle == NULL:
-            raise_errno(zmq_errno())
+        threads = setting(ZMQ_IO_THREADS, io_threads)
+        handle = new_context(self._get_hub)
         if <size_t> handle in terminating:
             # It was freed, and the thread that terminated it did not come to say so yet.
             forget_handle(handle)
-        if zmq_ctx_set(handle, IO_THREADS, threads) != 0:
-            err = zmq_errno()
+        try:
+            check(zmq_ctx_set(handle, ZMQ_IO_THREADS, threads))
+            self.note(ZMQ_IO_THREADS, threads)
+            originals[<size_t> handle] = self
+        except BaseException:
             zmq_ctx_term(handle)
-            raise_errno(err)
+            raise
         self.handle = handle
 
     __class_getitem__ = classmethod(GenericAlias)
@@ -223,7 +301,10 @@ cdef class Context:
     def __del__(self):
         """Terminate in the background: a garbage collector must not wait."""
         cdef void *handle = self.handle
-        if handle == NULL or self.is_shadow or self.born != wait.generation:
+        if handle == NULL or self.is_shadow:
+            return
+        if self.born != wait.generation:
+            self.drop_inherited()
             return
         shown = repr(self)
         forget_handle(handle)
@@ -266,15 +347,141 @@ cdef class Context:
             if not self.closed:
                 raise ContextTerminated(msg="the context is being terminated")
             raise ZMQError(Errno.ENOTSUP if self._sockets is None else Errno.EFAULT, "the context is terminated")
-        if self.born != wait.generation:
-            raise ZMQError(Errno.EFAULT, "this context was made before a fork: make a new one in the child")
+        if self.born != wait.generation and not self.renew():
+            raise ZMQError(Errno.EFAULT, "this context was used before a fork: make a new one in the child")
         if terminating and <size_t> self.handle in terminating:
             raise ContextTerminated(msg="the context is being terminated")
         return 0
 
+    # Forks. libzmq would make sockets in the child, but never end the context: in another process than the one that
+    # made it the bell by which zmq_ctx_term is told that all is closed stays still (signaler_t). A context that has no
+    # threads yet is nothing but its settings, so the child makes another one with the same.
+
+    cdef Context root(self):
+        """Return the context that this one is a shadow of, where it is known, or itself."""
+        cdef Context origin = self.origin() if self.origin is not None else None
+        return self if origin is None else origin.root()
+
+    cdef bint can_be_renewed(self) noexcept:
+        """In the child of a fork: tell whether the context was never used."""
+        cdef Context root = self.root()
+        return not (root.handle == NULL or root.is_shadow or root.started or <size_t> root.handle in terminating)
+
+    cdef bint renew(self) except -1:
+        """In the child of a fork: have a context of its own, if this one was never used."""
+        cdef void *handle
+        cdef Context root = self.root()
+        if root.born != wait.generation:
+            if not self.can_be_renewed():
+                return False
+            handle = zmq_ctx_new()
+            if handle == NULL:
+                raise_errno(zmq_errno())
+            for option, value in root.settings.items():
+                zmq_ctx_set(handle, option, value)
+            for cpu in root.cpus:
+                zmq_ctx_set(handle, ADD_CPU, cpu)
+            root.drop_inherited()
+            root.handle = handle
+            root.exposed = False
+            root.born = wait.generation
+            originals[<size_t> handle] = root
+        elif root.handle == NULL:
+            return False
+        self.handle = root.handle
+        self.born = root.born
+        return True
+
+    cdef int drop_inherited(self) except -1:
+        """Free what the parent of a fork made and never used; nobody can wait there."""
+        cdef void *handle = self.handle
+        if not self.is_shadow and self.can_be_renewed() and not self.exposed:
+            self.handle = NULL
+            zmq_ctx_term(handle)
+        self.handle = NULL
+        return 0
+
+    # Sockets of libzmq's.
+
+    cdef int note(self, int option, int value) except -1:
+        """Remember what was set, while that makes a difference."""
+        if option == ADD_CPU:
+            self.cpus.add(value)
+        elif option == REMOVE_CPU:
+            self.cpus.discard(value)
+        elif not self.started:
+            self.settings[option] = value
+        return 0
+
+    cdef int reserve(self, bint *scheduling) except -1:
+        """Find out whether libzmq can start the threads of the context. Returns 0 or an error code."""
+        cdef greenzmq_schedule schedule
+        cdef int *cpus = NULL
+        cdef int err, refused = 0
+        cdef long threads = max(0, zmq_ctx_get(self.handle, ZMQ_IO_THREADS))
+        schedule.policy = self.settings.get(ZMQ_THREAD_SCHED_POLICY, -1)
+        schedule.priority = self.settings.get(ZMQ_THREAD_PRIORITY, -1)
+        schedule.count = 0
+        if self.cpus:
+            cpus = <int *> malloc(len(self.cpus) * sizeof(int))
+            if cpus == NULL:
+                return ENOMEM
+            for cpu in self.cpus:
+                cpus[schedule.count] = cpu
+                schedule.count += 1
+        schedule.cpus = cpus
+        if schedule.policy == -1 and schedule.priority == -1 and cpus == NULL:
+            err = reserve_threads(threads, NULL, &refused)
+        else:
+            err = reserve_threads(threads, &schedule, &refused)
+        free(cpus)
+        scheduling[0] = refused
+        return err
+
+    cdef int try_socket(self, int number, void **handle) except -1:
+        """Make a socket of libzmq's, if it can. Returns 0 or an error code."""
+        cdef Context root = self.root()
+        cdef bint scheduling = False
+        cdef int err
+        if not root.started:
+            err = root.reserve(&scheduling)
+            if scheduling:
+                raise ZMQError(
+                    err, "the threads of this context may not run as THREAD_SCHED_POLICY, THREAD_PRIORITY or "
+                    "THREAD_AFFINITY_CPU_ADD say"
+                )
+            if err:
+                return err
+            root.started = True
+        handle[0] = zmq_socket(self.handle, number)
+        return 0 if handle[0] != NULL else zmq_errno()
+
+    cdef void *make_socket(self, int number, get_hub) except NULL:
+        """Make a socket of libzmq's. The only way to one: libzmq ends the process where it can't start its threads.
+
+        Sockets that were closed are still open until libzmq's reaper comes to them: where descriptors, or the sockets
+        of a context, are short, it is waited for.
+        """
+        cdef void *handle = NULL
+        cdef int err, tries = 0
+        while True:
+            self.usable()
+            err = self.try_socket(number, &handle)
+            if err == 0:
+                return handle
+            if err == EINVAL:
+                raise ZMQError(EINVAL, f"Invalid argument: {number} is not a socket type of this libzmq")
+            if err != EMFILE or tries >= PATIENCE and not (tries < 10 * PATIENCE and closed_lately()):
+                raise_errno(err)
+            tries += 1
+            await_reaper(get_hub)
+
     @property
     def underlying(self):
         """int : the address of libzmq's context."""
+        if self.handle != NULL and self.born != wait.generation:
+            self.renew()
+        self.exposed = True
         return <size_t> self.handle
 
     @property
@@ -378,9 +585,10 @@ cdef class Context:
             EINVAL: no such option or value. EFAULT: the context is terminated.
         """
         cdef int number = option
-        cdef int value = optval
+        cdef int value = setting(number, optval)
         self.usable()
         check(zmq_ctx_set(self.handle, number, value))
+        self.root().note(number, value)
 
     def getsockopt(self, opt):
         """Return the default of a socket option for new sockets; see `sockopts`.
@@ -471,16 +679,27 @@ cdef class Context:
         self.usable()
         if socket_class is None:
             socket_class = self._socket_class
-        socket = socket_class(self, socket_type, **kwargs)
-        for option, value in self.sockopts.items():
-            if option in (SocketOption.SUBSCRIBE, SocketOption.UNSUBSCRIBE) and socket_type != SocketType.SUB:
-                continue
-            try:
-                socket.set(option, value)
-            except ZMQError:
-                # It means nothing for this type of socket.
-                pass
+        self.making.append(socket_class)
+        try:
+            socket = socket_class(self, socket_type, **kwargs)
+        finally:
+            self.making.remove(socket_class)
+        if lacks_defaults(socket):
+            for option, value in self.defaults_for(socket_type):
+                try:
+                    socket.set(option, value)
+                except ZMQError:
+                    # It means nothing for this type of socket.
+                    pass
         return socket
+
+    cdef list defaults_for(self, socket_type):
+        """Return what new sockets of a type are set to."""
+        return [
+            (option, value)
+            for option, value in self.sockopts.items()
+            if socket_type == SocketType.SUB or option not in (SocketOption.SUBSCRIBE, SocketOption.UNSUBSCRIBE)
+        ]
 
     # The end.
 
@@ -499,7 +718,7 @@ cdef class Context:
         cdef int err
         get_hub = self._get_hub
         if self.born != wait.generation:
-            self.handle = NULL
+            self.drop_inherited()
             return
         if self.is_shadow:
             self.handle = NULL
@@ -531,7 +750,7 @@ cdef class Context:
             return
         while self.handle != NULL and <size_t> handle in terminating:
             # A thread was, before the program was monkeypatched.
-            pause(get_hub(), TERM_PAUSE / 1000.0)
+            let_run(get_hub(), TERM_PAUSE / 1000.0)
         if self.handle != NULL:
             close_left()
             self.ending = Ending(<size_t> handle)
@@ -566,7 +785,16 @@ cdef class Context:
 
 
 cdef bint is_usable(Context context) noexcept:
-    return context is not None and context.handle != NULL and context.born == wait.generation
+    return (
+        context is not None
+        and context.handle != NULL
+        and (context.born == wait.generation or context.can_be_renewed())
+    )
+
+
+cdef bint lacks_defaults(socket) except -1:
+    from zmq.core.socket import lacks_defaults
+    return lacks_defaults(socket)
 
 
 cdef size_t address_of(shadow) except? 0:

@@ -28,12 +28,16 @@ cdef extern from "zmq_compat.h" nogil:
         ZMQ_RCVMORE
         ZMQ_TYPE
         ZMQ_LINGER
+        ZMQ_RCVHWM
         ZMQ_RCVTIMEO
         ZMQ_SNDTIMEO
         ZMQ_LAST_ENDPOINT
         ZMQ_EVENT_ALL
         ZMQ_MAX_SOCKETS
         ZMQ_IO_THREADS
+        ZMQ_MAX_MSGSZ
+        ZMQ_THREAD_PRIORITY
+        ZMQ_THREAD_SCHED_POLICY
 
     enum:
         ZMQ_PAIR

@@ -22,6 +22,7 @@ cdef class Socket:
     cdef bint answers       # the thread had to wait for what was received last
     cdef bint spoke         # a message was sent last, and the waiter trusts that it is answered
     cdef bint drops
+    cdef bint lacks_defaults    # the context's, because `Context.socket` sets them when the socket is complete
     cdef object monitor_socket
     cdef Context maker      # which lists it among its sockets; None of a shadow
     cdef public object context
@@ -50,6 +51,8 @@ cdef class Socket:
     cdef list recv_each(self, Py_ssize_t max, double timeout, int flags, copy, bint multipart)
     cdef Frame as_frame(self, zmq_msg_t *msg, bint track)
     cdef int share_waiter(self) except -1
+    cdef int take_defaults(self, Context context) except -1
+    cdef int monitor_at(self, bytes address, int events, Socket reader) except -1
     cdef Waiter waited(self)
 
 

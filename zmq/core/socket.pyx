@@ -21,13 +21,13 @@ from cpython.buffer cimport (
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject_GenericSetAttr
-from libc.errno cimport EAGAIN, EBUSY, EINTR, EINVAL, ENAMETOOLONG
+from libc.errno cimport EAGAIN, EBUSY, EINTR, EINVAL, EMFILE, ENAMETOOLONG
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 from zmq.core cimport wait
 from zmq.core.check cimport check, raise_errno
-from zmq.core.context cimport Context, address_of, is_attribute, public_name
+from zmq.core.context cimport PATIENCE, Context, address_of, await_reaper, is_attribute, public_name
 from zmq.core.hand cimport drop_returned, return_message, try_returned
 from zmq.core.libzmq cimport (
     ENOTSOCK,
@@ -37,9 +37,11 @@ from zmq.core.libzmq cimport (
     ZMQ_EVENTS,
     ZMQ_FD,
     ZMQ_LINGER,
+    ZMQ_PAIR,
     ZMQ_POLLIN,
     ZMQ_POLLOUT,
     ZMQ_PUSH,
+    ZMQ_RCVHWM,
     ZMQ_RCVMORE,
     ZMQ_RCVTIMEO,
     ZMQ_REP,
@@ -48,7 +50,6 @@ from zmq.core.libzmq cimport (
     ZMQ_SNDTIMEO,
     ZMQ_TYPE,
     zmq_bind,
-    zmq_close,
     zmq_connect,
     zmq_disconnect,
     zmq_errno,
@@ -68,12 +69,20 @@ from zmq.core.libzmq cimport (
     zmq_pollitem_t,
     zmq_send,
     zmq_setsockopt,
-    zmq_socket,
-    zmq_socket_monitor,
     zmq_unbind,
     zmq_version,
 )
 from zmq.core.message cimport Frame, frame_of
+from zmq.core.monitors cimport (
+    begin_reading,
+    close_handle,
+    connected,
+    disconnected,
+    forget_handle,
+    lacks_reader,
+    start_monitor,
+    stop_monitor,
+)
 from zmq.core.options cimport Setting, get_option, option_named, set_option, take_value
 from zmq.core.trampoline cimport (
     Trampoline,
@@ -363,17 +372,12 @@ cdef class Socket:
             if context.handle == NULL:
                 raise ZMQError(Errno.ETERM, "the context is terminated")
             context.usable()
-            handle = zmq_socket(context.handle, number)
-            if handle == NULL:
-                if zmq_errno() == EINVAL:
-                    raise ZMQError(
-                        Errno.EINVAL, f"Invalid argument: {socket_type!r} is not a socket type of this libzmq"
-                    )
-                raise_errno(zmq_errno())
+            handle = context.make_socket(number, self._get_hub)
         self.handle = handle
         self.born = wait.generation
         try:
             if context is not None:
+                forget_handle(handle)
                 known = known_trampoline(handle)
                 if known is not None:
                     # Of a socket that was here before, whose owner closed it without a word.
@@ -390,13 +394,29 @@ cdef class Socket:
                     self.owner = known.held_by
                     self.born = wait.OWNED
             self._choose_hub()
+            if context is not None:
+                self.take_defaults(context)
         except BaseException:
             if self.handle != NULL and not self.is_shadow:
                 self.let_go(handle)
-                zmq_close(handle)
+                close_handle(handle)
             self.handle = NULL
             self.born = -1
             raise
+
+    cdef int take_defaults(self, Context context) except -1:
+        """The socket is one of the context's, which has defaults for it."""
+        # What a subclass has in the place of `setsockopt` may need what its __init__ sets after ours.
+        self.lacks_defaults = self.overrides & SETSOCKOPT and type(self) in context.making
+        if self.lacks_defaults or not context.sockopts:
+            return 0
+        for option, value in context.defaults_for(self.socket_type):
+            try:
+                Socket.setsockopt(self, option, value)
+            except ZMQError:
+                # It means nothing for this type of socket.
+                pass
+        return 0
 
     def _choose_hub(self):
         """Park in, or block as, the class says now."""
@@ -421,7 +441,7 @@ cdef class Socket:
         if living is not None and living.pop(<size_t> <void *> self, None) is not None:
             count_shadows -= self.is_shadow
         if self.handle != NULL and not self.is_shadow and self.born == wait.generation:
-            zmq_close(self.handle)
+            close_handle(self.handle)
 
     def __repr__(self):
         kind = self.socket_type.name if isinstance(self.socket_type, SocketType) else str(self.socket_type)
@@ -512,6 +532,7 @@ cdef class Socket:
         Source: zmq_close(3). A socket that was made before a fork is only forgotten in the child.
         """
         cdef int milliseconds = 0
+        cdef int err = 0
         cdef void *handle
         cdef Owner owner
         cdef Waiter waiter
@@ -538,8 +559,12 @@ cdef class Socket:
         waiter = known_trampoline(handle) if self.waiter is None else self.waiter
         # From here on nobody else has the handle, whatever runs, and nothing that is raised loses it.
         self.let_go(handle)
-        if (waiter is None or waiter.close()) and zmq_close(handle) != 0 and zmq_errno() != ENOTSOCK:
-            raise_errno(zmq_errno())
+        if waiter is None or waiter.close():
+            err = close_handle(handle)
+        # Whoever reads its monitor has a reference of his own.
+        self.monitor_socket = None
+        if err and err != ENOTSOCK:
+            raise_errno(err)
 
     cdef int let_go(self, void *handle) except -1:
         """Be closed, with all others for this handle."""
@@ -605,7 +630,16 @@ cdef class Socket:
         -----
         Source: zmq_connect(3).
         """
+        cdef bytes address
         self.usable()
+        if self.socket_type == ZMQ_PAIR and isinstance(self.context, Context):
+            address = encoded(addr, "addr")
+            if address.startswith(b"inproc:"):
+                # It may be a monitor's.
+                begin_reading(self.handle, self.context, address)
+                self.with_endpoint(zmq_connect, addr)
+                connected(self.handle, self.context, address)
+                return _SocketContext(self, "connect", addr)
         self.with_endpoint(zmq_connect, addr)
         return _SocketContext(self, "connect", addr)
 
@@ -638,18 +672,26 @@ cdef class Socket:
             ENOENT: the socket is not connected there.
         """
         self.usable()
+        if self.socket_type == ZMQ_PAIR and disconnected(self.handle, encoded(addr, "addr")):
+            self.operated()
+            return
         self.with_endpoint(zmq_disconnect, addr)
 
     cdef int with_endpoint(self, endpoint_call_t call, addr) except -1:
         cdef bytes address = encoded(addr, "addr")
-        cdef int errno = 0
+        cdef const char *where = address
+        cdef int errno = EINTR
+        cdef bint waits
         # That may have run code of others.
         self.usable()
-        while call(self.handle, address) != 0:
-            errno = zmq_errno()
-            if errno != EINTR:
-                break
-            errno = 0
+        waits = lacks_reader(self.handle)
+        while errno == EINTR:
+            if waits:
+                # Until somebody, in another thread, reads what the monitor tells.
+                with nogil:
+                    errno = 0 if call(self.handle, where) == 0 else zmq_errno()
+            else:
+                errno = 0 if call(self.handle, where) == 0 else zmq_errno()
         self.operated()
         if errno == 0:
             return 0
@@ -1898,19 +1940,40 @@ cdef class Socket:
         Raises
         ------
         ZMQError
-            EINVAL: no inproc address.
+            EINVAL: no inproc address, or no events. EADDRINUSE: something else is there. EMFILE: too many sockets.
 
         Notes
         -----
+        libzmq waits where it has an event to tell and nobody is connected to the address, or does not read and a
+        high-water mark is reached: inside `bind`, `connect` and other calls on this socket, which do not look at
+        signals then and hold up a hub, or in a thread of its own, which then serves no other socket. So connect first,
+        with a RCVHWM of 0, and stop the monitor before a reader that is none of this package's is closed. A PAIR that
+        `Socket.connect` connects to the address is known here: closing or disconnecting it stops the monitor, and
+        it gets a RCVHWM of 0 if it comes after this call. `get_monitor_socket` does all of that.
         Source: zmq_socket_monitor(3).
         """
-        cdef const char *where = NULL
-        self.usable()
-        if addr is not None:
-            address = encoded(addr, "addr")
-            where = address
-        check(zmq_socket_monitor(self.handle, where, events))
+        self.monitor_at(None if addr is None else encoded(addr, "addr"), events, None)
         self.operated()
+
+    cdef int monitor_at(self, bytes address, int events, Socket reader) except -1:
+        """Monitor the socket, at an address; None stops."""
+        cdef Context context = self.context if isinstance(self.context, Context) else None
+        cdef int err, tries = 0
+        while True:
+            self.usable()
+            if reader is not None:
+                reader.usable()
+            # Either may take another socket.
+            if address is None:
+                err = stop_monitor(self.handle)
+            else:
+                err = start_monitor(self.handle, context, address, events, NULL if reader is None else reader.handle)
+            if err == 0:
+                return 0
+            if err != EMFILE or tries == PATIENCE:
+                raise_errno(err)
+            tries += 1
+            await_reaper(self._get_hub)
 
     def get_monitor_socket(self, events=None, addr=None):
         """Return a PAIR socket that receives the socket's events.
@@ -1925,24 +1988,39 @@ cdef class Socket:
         Returns
         -------
         Socket
-            The same one until `disable_monitor`.
+            The same one until `disable_monitor`, or until it is closed, which stops the monitor too. Its RCVHWM is 0:
+            events that nobody reads are kept, so that no thread of libzmq's has to wait.
+
+        Raises
+        ------
+        ZMQError
+            As in `monitor`; nothing is monitored then.
         """
+        self.usable()
         monitor = self.monitor_socket
         if monitor is not None and not monitor.closed:
             return monitor
         if addr is None:
             # libzmq may still hold on to the address of a monitor that was disabled.
             addr = f"inproc://monitor.s-{self.get(SocketOption.FD)}-{next(_monitors)}"
-        self.monitor(addr, Event.ALL if events is None else events)
         monitor = self.context.socket(SocketType.PAIR)
-        monitor.connect(addr)
+        try:
+            Socket.setsockopt(monitor, ZMQ_RCVHWM, 0)
+            self.monitor_at(encoded(addr, "addr"), Event.ALL if events is None else events, monitor)
+        except BaseException:
+            monitor.close(0)
+            raise
         self.monitor_socket = monitor
+        self.operated()
         return monitor
 
     def disable_monitor(self):
         """Stop monitoring. The monitor's socket still has the events up to MONITOR_STOPPED; its user closes it."""
+        # Held until libzmq has told it.
+        monitor = self.monitor_socket
         self.monitor_socket = None
         self.monitor(None, 0)
+        del monitor
 
     # Groups (draft).
 
@@ -1980,6 +2058,11 @@ cdef class Socket:
 
 
 add_attributes(Socket)
+
+
+def lacks_defaults(socket):
+    """Tell whether what `Context.socket` made still needs the context's defaults."""
+    return not isinstance(socket, Socket) or (<Socket> socket).is_shadow or (<Socket> socket).lacks_defaults
 
 
 cdef need_draft(str what):

@@ -110,7 +110,7 @@ cdef class Trampoline(Waiter):
 
 cdef double monotonic() noexcept nogil
 cdef bint is_time_to_yield() noexcept
-cdef int pause(Hub hub, double seconds) except -1
+cdef int let_run(Hub hub, double seconds=*) except -1
 cdef int refuel(get_hub) except -1
 cpdef bint wait_readable(Hub hub, int fd, double timeout, what=*) except -1
 cdef Trampoline trampoline_of(void *handle)

@@ -77,7 +77,6 @@ from zmq.core.libzmq cimport (
     bell_close,
     bell_new,
     bell_still,
-    zmq_close,
     zmq_errno,
     zmq_getsockopt,
 )
@@ -888,7 +887,7 @@ cdef class Trampoline(Waiter):
             self.closing = False
             self.end()
             self.handle = NULL
-            zmq_close(handle)
+            wait.closer(handle)
 
     cdef void end(self) noexcept:
         """Send everybody home."""
@@ -1018,8 +1017,8 @@ cdef class Sleeper:
         return 0
 
 
-cdef int pause(Hub hub, double seconds) except -1:
-    """Let the hub run for a time; with 0 once: descriptors, timers, everybody."""
+cdef int let_run(Hub hub, double seconds=0) except -1:
+    """Let the hub run once, or for so long: descriptors, timers, everybody."""
     cdef Sleeper sleeper = Sleeper(hub)
     timer = hub.call_at(monotonic() + seconds, sleeper.wake)
     try:
@@ -1053,7 +1052,7 @@ cdef int refuel(get_hub) except -1:
             return 0
         count_yields += 1
         now = monotonic()
-        pause(hub, 0)
+        let_run(hub)
         # Whoever comes back first from this run of the hub starts a new slice, the others share it.
         if greenzmq_slice < now:
             greenzmq_slice = monotonic()

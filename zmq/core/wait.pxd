@@ -4,6 +4,10 @@ cdef long fuel          # transfers left before `trampoline.refuel` has to be as
 cdef enum:
     OWNED = -2          # in `Socket.born`: the socket belongs to an Owner, and every call looks twice
 
+# How libzmq's sockets are closed; see `zmq.core.monitors`, which says.
+ctypedef int (*closer_t)(void *handle) noexcept
+cdef closer_t closer
+
 cdef int block(what) except -1
 cdef void unblock() noexcept
 cdef int park(greenlet, what, waiter) except -1

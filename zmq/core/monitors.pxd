@@ -1,0 +1,10 @@
+from zmq.core.context cimport Context
+
+cdef int start_monitor(void *socket, Context context, bytes address, int events, void *reader) except -1
+cdef int stop_monitor(void *socket) except -1
+cdef bint lacks_reader(void *socket) except -1
+cdef bint begin_reading(void *pair, Context context, bytes address) except -1
+cdef int connected(void *pair, Context context, bytes address) except -1
+cdef bint disconnected(void *pair, bytes address) except -1
+cdef int forget_handle(void *handle) except -1
+cdef int close_handle(void *handle) noexcept
