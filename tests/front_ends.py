@@ -47,6 +47,9 @@ class FrontEnd(Protocol):
     #: Whether a signal's handler may raise at any moment; gevent's loops that are written in Python lose count of their
     #: watchers when one does in their midst.
     stands_handlers: bool
+    #: Whether what a signal's handler has called soon is called soon; eventlet's hub sleeps on until something else
+    #: happens.
+    wakes_for_handlers: bool
     #: Whether the child of a fork prints no error of the framework's own.
     forks_quietly: bool
     #: Whether it can wait for descriptors from 1,024 on; eventlet's hub on select() can't.
@@ -121,6 +124,7 @@ class Threads:
     name = "threads"
     outlives_interrupts = True
     stands_handlers = True
+    wakes_for_handlers = True
     forks_quietly = True
     counts_past_1023 = True
     shares_sockets = False
@@ -179,6 +183,7 @@ class Gevent:
     name = "gevent"
     outlives_interrupts = True
     stands_handlers = gevent.config.loop.__module__.endswith("corecext")
+    wakes_for_handlers = True
     forks_quietly = True
     counts_past_1023 = True
     shares_sockets = True
@@ -280,6 +285,7 @@ class EventletEvent:
 class Eventlet:
     name = "eventlet"
     outlives_interrupts = stands_handlers = os.environ.get("EVENTLET_HUB") != "asyncio"
+    wakes_for_handlers = False
     forks_quietly = os.environ.get("EVENTLET_HUB") != "asyncio" or sys.version_info[:2] != (3, 12)
     counts_past_1023 = os.environ.get("EVENTLET_HUB") != "selects"
     shares_sockets = True

@@ -16,11 +16,13 @@ from itertools import count
 from typing import Any
 
 import pytest
+from native_states import MASKS, STATES, changed, state, told_by_poll
 
 import zmq
 import zmq.asyncio as za
 import zmq.green
 from front_ends import LIMIT
+from zmq.core import poll as core_poll
 from zmq.utils.monitor import recv_monitor_message
 
 numbers = count()
@@ -819,6 +821,75 @@ def test_a_poller_of_native_descriptors(pair: Any) -> None:
             assert await polled == [(a, zmq.POLLIN)]
             poller.modify(one, zmq.POLLOUT)
             assert (one.fileno(), zmq.POLLOUT) in await poller.poll()
+
+    run(main())
+
+
+@pytest.mark.parametrize("number", [0, 2, 6])
+@pytest.mark.parametrize("sets", [True, False], ids=["sets", "no sets"])
+@pytest.mark.parametrize("name", STATES)
+def test_a_poller_says_of_native_descriptors_what_poll_says(context: Any, name: str, sets: bool, number: int) -> None:
+    async def main() -> None:
+        poller = za.Poller()
+        for _ in range(number):
+            poller.register(context.socket(zmq.PULL), zmq.POLLIN)
+        for mask in MASKS:
+            with state(name) as (fd, change):
+                told = told_by_poll(fd, mask)
+                poller.register(fd, mask)
+                polled = poller.poll(-1 if told else 1000 * LIMIT)
+                await turns()
+                assert polled.done() == bool(told)
+                told = told or changed(fd, change, mask)
+                if told:
+                    assert await polled == [(fd, told)]
+                polled.cancel()
+                poller.unregister(fd)
+
+    before = core_poll._set_sets(sets)
+    try:
+        run(main())
+    finally:
+        core_poll._set_sets(before)
+
+
+@pytest.mark.parametrize("mask", [zmq.POLLERR, zmq.POLLPRI])
+def test_what_nobody_asked_for_does_not_turn_the_loop(mask: int) -> None:
+    """There is something to read all the time."""
+
+    async def main() -> None:
+        with state("readable_pair") as (fd, _):
+            poller = za.Poller()
+            poller.register(fd, mask)
+            polled = poller.poll()
+            await turns(za.TURNS + 5)
+            loop = asyncio.get_running_loop()
+            assert not loop._ready and not loop._selector.select(0)  # type: ignore[attr-defined]
+            polled.cancel()
+
+    run(main())
+
+
+@pytest.mark.parametrize("number", [1, 6])
+def test_a_poller_of_a_socket_and_its_shadow(context: Any, number: int) -> None:
+    async def main() -> None:
+        pairs = [connect(context) for _ in range(number)]
+        one, other = pairs[0]
+        shadow = za.Socket.shadow(other)
+        poller = za.Poller()
+        for socket in [*(b for _, b in pairs), shadow]:
+            poller.register(socket, zmq.POLLIN)
+        for masks in ((zmq.POLLIN, zmq.POLLIN), (zmq.POLLPRI, zmq.POLLIN), (zmq.POLLIN, zmq.POLLPRI)):
+            poller.register(other, masks[0])
+            poller.register(shadow, masks[1])
+            for _ in range(3):
+                assert await poller.poll(1) == []
+                polled = poller.poll()
+                await turns()
+                await one.send(b"1")
+                expected = {other: masks[0], shadow: masks[1]}
+                assert dict(await polled) == {socket: 1 for socket, mask in expected.items() if mask == zmq.POLLIN}
+                assert await other.recv() == b"1"
 
     run(main())
 

@@ -435,3 +435,127 @@ def test_what_others_take_behind_the_back_is_found_in_the_end(pairs: Pairs, monk
     assert found == [(other, zmq.POLLIN)]
     assert core_hub.missed() == before + 1
     core_hub._reset_missed(before)
+
+
+POLLS: dict[str, Callable[[list[Socket], float], Any]] = {
+    "Socket.poll": lambda sockets, timeout: sockets[0].poll(timeout),
+    "zmq_poll": lambda sockets, timeout: zmq.zmq_poll([(s, zmq.POLLIN) for s in sockets], timeout),
+    "select": lambda sockets, timeout: zmq.select(sockets, [], [], timeout / 1000),
+    "Poller of few": lambda sockets, timeout: used(sockets[:3]).poll(timeout),
+    "Poller of many": lambda sockets, timeout: used(sockets).poll(timeout),
+}
+
+
+def used(sockets: list[Socket]) -> zmq.Poller:
+    poller = zmq.Poller()
+    for socket in sockets:
+        poller.register(socket, zmq.POLLIN)
+    for _ in range(2):
+        assert poller.poll(0) == []
+    return poller
+
+
+@pytest.mark.parametrize("poll", POLLS)
+@pytest.mark.parametrize("timeout", [-1, 1000 * LIMIT])
+def test_a_socket_that_another_thread_closes(pairs: Pairs, poll: str, timeout: float) -> None:
+    """libzmq could not be woken any more, and would go on with what is nobody's."""
+    for turn in range(4):
+        sockets = [b for _, b in pairs[turn:]]
+        task = ThreadTask(POLLS[poll], (sockets, timeout if poll != "select" or timeout > 0 else -1000), {})
+        blocked_thread(task)
+        begun = time.monotonic()
+        sockets[0].close()
+        with pytest.raises(zmq.ZMQError) as caught:
+            task.get()
+        assert caught.value.errno == zmq.ENOTSOCK
+        assert time.monotonic() - begun < AT_ONCE
+
+
+def blocked_thread(task: ThreadTask) -> None:
+    wait_until(Threads(), lambda: any(each["thread"] == task.thread.ident for each in zmq.statistics()["blocked"]))
+
+
+def test_closing_wakes_all_threads_that_poll_and_nobody_else(pairs: Pairs) -> None:
+    closing = pairs[0][1]
+    tasks = [ThreadTask(POLLS[poll], ([closing, pairs[1 + i][1]], -1), {}) for i, poll in enumerate(("zmq_poll",) * 3)]
+    other = ThreadTask(zmq.zmq_poll, ([(pairs[9][1], zmq.POLLIN)], -1), {})
+    for task in (*tasks, other):
+        blocked_thread(task)
+    closing.close()
+    for task in tasks:
+        with pytest.raises(zmq.ZMQError):
+            task.get()
+    blocked_thread(other)
+    pairs[9][0].send(b"1")
+    assert other.get() == [(pairs[9][1], zmq.POLLIN)]
+
+
+def test_threads_that_close_and_poll_all_the_time(plain: zmq.Context[Any]) -> None:
+    """Whoever closes waits until the others have left libzmq, which aborts where a socket is gone beneath it."""
+    for _ in range(100):
+        socket = plain.socket(zmq.PULL)
+        tasks = [ThreadTask(zmq.zmq_poll, ([(socket, zmq.POLLIN)], 1000 * LIMIT), {}) for _ in range(3)]
+        socket.close()
+        for task in tasks:
+            with pytest.raises(zmq.ZMQError) as caught:
+                task.get()
+            assert caught.value.errno == zmq.ENOTSOCK
+
+
+@pytest.mark.parametrize("poll", POLLS)
+def test_a_handler_that_forks_while_a_thread_polls(pairs: Pairs, poll: str) -> None:
+    """The child has the poll too, of sockets that are not its own."""
+    children: list[int] = []
+    main = threading.main_thread().ident
+    sockets = [b for _, b in pairs]
+
+    def handle(number: int, frame: object) -> None:
+        children.append(os.fork())
+
+    def interrupt() -> None:
+        assert main is not None
+        wait_until(Threads(), lambda: any(each["thread"] == main for each in zmq.statistics()["blocked"]))
+        signal.pthread_kill(main, signal.SIGUSR1)
+        wait_until(Threads(), lambda: children)
+        pairs[0][0].send(b"1")
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    parent = os.getpid()
+    try:
+        task = ThreadTask(interrupt, (), {})
+        found, error = None, None
+        try:
+            found = POLLS[poll](sockets, 1000 * LIMIT)
+        except zmq.ZMQError as raised:
+            error = raised.errno
+        if os.getpid() != parent:
+            os._exit(0 if error == zmq.ENOTSOCK else 1)
+        task.get()
+        assert found in (zmq.POLLIN, [(sockets[0], zmq.POLLIN)], ([sockets[0]], [], []))
+    finally:
+        if os.getpid() != parent:
+            os._exit(2)
+        signal.signal(signal.SIGUSR1, before)
+    assert os.waitpid(children[0], 0)[1] == 0
+
+
+def test_a_handler_that_ends_the_context(pairs: Pairs, plain: zmq.Context[Any]) -> None:
+    main = threading.main_thread().ident
+    before = signal.signal(signal.SIGUSR1, lambda *_: plain.destroy(linger=0))
+    sockets = [b for _, b in pairs]
+
+    def interrupt() -> None:
+        assert main is not None
+        wait_until(Threads(), lambda: any(each["thread"] == main for each in zmq.statistics()["blocked"]))
+        signal.pthread_kill(main, signal.SIGUSR1)
+
+    try:
+        task = ThreadTask(interrupt, (), {})
+        begun = time.monotonic()
+        with pytest.raises(zmq.ZMQError) as caught:
+            zmq.zmq_poll([(socket, zmq.POLLIN) for socket in sockets], 1000 * LIMIT)
+        assert caught.value.errno == zmq.ENOTSOCK
+        assert time.monotonic() - begun < AT_ONCE
+        task.get()
+    finally:
+        signal.signal(signal.SIGUSR1, before)

@@ -21,6 +21,7 @@ cdef extern from "zmq_compat.h" nogil:
         ZMQ_POLLIN
         ZMQ_POLLOUT
         ZMQ_POLLERR
+        ZMQ_POLLPRI
         ZMQ_MORE
         ZMQ_SHARED
         ZMQ_FD

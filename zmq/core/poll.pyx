@@ -14,10 +14,26 @@ itself, and each socket looked at.
 
 In a plain thread zmq_poll looks at every socket, twice if it has to wait. A poller that is used a second time has a set
 there too, and the thread waits for its descriptor.
+
+Native descriptors
+------------------
+What zmq_poll says of them is the truth, for every front-end, and includes errors and urgent data. Frameworks know how
+to watch a descriptor for reading and writing, some for one of them only once, and watching for less or for more than was
+asked for sleeps too long or spins. So while somebody polls they are in an epoll set that rings for just what zmq_poll
+would report, level-triggered, and the hub watches that set for reading. It is made anew for every wait: the program may
+close a descriptor, and the next one has the same number. Where there is no epoll the hub watches the descriptors
+themselves for reading and writing, and looks every 20 ms where urgent data was asked for, or nothing to read.
+
+Python code runs in odd places
+------------------------------
+A signal's handler may run wherever an adapter is called, `fileno` and `__index__` are methods of the caller's, and any
+of them may close sockets, change the poller or poll it. So whatever belongs to others is copied and asked for its numbers
+first; handles are read when no more Python runs (`poll_in_thread`); and a socket is out of doubt only if nothing was
+heard of it since just before EVENTS was read.
 """
 
 from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
-from libc.errno cimport errno
+from libc.errno cimport EBADF, EPERM, errno
 from libc.stdlib cimport free, malloc
 from posix.unistd cimport close as close_fd
 
@@ -28,10 +44,11 @@ from zmq.core.libzmq cimport (
     ZMQ_POLLERR,
     ZMQ_POLLIN,
     ZMQ_POLLOUT,
+    ZMQ_POLLPRI,
     zmq_errno,
     zmq_pollitem_t,
 )
-from zmq.core.socket cimport Socket, poll_in_thread, seconds_of
+from zmq.core.socket cimport INTERRUPTED, Socket, poll_in_thread, seconds_of, wake_thread
 from zmq.core.trampoline cimport Subscription, Trampoline, monotonic, refuel
 
 import weakref
@@ -45,6 +62,7 @@ cdef extern from "bells.h" nogil:
     int bells_add "greenzmq_bells_add"(int bells, int bell)
     int bells_remove "greenzmq_bells_remove"(int bells, int bell)
     int bells_rung "greenzmq_bells_rung"(int bells, int *rung, int room)
+    int bells_watch "greenzmq_bells_watch"(int bells, int fd, int events)
 
 cdef enum:
     ROOM = 64           # for bells that rang, at a time
@@ -52,6 +70,19 @@ cdef enum:
 
 #: Sockets up to which each bell is watched by itself, and a plain thread calls zmq_poll.
 FEW_SOCKETS = 4
+
+#: Seconds between two looks for what cannot be watched where there is no epoll.
+LOOK_SECONDS = 0.02
+
+cdef bint has_sets = GREENZMQ_HAS_BELLS
+
+
+def _set_sets(bint available):
+    """For tests of what is done where there is no epoll; return what was set before."""
+    global has_sets
+    before = has_sets
+    has_sets = available and GREENZMQ_HAS_BELLS
+    return before
 
 
 cdef int descriptor_of(item) except -1:
@@ -100,74 +131,85 @@ def zmq_poll(sockets, timeout=-1, *, poller_class=None):
     -----
     Source: zmq_poll(3).
     """
-    cdef list wanted = list(sockets)
+    cdef double seconds = seconds_of(timeout)
+    cdef double deadline = monotonic() + seconds
+    cdef list items = []
+    cdef list masks = []
+    cdef list ready
+    cdef short mask
+    for item, events in list(sockets):
+        mask = events
+        items.append(pollable(item))
+        masks.append(mask)
     if poller_class is None:
         poller_class = Poller
     if poller_class._get_hub is None:
-        return poll_once(wanted, timeout)
-    masks = {}
-    for item, events in wanted:
-        masks[item] = masks.get(item, 0) | events
+        while True:
+            ready = poll_once(items, masks, seconds)
+            if ready is not None:
+                return ready
+            seconds = left_until(deadline, seconds)
+    wanted = {}
+    for item, mask in zip(items, masks):
+        if isinstance(item, Socket):
+            (<Socket> item).usable()
+        else:
+            # Always reported.
+            mask |= ZMQ_POLLERR
+        wanted[item] = wanted.get(item, 0) | mask
     poller = poller_class()
-    for item, mask in masks.items():
-        poller.register(item, mask)
-    ready = dict(poller.poll(timeout))
-    found = []
-    for item, events in wanted:
-        if not isinstance(item, Socket):
-            item = descriptor_of(item)
-        revents = ready.get(item, 0) & (events | ZMQ_POLLERR)
+    for item, flags in wanted.items():
+        poller.register(item, flags)
+    # Asked for its number once.
+    found = dict(poller.poll(None if seconds < 0 else 1000 * seconds))
+    ready = []
+    for item, mask in zip(items, masks):
+        revents = found.get(item, 0) & (mask | ZMQ_POLLERR)
         if revents:
-            found.append((item, revents))
-    return found
+            ready.append((item, revents))
+    return ready
 
 
-cdef bint has_returned(Socket socket, int events) noexcept:
-    """Tell whether a cancelled receive gave a message back, of which libzmq knows nothing."""
-    return events & ZMQ_POLLIN and socket.waiter is not None and socket.waiter.returned
+cdef pollable(item):
+    """Return a Socket as it is, and the descriptor of anything else."""
+    return item if isinstance(item, Socket) else descriptor_of(item)
 
 
-cdef list poll_once(list wanted, timeout):
-    """Poll with zmq_poll, which blocks the thread."""
-    cdef int count = len(wanted)
+cdef double left_until(double deadline, double seconds) noexcept:
+    """Return what is left of a time-out; negative for none."""
+    return seconds if seconds < 0 else max(0, deadline - monotonic())
+
+
+cdef list poll_once(list items, list masks, double seconds):
+    """Poll sockets and descriptors with zmq_poll, which blocks the thread.
+
+    Returns what is ready, and for what; None when Python code ran that may have changed anything: the caller looks
+    anew, for the time that is left.
+    """
+    cdef int count = len(items)
     cdef int i
-    cdef zmq_pollitem_t *items
-    cdef Socket socket
-    cdef double seconds = seconds_of(timeout)
-    items = <zmq_pollitem_t *> malloc((count or 1) * sizeof(zmq_pollitem_t))
-    if items == NULL:
+    cdef zmq_pollitem_t *raw
+    raw = <zmq_pollitem_t *> malloc((count + 1) * sizeof(zmq_pollitem_t))
+    if raw == NULL:
         raise MemoryError()
     try:
         for i in range(count):
-            item, events = wanted[i]
-            items[i].socket = NULL
-            items[i].fd = -1
-            items[i].events = events
-            items[i].revents = 0
+            raw[i].socket = NULL
+            raw[i].fd = -1 if isinstance(items[i], Socket) else items[i]
+            raw[i].events = masks[i]
+        if poll_in_thread(raw, count, seconds, items) == INTERRUPTED:
+            return None
+        for item in items:
             if isinstance(item, Socket):
-                socket = item
-                socket.usable()
-                items[i].socket = socket.handle
-                if has_returned(socket, items[i].events):
-                    seconds = 0
-            else:
-                items[i].fd = descriptor_of(item)
-        poll_in_thread(items, count, seconds, [item for item, _ in wanted] if seconds != 0 else None)
-        for item, _ in wanted:
-            if isinstance(item, Socket):
-                socket = item
-                socket.operated()
-        for i in range(count):
-            if items[i].socket != NULL and has_returned(wanted[i][0], items[i].events):
-                items[i].revents |= ZMQ_POLLIN
+                (<Socket> item).operated()
         # No comprehensions of what is made for them: where there is no memory for the list, Cython 3.3 frees it twice.
         ready = []
         for i in range(count):
-            if items[i].revents:
-                ready.append((wanted[i][0] if items[i].socket != NULL else items[i].fd, items[i].revents))
+            if raw[i].revents:
+                ready.append((items[i], raw[i].revents))
         return ready
     finally:
-        free(items)
+        free(raw)
 
 
 class Poller:
@@ -274,23 +316,45 @@ class Poller:
         Source: zmq_poll(3).
         """
         cdef double seconds = seconds_of(timeout)
+        cdef double deadline = monotonic() + seconds
+        cdef short mask
         get_hub = self._get_hub
         if get_hub is not None:
             return (<PollSet> self._members()).poll(get_hub, seconds)
-        if len(self._registered) > FEW_SOCKETS:
-            if self._used:
-                ready = (<PollSet> self._members()).poll_blocking(seconds)
-                if ready is not None:
-                    return ready
-            self._used = True
-        return poll_once(list(self._registered.items()), timeout)
+        while True:
+            if len(self._registered) > FEW_SOCKETS:
+                if self._used:
+                    ready = (<PollSet> self._members()).poll_blocking(seconds)
+                    if ready is not None:
+                        return ready
+                    seconds = left_until(deadline, seconds)
+                self._used = True
+            items = []
+            masks = []
+            for item, flags in list(self._registered.items()):
+                mask = flags
+                items.append(pollable(item))
+                masks.append(mask)
+            ready = poll_once(items, masks, seconds)
+            if ready is not None:
+                return ready
+            seconds = left_until(deadline, seconds)
 
     def _members(self):
         """Return the set that waits in a hub."""
+        cdef PollSet members
         if self._set is None:
-            self._set = PollSet()
-            for socket, flags in self._registered.items():
-                (<PollSet> self._set).add(socket, flags)
+            # What is registered meanwhile is added too.
+            self._set = members = PollSet()
+            try:
+                for socket in list(self._registered):
+                    flags = self._registered.get(socket)
+                    if flags is not None:
+                        members.add(socket, flags)
+            except BaseException:
+                self._set = None
+                members.close()
+                raise
         return self._set
 
 
@@ -315,7 +379,7 @@ def select(rlist, wlist, xlist, timeout=None, *, poller_class=None):
         `timeout` is negative and not -1.
     """
     wanted = {}
-    for items, flag in ((rlist, ZMQ_POLLIN), (wlist, ZMQ_POLLOUT), (xlist, ZMQ_POLLERR)):
+    for items, flag in ((list(rlist), ZMQ_POLLIN), (list(wlist), ZMQ_POLLOUT), (list(xlist), ZMQ_POLLERR)):
         for item in items:
             wanted[item] = wanted.get(item, 0) | flag
     if timeout is not None and timeout != -1:
@@ -331,6 +395,16 @@ def select(rlist, wlist, xlist, timeout=None, *, poller_class=None):
     )
 
 
+cdef class Native:
+    """One descriptor in a poll set."""
+
+    cdef object item
+    cdef long order         # position in which it was registered
+    cdef int mask
+    cdef int fd             # at the last look
+    cdef bint removed
+
+
 cdef class Registered(Subscription):
     """One socket in a poll set."""
 
@@ -341,6 +415,8 @@ cdef class Registered(Subscription):
     cdef int fd
     cdef int armed_for      # how many of those who poll have its bell watched by itself
     cdef bint doubtful      # EVENTS may have changed since it was read
+    cdef bint heard         # something was heard since just before EVENTS was read
+    cdef bint removed
     cdef bint in_epoll
 
     cdef void touched(self) noexcept:
@@ -372,12 +448,19 @@ cdef class Wait:
     cdef object greenlet        # or whatever has a `switch`
     cdef bint inside, woken, expired
     cdef list armed             # the sockets whose bells are watched for it
-    cdef list watchers          # on native descriptors
+    cdef list watchers          # on native descriptors, or on the epoll set of them
+    cdef int natives            # that set, or -1
     cdef object timer
+    cdef object look_timer      # where something can't be watched
 
     def __cinit__(self):
         self.armed = []
         self.watchers = []
+        self.natives = -1
+
+    def __dealloc__(self):
+        if self.natives >= 0:
+            close_fd(self.natives)
 
     def resume(self):
         if self.inside and self.woken:
@@ -385,6 +468,9 @@ cdef class Wait:
 
     def expire(self):
         self.expired = True
+        self.look()
+
+    def look(self):
         self.woken = True
         self.resume()
 
@@ -402,12 +488,12 @@ cdef class PollSet:
     cdef object __weakref__
     cdef object weak            # a weak reference to itself, as hubs know it
     cdef dict sockets           # Registered by socket
-    cdef dict descriptors       # (item, fd, flags) by item
-    cdef list doubtful
+    cdef dict descriptors       # Native by item
+    cdef dict doubtful          # the Registered that are in doubt, in the order in which they came to be; as a set
     cdef list waiting
     cdef long counter
     cdef int bells              # the epoll set, or -1
-    cdef dict by_fd
+    cdef dict by_fd             # lists of those whose bells are in the set: a socket and its shadows share one
     cdef object watcher         # on the epoll set, in `watched_hub`
     cdef Hub watched_hub
     cdef object ring            # `on_bell`, bound once
@@ -424,7 +510,7 @@ cdef class PollSet:
         self.bells = -1
         self.sockets = {}
         self.descriptors = {}
-        self.doubtful = []
+        self.doubtful = {}
         self.waiting = []
         self.by_fd = {}
         self.born = wait.generation
@@ -433,8 +519,17 @@ cdef class PollSet:
     cdef int add(self, item, int flags) except -1:
         cdef Registered registered
         cdef Trampoline trampoline
+        cdef Native native
         if not isinstance(item, Socket):
-            self.descriptors[item] = (item, descriptor_of(item), flags)
+            native = self.descriptors.get(item)
+            if native is None:
+                native = Native.__new__(Native)
+                native.item = item
+                native.fd = -1
+                self.counter += 1
+                native.order = self.counter
+            native.mask = flags
+            self.descriptors[item] = native
             self.wake()
             return 0
         registered = self.sockets.get(item)
@@ -465,21 +560,31 @@ cdef class PollSet:
 
     cdef void remove(self, item) noexcept:
         cdef Registered registered = self.sockets.pop(item, None)
+        cdef Native native
         if registered is None:
-            self.descriptors.pop(item, None)
+            native = self.descriptors.pop(item, None)
+            if native is not None:
+                native.removed = True
             return
+        registered.removed = True
         if registered.owner is not None:
             registered.owner.unsubscribe(registered)
         self.leave_epoll(registered)
-        if registered.doubtful:
-            self.doubtful.remove(registered)
+        self.clear(registered)
 
     cdef void leave_epoll(self, Registered registered) noexcept:
+        cdef list sharing
         if registered.in_epoll:
             registered.in_epoll = False
-            self.by_fd.pop(registered.fd, None)
-            if self.born == wait.generation:
-                bells_remove(self.bells, registered.fd)
+            sharing = self.by_fd.get(registered.fd)
+            if sharing is None:
+                return
+            if registered in sharing:
+                sharing.remove(registered)
+            if not sharing:
+                del self.by_fd[registered.fd]
+                if self.born == wait.generation:
+                    bells_remove(self.bells, registered.fd)
 
     cdef void drop(self) noexcept:
         """The poller is gone, but futures may still wait for what it polls."""
@@ -515,12 +620,19 @@ cdef class PollSet:
     # News of the sockets.
 
     cdef void doubt(self, Registered registered) noexcept:
-        if not registered.doubtful:
+        registered.heard = True
+        if not registered.doubtful and not registered.removed:
             try:
-                self.doubtful.append(registered)
+                self.doubtful[registered] = None
                 registered.doubtful = True
             except MemoryError:
                 self.lost_sight = True
+
+    cdef void clear(self, Registered registered) noexcept:
+        """Put a socket out of doubt."""
+        if registered.doubtful:
+            registered.doubtful = False
+            self.doubtful.pop(registered, None)
 
     cdef int look(self, Registered registered) noexcept:
         """Read EVENTS, tell those who wait for the same socket, and wake whoever polls."""
@@ -537,6 +649,8 @@ cdef class PollSet:
         self.leave_epoll(registered)
         self.doubt(registered)
         self.wake()
+        if self.blocks:
+            wake_thread(self)
 
     cdef void wake(self) noexcept:
         """Wake the greenlets that poll, soon."""
@@ -556,8 +670,7 @@ cdef class PollSet:
             count = bells_rung(self.bells, rung, ROOM)
             try:
                 for i in range(count):
-                    registered = self.by_fd.get(rung[i])
-                    if registered is not None:
+                    for registered in self.by_fd.get(rung[i], ()):
                         self.doubt(registered)
                         heard.append(registered)
             except MemoryError:
@@ -586,54 +699,71 @@ cdef class PollSet:
     cdef list collect(self):
         """Return what is ready, looking only where there is doubt."""
         cdef Registered registered
-        cdef list still = []
         cdef list found = []
         cdef int events
+        if self.descriptors:
+            self.collect_descriptors(found)
         if self.bells >= 0:
             self.hear()
         if self.lost_sight:
-            self.doubtful = list(self.sockets.values())
-            for registered in self.doubtful:
-                registered.doubtful = True
             self.lost_sight = False
-        doubtful, self.doubtful = self.doubtful, still
-        try:
-            for registered in doubtful:
-                registered.doubtful = False
-            for registered in doubtful:
+            for registered in list(self.sockets.values()):
                 self.doubt(registered)
-                registered.socket.usable()
-                if registered.owner is None:
-                    # When it was registered somebody else had the socket to himself.
-                    (<Trampoline> registered.socket.waited()).subscribe(registered)
-                events = registered.owner.read_events()
-                if events < 0:
-                    raise_errno(zmq_errno())
-                registered.owner.stilled(events)
-                events &= registered.mask
-                if events:
-                    found.append((registered.order, registered.socket, events))
-                elif registered.doubtful and (registered.in_epoll or self.polled and self.join_epoll(registered)):
-                    registered.doubtful = False
-                    still.pop()
-        except BaseException:
-            for registered in doubtful:
-                self.doubt(registered)
-            raise
+        for registered in list(self.doubtful):
+            if registered.removed:
+                continue
+            registered.socket.usable()
+            if registered.owner is None:
+                # When it was registered somebody else had the socket to himself.
+                (<Trampoline> registered.socket.waited()).subscribe(registered)
+            registered.heard = False
+            events = registered.owner.read_events()
+            if events < 0:
+                raise_errno(zmq_errno())
+            registered.owner.stilled(events)
+            if registered.removed:
+                continue
+            events &= registered.mask
+            if events:
+                found.append((registered.order, registered.socket, events))
+            elif registered.in_epoll or self.polled and self.join_epoll(registered):
+                if not registered.heard:
+                    self.clear(registered)
         if len(found) > 1:
             found.sort(key=first)
         ready = []
-        for _, socket, events_found in found:
-            ready.append((socket, events_found))
-        if self.descriptors:
-            ready += self.collect_descriptors()
+        for _, item, events_found in found:
+            ready.append((item, events_found))
         return ready
 
-    cdef list collect_descriptors(self):
-        wanted = []
-        for _, fd, flags in self.descriptors.values():
-            wanted.append((fd, flags))
-        return poll_once(wanted, 0)
+    cdef int collect_descriptors(self, list found) except -1:
+        """Add what zmq_poll says of the native descriptors."""
+        cdef Native native
+        cdef zmq_pollitem_t *items
+        cdef list natives = list(self.descriptors.values())
+        cdef int count = len(natives)
+        cdef int i
+        for native in natives:
+            # It may have another one by now, as when it was opened again.
+            native.fd = descriptor_of(native.item)
+        items = <zmq_pollitem_t *> malloc(count * sizeof(zmq_pollitem_t))
+        if items == NULL:
+            raise MemoryError()
+        try:
+            for i in range(count):
+                native = natives[i]
+                items[i].socket = NULL
+                items[i].fd = native.fd
+                items[i].events = native.mask
+            while poll_in_thread(items, count, 0, None) == INTERRUPTED:
+                pass
+            for i in range(count):
+                native = natives[i]
+                if items[i].revents and not native.removed:
+                    found.append((native.order, native.fd, items[i].revents))
+        finally:
+            free(items)
+        return 0
 
     cdef list poll(self, get_hub, double timeout):
         """Wait until something is ready or `timeout` seconds, negative for none, are over."""
@@ -676,39 +806,40 @@ cdef class PollSet:
 
     cdef list poll_blocking(self, double timeout):
         """As `poll`, but block this thread; return None, at once, where that can't be done."""
-        cdef zmq_pollitem_t bells
+        cdef zmq_pollitem_t bells[2]
         cdef double deadline = monotonic() + timeout
         cdef double left
-        if self.waiting:
+        if self.waiting or self.blocks:
             return None
         self.own()
-        if self.blocks or self.is_shared or self.descriptors or not self.with_epoll():
-            return None
         self.polled = True
-        ready = self.collect()
-        if ready or timeout == 0:
-            return ready
-        if self.next_sweep == 0:
-            self.next_sweep = monotonic() + hub_module.SWEEP_SECONDS
-        self.blocks = True
-        try:
-            while True:
+        while self.can_block():
+            ready = self.collect()
+            if ready or timeout >= 0 and monotonic() >= deadline:
+                return ready
+            if self.next_sweep == 0:
+                self.next_sweep = monotonic() + hub_module.SWEEP_SECONDS
+            self.blocks = True
+            try:
                 self.join_all()
-                bells.socket = NULL
-                bells.fd = self.bells
-                bells.events = ZMQ_POLLIN
+                bells[0].socket = NULL
+                bells[0].fd = self.bells
+                bells[0].events = ZMQ_POLLIN
                 left = hub_module.SWEEP_SECONDS
                 if timeout >= 0:
                     left = min(left, max(0, deadline - monotonic()))
-                if not poll_in_thread(&bells, 1, left, self) and monotonic() >= self.next_sweep:
+                if not poll_in_thread(bells, 1, left, self) and monotonic() >= self.next_sweep:
                     # No hub does it here.
                     self.next_sweep = monotonic() + hub_module.SWEEP_SECONDS
                     hub_module.note_missed(self.sweep())
-                ready = self.collect()
-                if ready or timeout >= 0 and monotonic() >= deadline:
-                    return ready
-        finally:
-            self.blocks = False
+            finally:
+                self.blocks = False
+            self.own()
+        return None
+
+    cdef bint can_block(self) noexcept:
+        """Tell whether a thread can wait here; what a signal's handler did may have changed that."""
+        return not (self.waiting or self.is_shared or self.descriptors) and self.with_epoll()
 
     def members(self):
         """Return what is waited for."""
@@ -767,10 +898,10 @@ cdef class PollSet:
                     registered.owner.arm_for(registered, get_hub)
                     registered.armed_for += 1
                     waiter.armed.append(registered)
-        for _, fd, flags in self.descriptors.values():
-            watcher = hub.native_watcher(fd, flags & (ZMQ_POLLIN | ZMQ_POLLOUT) or ZMQ_POLLIN)
-            waiter.watchers.append(watcher)
-            watcher.start(self._wake)
+                    if registered.heard:
+                        self.look(registered)
+        if self.descriptors:
+            self.watch_descriptors(waiter)
         if deadline >= 0:
             waiter.timer = hub.call_at(deadline, waiter.expire)
         return 0
@@ -787,9 +918,15 @@ cdef class PollSet:
         if waiter.timer is not None:
             waiter.timer.cancel()
             waiter.timer = None
+        if waiter.look_timer is not None:
+            waiter.look_timer.cancel()
+            waiter.look_timer = None
         for watcher in waiter.watchers:
             watcher.stop()
             watcher.close()
+        if waiter.natives >= 0:
+            close_fd(waiter.natives)
+            waiter.natives = -1
         for registered in waiter.armed:
             registered.armed_for -= 1
             if registered.owner is not None and registered.armed_for == 0:
@@ -827,6 +964,49 @@ cdef class PollSet:
             for waiter in list(self.waiting):
                 self.give_up(waiter.hub)
             self.drop_epoll()
+
+    cdef int watch_descriptors(self, Wait waiter) except -1:
+        """Watch the native descriptors for somebody, for what zmq_poll would report."""
+        cdef Native native
+        cdef dict masks = {}
+        cdef bint unseen = False
+        for native in list(self.descriptors.values()):
+            if native.fd < 0:
+                # It was registered after the last look.
+                self.wake()
+                return 0
+            masks[native.fd] = masks.get(native.fd, 0) | native.mask
+        if has_sets:
+            waiter.natives = bells_new()
+        if waiter.natives >= 0 and self.fill_set(waiter, masks):
+            self.start(waiter, waiter.hub.watcher(waiter.natives, ZMQ_POLLIN))
+            return 0
+        for fd, mask in masks.items():
+            if mask & (ZMQ_POLLIN | ZMQ_POLLOUT):
+                self.start(waiter, waiter.hub.native_watcher(fd, mask & (ZMQ_POLLIN | ZMQ_POLLOUT)))
+            # An error is something to read; of one that may be written to not every framework hears.
+            unseen = unseen or mask & ZMQ_POLLPRI or not mask & ZMQ_POLLIN
+        if unseen:
+            waiter.look_timer = waiter.hub.call_at(monotonic() + LOOK_SECONDS, waiter.look)
+        return 0
+
+    cdef int start(self, Wait waiter, watcher) except -1:
+        waiter.watchers.append(watcher)
+        watcher.start(self._wake)
+        return 0
+
+    cdef bint fill_set(self, Wait waiter, dict masks) except -1:
+        """Put the descriptors into the set of a waiter; tell whether it will ring for all of them."""
+        for fd, mask in masks.items():
+            failed = bells_watch(waiter.natives, fd, mask)
+            if failed == EBADF:
+                # It was closed since the last look, which zmq_poll reports.
+                self.wake()
+            elif failed and failed != EPERM:
+                close_fd(waiter.natives)
+                waiter.natives = -1
+                return False
+        return True
 
     def begin(self, get_hub, timeout, future):
         """Have a future told what is ready, or an empty list after `timeout` milliseconds; None and -1 for none."""
@@ -876,15 +1056,20 @@ cdef class PollSet:
         return found
 
     cdef bint with_epoll(self) noexcept:
-        return GREENZMQ_HAS_BELLS and len(self.sockets) > FEW_SOCKETS
+        return has_sets and len(self.sockets) > FEW_SOCKETS
 
     cdef int join_all(self) except -1:
         """Put the bells of all in doubt into the epoll set, after `collect` found that they have nothing to say."""
         cdef Registered registered
         for registered in list(self.doubtful):
-            if registered.owner is not None and self.join_epoll(registered):
-                registered.doubtful = False
-                self.doubtful.remove(registered)
+            if registered.owner is None or not self.join_epoll(registered):
+                continue
+            if registered.heard:
+                # Since the look.
+                registered.heard = False
+                if self.look(registered) or registered.heard:
+                    continue
+            self.clear(registered)
         return 0
 
     cdef bint join_epoll(self, Registered registered) except -1:
@@ -904,7 +1089,7 @@ cdef class PollSet:
         registered.fd = registered.owner.descriptor()
         if bells_add(self.bells, registered.fd) < 0:
             raise_errno(errno)
-        self.by_fd[registered.fd] = registered
+        self.by_fd.setdefault(registered.fd, []).append(registered)
         registered.in_epoll = True
         return True
 

@@ -56,7 +56,12 @@ cdef class Socket:
     cdef Waiter waited(self)
 
 
+cdef enum:
+    INTERRUPTED = -2    # from `poll_in_thread`
+
+
 cdef list sockets_at(void *handle)
 cdef several_frames(size_t count)
 cdef double seconds_of(timeout) except? -2
 cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) except -1
+cdef void wake_thread(what) noexcept

@@ -6,6 +6,7 @@ which hub to wait in.
 """
 
 import itertools
+import os
 import warnings
 import weakref
 from types import GenericAlias
@@ -21,9 +22,18 @@ from cpython.buffer cimport (
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject_GenericSetAttr
+from cpython.pythread cimport (
+    WAIT_LOCK,
+    PyThread_acquire_lock,
+    PyThread_allocate_lock,
+    PyThread_free_lock,
+    PyThread_release_lock,
+    PyThread_type_lock,
+)
 from libc.errno cimport EAGAIN, EBUSY, EINTR, EINVAL, EMFILE, ENAMETOOLONG
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
+from posix.unistd cimport close as close_fd, read, write
 
 from zmq.core cimport wait
 from zmq.core.check cimport check, raise_errno
@@ -560,6 +570,8 @@ cdef class Socket:
         # From here on nobody else has the handle, whatever runs, and nothing that is raised loses it.
         self.let_go(handle)
         if waiter is None or waiter.close():
+            if thread_polls:
+                leave_polls(handle)
             err = close_handle(handle)
         # Whoever reads its monitor has a reference of his own.
         self.monitor_socket = None
@@ -1004,6 +1016,7 @@ cdef class Socket:
             while err == EINTR:
                 PyErr_CheckSignals()
                 self.usable()
+                handle = self.handle
                 # A call that is repeated must not begin its time-out anew.
                 milliseconds = self.patience(transfer, events)
                 left = -1
@@ -1910,20 +1923,23 @@ cdef class Socket:
             As in `recv`.
         """
         cdef double seconds = seconds_of(timeout)
+        cdef double deadline = monotonic() + seconds
+        cdef short events = flags
         cdef Trampoline trampoline
-        cdef zmq_pollitem_t item
+        cdef zmq_pollitem_t items[2]
         self.usable()
         if self.get_hub is not None:
             trampoline = self.waiter
-            return trampoline.poll(self.get_hub, flags, seconds)
-        if seconds == 0 or (flags & ZMQ_POLLIN and self.waiter is not None and self.waiter.returned):
+            return trampoline.poll(self.get_hub, events, seconds)
+        if seconds == 0 or (events & ZMQ_POLLIN and self.waiter is not None and self.waiter.returned):
             # Not without the GIL: a thread that computes would not give it back soon.
-            return Socket.getsockopt(self, ZMQ_EVENTS) & flags
-        item.socket = self.handle
-        item.events = flags
-        poll_in_thread(&item, 1, seconds, self)
+            return Socket.getsockopt(self, ZMQ_EVENTS) & events
+        items[0].events = events
+        while poll_in_thread(items, 1, seconds, self) == INTERRUPTED:
+            if seconds > 0:
+                seconds = max(0, deadline - monotonic())
         self.operated()
-        return item.revents
+        return items[0].revents
 
     # Monitoring.
 
@@ -2109,28 +2125,194 @@ cdef double seconds_of(timeout) except? -2:
     return milliseconds / 1000
 
 
-cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) except -1:
-    """zmq_poll, without the GIL, until an absolute deadline, looking at signals; `what` is what the items stand for."""
-    cdef double deadline = monotonic() + timeout
-    cdef long left
-    cdef int rc
-    if timeout != 0:
-        wait.block(what)
-    try:
-        while True:
-            left = -1
-            if timeout >= 0:
-                left = <long> (1000 * max(0, deadline - monotonic()) + 0.999)
+# Plain threads in zmq_poll. Whoever closes a socket that one of them polls, wakes it and waits until it has come back:
+# libzmq would go on with the handle, which is nobody's or somebody else's by then, and could not be woken any more.
+cdef list thread_polls = []
+os.register_at_fork(after_in_child=thread_polls.clear)
+
+
+cdef class ThreadPoll:
+    """A plain thread in zmq_poll."""
+
+    cdef object what
+    cdef zmq_pollitem_t *items
+    cdef int count
+    cdef int reader             # a pipe that wakes it, or -1
+    cdef int writer
+    cdef bint woken
+    cdef int born
+    cdef PyThread_type_lock inside  # who holds it is in libzmq
+
+    def __cinit__(self):
+        self.born = wait.generation
+        self.reader = self.writer = -1
+        self.inside = PyThread_allocate_lock()
+        if self.inside == NULL:
+            raise MemoryError()
+
+    def __dealloc__(self):
+        if self.reader >= 0:
+            close_fd(self.reader)
+            close_fd(self.writer)
+        if self.inside != NULL:
+            PyThread_free_lock(self.inside)
+
+    cdef int open(self) except -1:
+        if self.reader < 0:
+            try:
+                self.reader, self.writer = os.pipe()
+            except OSError:
+                # It polls as well without.
+                return 0
+        return 0
+
+    cdef ThreadPoll renewed(self):
+        """Return one to use next. Who woke this one may still wait until it is out of libzmq."""
+        cdef ThreadPoll other
+        cdef char byte
+        if not self.woken:
+            return self
+        other = ThreadPoll()
+        read(self.reader, &byte, 1)
+        other.reader, other.writer = self.reader, self.writer
+        self.reader = self.writer = -1
+        return other
+
+    cdef void wake(self) noexcept:
+        if not self.woken and self.writer >= 0:
+            self.woken = True
+            write(self.writer, b"!", 1)
+
+    cdef bint polls(self, void *handle) noexcept:
+        cdef int i
+        for i in range(self.count):
+            if self.items[i].socket == handle:
+                return self.born == wait.generation and self.writer >= 0
+        return False
+
+
+# The one that is used next: it costs system calls to make.
+cdef ThreadPoll idle_poll = None
+
+
+cdef void leave_polls(void *handle) noexcept:
+    """Have the threads that poll a socket leave libzmq, because the handle is about to be closed."""
+    cdef ThreadPoll poll
+    for poll in list(thread_polls):
+        if poll.polls(handle):
+            poll.wake()
             with nogil:
-                rc = zmq_poll(items, count, left)
-            if rc >= 0:
-                return rc
-            if zmq_errno() != EINTR:
-                raise_errno(zmq_errno())
-            PyErr_CheckSignals()
-    finally:
-        if timeout != 0:
+                PyThread_acquire_lock(poll.inside, WAIT_LOCK)
+                PyThread_release_lock(poll.inside)
+
+
+cdef void wake_thread(what) noexcept:
+    """Have the thread look anew that waits in `poll_in_thread` for `what`."""
+    cdef ThreadPoll poll
+    for poll in list(thread_polls):
+        if poll.what is what:
+            poll.wake()
+
+
+cdef void *handle_of(Socket socket) except NULL:
+    """Return the handle of a socket that can be used here."""
+    socket.usable()
+    if socket.waiter is not None and socket.waiter.handle == NULL:
+        raise ZMQError(Errno.ENOTSOCK, "the socket that this is a shadow of was closed")
+    return socket.handle
+
+
+cdef bint read_handles(zmq_pollitem_t *items, int count, what) except -1:
+    """Store the handles of what is polled, and tell whether one of the sockets need not be waited for."""
+    cdef int i
+    cdef list several = what if isinstance(what, list) else None
+    for i in range(count):
+        polled = what if several is None else several[i]
+        if isinstance(polled, Socket):
+            items[i].socket = handle_of(polled)
+    return add_returned(items, count, what)
+
+
+cdef bint add_returned(zmq_pollitem_t *items, int count, what) noexcept:
+    """Add POLLIN where a cancelled receive gave a message back, of which libzmq knows nothing; tell whether one did."""
+    cdef int i
+    cdef Socket socket
+    cdef bint found = False
+    cdef list several = what if isinstance(what, list) else None
+    for i in range(count):
+        polled = what if several is None else several[i]
+        if items[i].events & ZMQ_POLLIN and isinstance(polled, Socket):
+            socket = polled
+            if socket.waiter is not None and socket.waiter.returned:
+                items[i].revents |= ZMQ_POLLIN
+                found = True
+    return found
+
+
+cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) except -1:
+    """Call zmq_poll, without the GIL if it may wait; `timeout` in seconds, negative for none.
+
+    `what` the items stand for is a Socket, or a list with a Socket or a descriptor for each item; of sockets the handles
+    are filled in here, once no more Python can run. Of anything else the caller knows. There is room for one item
+    more than `count`.
+
+    Returns how many items are ready, or INTERRUPTED when Python code ran that may have changed anything: a signal's
+    handler, or another thread that closed one of the sockets. The caller looks anew then, for the time that is left.
+    """
+    global idle_poll
+    cdef ThreadPoll poll
+    cdef long left = -1
+    cdef int rc
+    cdef int err = 0
+    if timeout == 0:
+        # Not without the GIL, see `Socket.poll`.
+        read_handles(items, count, what)
+        rc = zmq_poll(items, count, 0)
+        if rc < 0:
+            err = zmq_errno()
+    else:
+        poll, idle_poll = idle_poll, None
+        if poll is None or poll.born != wait.generation:
+            poll = ThreadPoll()
+        poll.open()
+        items[count].socket = NULL
+        items[count].fd = poll.reader
+        items[count].events = ZMQ_POLLIN
+        items[count].revents = 0
+        wait.block(what)
+        try:
+            thread_polls.append(poll)
+            poll.what = what
+            poll.items = items
+            poll.count = count
+            if timeout > 0:
+                left = <long> (1000 * timeout + 0.999)
+            if read_handles(items, count, what):
+                left = 0
+            # Before others run: nobody else wants it yet.
+            PyThread_acquire_lock(poll.inside, WAIT_LOCK)
+            with nogil:
+                rc = zmq_poll(items, count + (poll.reader >= 0), left)
+                if rc < 0:
+                    err = zmq_errno()
+                PyThread_release_lock(poll.inside)
+        finally:
             wait.unblock()
+            poll.count = 0
+            poll.items = NULL
+            poll.what = None
+            if poll in thread_polls:
+                thread_polls.remove(poll)
+            idle_poll = poll.renewed()
+        if poll.woken:
+            rc, err = -1, EINTR
+    if rc >= 0:
+        add_returned(items, count, what)
+        return rc
+    if err != EINTR:
+        raise_errno(err)
+    PyErr_CheckSignals()
+    return INTERRUPTED
 
 
 # For annotations: what blocks the caller, as opposed to `zmq.asyncio`.
