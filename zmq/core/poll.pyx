@@ -34,6 +34,8 @@ from zmq.core.libzmq cimport (
 from zmq.core.socket cimport Socket, poll_in_thread, seconds_of
 from zmq.core.trampoline cimport Subscription, Trampoline, monotonic, refuel
 
+from functools import partial
+
 from zmq.core import hub as hub_module
 from zmq.core.constants import PollEvent
 
@@ -482,7 +484,10 @@ cdef class PollSet:
 
     cdef void drop_epoll(self) noexcept:
         if self.watcher is not None:
-            self.watched_hub.forget(self.watcher)
+            try:
+                self.watched_hub.forget(self.watcher)
+            except BaseException as error:
+                self.watched_hub.retry(partial(self.watched_hub.forget, self.watcher), error)
             self.watcher = self.watched_hub = self.ring = None
             self.listening = False
         if self.bells >= 0:
@@ -521,7 +526,7 @@ cdef class PollSet:
         for waiter in self.waiting:
             if not waiter.woken:
                 waiter.woken = True
-                waiter.hub.call_soon(waiter.resume)
+                waiter.hub.soon(waiter.resume)
 
     cdef list hear(self):
         """Doubt the sockets whose bells rang since the last time, and return them."""
@@ -740,6 +745,7 @@ cdef class PollSet:
         for _, fd, flags in self.descriptors.values():
             watcher = hub.native_watcher(fd, flags & (ZMQ_POLLIN | ZMQ_POLLOUT) or ZMQ_POLLIN)
             waiter.watchers.append(watcher)
+            hub.started[watcher] = self._wake
             watcher.start(self._wake)
         if deadline >= 0:
             waiter.timer = hub.call_at(deadline, waiter.expire)
@@ -752,14 +758,14 @@ cdef class PollSet:
         self.waiting.remove(waiter)
         if self.listening and not self.waiting:
             self.listening = False
-            self.watcher.stop()
+            waiter.hub.disarm(self.watcher)
             waiter.hub.unwatch(self)
         if waiter.timer is not None:
-            waiter.timer.cancel()
+            waiter.hub.cancel(waiter.timer)
             waiter.timer = None
         for watcher in waiter.watchers:
-            watcher.stop()
-            watcher.close()
+            waiter.hub.started.pop(watcher, None)
+            waiter.hub.end(watcher)
         for registered in waiter.armed:
             registered.armed_for -= 1
             if registered.owner is not None and registered.armed_for == 0:
@@ -860,9 +866,16 @@ cdef class PollSet:
             self.watched_hub = hub
             self.ring = self.on_bell
         if not self.listening:
-            self.watcher.start(self.ring)
+            # First: were it interrupted, by the handler of a signal, `disarm` stops it.
             self.listening = True
+            self.watcher.start(self.ring)
         return 0
+
+    def rearm(self):
+        """Watch the epoll set again: the hub may have stopped that because of an error."""
+        if self.listening and self.born == wait.generation:
+            self.watched_hub.stop(self.watcher)
+            self.watcher.start(self.ring)
 
 
 cdef class PendingPoll:

@@ -49,10 +49,11 @@ told of. It never should find any. If it does it wakes the greenlet, counts it i
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
 from cpython.pythread cimport PyThread_get_thread_ident
 from libc.errno cimport EINTR, EINVAL
 from libc.string cimport memcmp
+
+from functools import partial
 
 from zmq.core import hub as hub_module
 from zmq.core import wait as wait_module
@@ -238,10 +239,7 @@ cdef class Parked(Turn):
                 if other is None:
                     return
                 self = other
-            try:
-                self.hub.call_soon(self.resume)
-            except BaseException as error:
-                report(error)
+            self.hub.soon(self.resume)
 
     cpdef resume(self):
         # The greenlet may have left meanwhile and wait for something else by now.
@@ -280,7 +278,7 @@ cdef class Parked(Turn):
             return
         self.owner = None
         if self.timer is not None:
-            cancel(self.timer)
+            self.hub.cancel(self.timer)
             self.timer = None
         if self.state != CLOSED:
             owner.queue_of(self.events).remove(self)
@@ -435,14 +433,15 @@ cdef class Trampoline(Waiter):
     cdef void look_again(self) noexcept:
         """Try the senders of a routed socket after `look_delay`."""
         if self.look_timer is not None:
-            cancel(self.look_timer)
+            self.hub.cancel(self.look_timer)
             self.look_timer = None
         try:
-            self.look_timer = self.hub.call_at(monotonic() + self.look_delay, self.on_look)
+            self.set_look_timer()
         except BaseException as error:
-            # A signal's handler may have raised; the look must be taken all the same.
-            report(error)
-            self.hub.call_soon(self.on_look)
+            self.hub.retry(self.set_look_timer, error)
+
+    cpdef set_look_timer(self):
+        self.look_timer = self.hub.call_at(monotonic() + self.look_delay, self.on_look)
 
     cpdef on_look(self):
         self.look_timer = None
@@ -640,13 +639,24 @@ cdef class Trampoline(Waiter):
                 self.watcher = self.hub.watcher(self.fd, ZMQ_POLLIN)
                 self.watched_hub = self.hub
                 self.ring = self.on_readable
-            self.watcher.start(self.ring)
-            self.armed = True
-            self.hub.watch(self)
-        else:
-            self.enter()
+            self.parked = 1
+            try:
+                self.armed = True
+                self.watcher.start(self.ring)
+                self.hub.watch(self)
+            except BaseException:
+                self.unmoor()
+                raise
+            return 0
+        self.enter()
         self.parked += 1
         return 0
+
+    cpdef rearm(self):
+        """Watch the descriptor again, if it should be watched: the hub may have stopped that because of an error."""
+        if self.armed and self.parked and self.born == wait.generation:
+            self.hub.stop(self.watcher)
+            self.watcher.start(self.ring)
 
     cdef void abandon(self) noexcept:
         """Forget those who are parked in a hub that was closed."""
@@ -666,15 +676,12 @@ cdef class Trampoline(Waiter):
         self.parked -= 1
         if self.parked:
             return
-        try:
-            if self.armed:
-                self.armed = False
-                self.watcher.stop()
-            self.hub.unwatch(self)
-        except BaseException as error:
-            report(error)
+        if self.armed:
+            self.armed = False
+            self.hub.disarm(self.watcher)
+        self.hub.unwatch(self)
         if self.look_timer is not None:
-            cancel(self.look_timer)
+            self.hub.cancel(self.look_timer)
             self.look_timer = None
         self.look_delay = FIRST_LOOK
         self.hub = None
@@ -793,14 +800,14 @@ cdef class Trampoline(Waiter):
         for subscription in list(self.subscriptions):
             self.unsubscribe(subscription)
             subscription.gone()
-        try:
-            if self.armed:
-                self.armed = False
-                self.watcher.stop()
-            if self.watcher is not None:
+        if self.armed:
+            self.armed = False
+            self.watched_hub.disarm(self.watcher)
+        if self.watcher is not None:
+            try:
                 self.watched_hub.forget(self.watcher)
-        except BaseException as error:
-            report(error)
+            except BaseException as error:
+                self.watched_hub.retry(partial(self.watched_hub.forget, self.watcher), error)
         self.watcher = self.watched_hub = self.ring = None
         self.returned = None
         self.partner = None
@@ -895,7 +902,7 @@ cdef int let_run(Hub hub) except -1:
     try:
         sleeper.sleep()
     finally:
-        timer.cancel()
+        hub.cancel(timer)
     return 0
 
 
@@ -953,17 +960,18 @@ cpdef bint wait_readable(Hub hub, int fd, double timeout, what=None) except -1:
     watcher = hub.watcher(fd, ZMQ_POLLIN)
     timer = None
     try:
+        hub.started[watcher] = sleeper.wake
         watcher.start(sleeper.wake)
         if timeout >= 0:
             timer = hub.call_at(monotonic() + timeout, sleeper.expire)
         wait.park(sleeper.greenlet, fd if what is None else what)
         sleeper.sleep()
     finally:
+        hub.started.pop(watcher, None)
         wait.unpark(sleeper.greenlet)
         if timer is not None:
-            timer.cancel()
-        watcher.stop()
-        watcher.close()
+            hub.cancel(timer)
+        hub.end(watcher)
     return not sleeper.expired
 
 
@@ -996,16 +1004,3 @@ cdef bint same(bytes route, const void *other, size_t size) noexcept:
     if route is None or other == NULL:
         return route is None and other == NULL
     return <size_t> PyBytes_GET_SIZE(route) == size and memcmp(PyBytes_AS_STRING(route), other, size) == 0
-
-
-cdef void cancel(timer) noexcept:
-    try:
-        timer.cancel()
-    except BaseException as error:
-        report(error)
-
-
-cdef void report(error) noexcept:
-    """Show an error of the hub in a place that must not raise."""
-    PyErr_SetObject(type(error), error)
-    PyErr_WriteUnraisable("greenlets that wait for a 0MQ socket")
