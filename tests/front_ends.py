@@ -42,7 +42,7 @@ class Task(Protocol):
 class FrontEnd(Protocol):
     name: str
     zmq: ModuleType
-    #: Whether the hub can run on after Ctrl-C came while it ran; eventlet's on asyncio can't.
+    #: Whether the hub can run on after Ctrl-C came while it ran.
     outlives_interrupts: bool
     #: Whether a signal's handler may raise at any moment; gevent's loops that are written in Python lose count of their
     #: watchers when one does in their midst.
@@ -284,7 +284,8 @@ class EventletEvent:
 
 class Eventlet:
     name = "eventlet"
-    outlives_interrupts = stands_handlers = os.environ.get("EVENTLET_HUB") != "asyncio"
+    outlives_interrupts = True
+    stands_handlers = os.environ.get("EVENTLET_HUB") != "asyncio"
     wakes_for_handlers = False
     forks_quietly = os.environ.get("EVENTLET_HUB") != "asyncio" or sys.version_info[:2] != (3, 12)
     counts_past_1023 = os.environ.get("EVENTLET_HUB") != "selects"

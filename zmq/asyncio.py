@@ -174,7 +174,7 @@ class Hub(_hub.Hub):
     def give_up(self, parked: Any) -> None:
         parked.give_up()
 
-    def end(self) -> None:
+    def give_up_all(self) -> None:
         """Do nothing: the thread ends, but another one may run the loop."""
 
     def retire(self, watcher: Watcher) -> None:

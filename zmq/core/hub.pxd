@@ -1,5 +1,20 @@
-cdef class Timer:
-    cdef object watcher, callback
+cdef class Call:
+    cdef Hub hub                # whose framework may lose the call; None where it does not
+    cdef object callback        # None once the call was made or cancelled
+    cdef object on_cancel
+    cdef public double seconds
+    cdef double deadline
+
+    cpdef cancel(self)
+
+
+cdef class Timer(Call):
+    cdef object watcher
+
+
+cdef class Ready:
+    cdef public Hub adapter
+    cdef public object callback
 
 
 cdef class Life:
@@ -25,10 +40,23 @@ cdef class Hub:
     cdef object last        # a weak reference to the waiter on which somebody parked last, until the hub woke somebody
     cdef double since       # when the first of these was
     cdef int handovers      # greenlets that switched to the next one without the hub, in a row
+    cdef dict calls         # each Call that the framework owes us, in the order in which it was asked
+    cdef dict started       # watchers that stand for themselves, and what they call
+    cdef list interruptions  # what handlers of signals raised where it could not be raised further
 
     cdef int watch(self, reference) except -1
-    cdef int unwatch(self, reference) except -1
-    cdef int post(self, callback) except -1
+    cdef void unwatch(self, reference) noexcept
+    cdef void soon(self, callback) noexcept
+    cdef void cancel(self, timer) noexcept
+    cdef void disarm(self, watcher) noexcept
+    cdef void end(self, watcher) noexcept
+    cdef void retry(self, function, error) noexcept
+
+
+cdef class Interrupts:
+    cdef object current, get_hub, main
+    cdef bint looking       # `look` will be called
 
 
 cdef unsigned long this_thread() noexcept
+cdef void report(error) noexcept

@@ -1,14 +1,28 @@
-"""`Hub`: all that a green framework must supply, and the sweep alarm.
+"""`Hub`: all that a green framework must supply, the sweep alarm, and what holds when a signal's handler raises.
 
 Lives here: names and their meaning. What must not: how a framework does it (`zmq.green.hub`), what is waited for.
 Called by `zmq.core.trampoline` and by pollers.
+
+When a handler raises
+---------------------
+The handler of a signal runs between two instructions of Python, in whichever greenlet runs, the hub's included. Compiled
+code is not interrupted, but calls of a framework that is written in Python are. These hold all the same:
+
+- What is raised where it cannot be raised further, because something is being cleaned up or because the hub runs, is
+  raised in the main greenlet as soon as the hub runs (`Hub.interrupt`). What was interrupted is done again.
+- What a framework written in Python owes us is on a list (`Call`). When something was raised in the midst of such a
+  hub, whatever is due is asked for again (`Hub.recover`): the framework may have taken it from its own list already. So
+  callbacks may be called once more than they were asked for, and do nothing then.
 """
 
+import threading
 import time
 import warnings
 import weakref
+from functools import partial
 from sys import is_finalizing
 
+from cpython.exc cimport PyErr_CheckSignals, PyErr_SetObject, PyErr_WriteUnraisable
 from cpython.pythread cimport PyThread_get_thread_ident
 from cpython.ref cimport PyObject
 from posix.unistd cimport getpid
@@ -17,6 +31,10 @@ from zmq.core.wait import leave_all
 
 cdef extern from "Python.h":
     PyObject *PyThreadState_GetDict()
+    int PyErr_SetInterruptEx(int signum)
+
+cdef enum:
+    TRIES = 8           # to get through between two signals; who does not within these was not stopped by signals
 
 #: Seconds between two looks of the alarm.
 SWEEP_SECONDS = 3.0
@@ -54,39 +72,126 @@ def _reset_missed(long count=0):
     count_missed = count
 
 
-cdef class Timer:
-    """A framework's timer watcher that calls back once, and closes itself then or when it is cancelled.
+cdef class Call:
+    """A call that a framework shall make once.
 
     Compiled, because a signal's handler runs, and may raise, between any two instructions of Python: the callback
-    wakes a greenlet and must not get lost.
+    wakes a greenlet and must not get lost. It can stand among the timers of a framework that has these in a list.
+
+    Parameters
+    ----------
+    hub : Hub, optional
+        One that keeps a list of what its framework owes it.
+    callback : callable
+    deadline : float, optional
+        Seconds of the monotonic clock; 0: soon.
+    on_cancel : callable, optional
+        Told of the call when it is cancelled.
+    """
+
+    def __init__(self, Hub hub, callback, double deadline=0, on_cancel=None):
+        self.callback = callback
+        self.on_cancel = on_cancel
+        self.deadline = deadline
+        if hub is not None:
+            self.hub = hub
+            hub.calls[self] = None
+
+    @property
+    def called(self):
+        """bool : whether it was made or cancelled."""
+        return self.callback is None
+
+    def __call__(self, *args):
+        callback = self.callback
+        if callback is None:
+            return
+        try:
+            self.finish()
+        finally:
+            if self.hub is None:
+                callback()
+            else:
+                try:
+                    callback()
+                except BaseException as error:
+                    self.hub.failed(error)
+
+    def finish(self):
+        """Leave the list of what is owed, before the call is made."""
+        self.callback = None
+        if self.hub is not None:
+            self.hub.calls.pop(self, None)
+
+    cpdef cancel(self):
+        """Forget the call, if it was not made yet."""
+        if self.callback is not None:
+            Call.finish(self)
+            if self.on_cancel is not None:
+                self.on_cancel(self)
+
+    # Two that are due at the same time may meet in a heap.
+
+    def __lt__(self, other):
+        return id(self) < id(other)
+
+    def __eq__(self, other):
+        return self is other
+
+    def __hash__(self):
+        return id(self) >> 4
+
+
+cdef class Timer(Call):
+    """A framework's timer watcher that calls back once, and closes itself then or when it is cancelled.
 
     Parameters
     ----------
     watcher : object
         With ``start(callback)``, ``stop()`` and ``close()``; not started.
     callback : callable
+    hub : Hub, optional
+    deadline : float, optional
+        As for `Call`.
     """
 
-    def __init__(self, watcher, callback):
+    def __init__(self, watcher, callback, Hub hub=None, double deadline=0):
+        Call.__init__(self, hub, callback, deadline)
         self.watcher = watcher
-        self.callback = callback
-        watcher.start(self.fire)
+        watcher.start(self)
 
-    def fire(self):
-        callback = self.callback
-        try:
-            self.cancel()
-        finally:
-            if callback is not None:
-                callback()
+    def finish(self):
+        self.cancel()
 
-    def cancel(self):
+    cpdef cancel(self):
         """Stop, if the call was not made yet."""
+        Call.cancel(self)
         watcher = self.watcher
-        self.watcher = self.callback = None
         if watcher is not None:
-            watcher.stop()
+            if self.hub is None:
+                watcher.stop()
+            else:
+                self.hub.stop(watcher)
             watcher.close()
+            self.watcher = None
+
+
+cdef class Ready:
+    """What a framework written in Python calls when a descriptor is ready: a base of its adapter's watchers.
+
+    A subclass has `disarm`, which may be called twice, and sets `adapter`, its `Hub`, and `callback`.
+    """
+
+    def ready(self, fd):
+        """Call `callback`; where there is none, disarm. What it raises goes to `Hub.failed`."""
+        callback = self.callback
+        if callback is None:
+            self.adapter.surely(self.disarm)
+            return
+        try:
+            callback()
+        except BaseException as error:
+            self.adapter.failed(error)
 
 
 cdef unsigned long this_thread() noexcept:
@@ -118,7 +223,7 @@ cdef class LastWill:
             for reference in list(self.life.hubs):
                 hub = reference()
                 if hub is not None:
-                    hub.end()
+                    hub.give_up_all()
 
 
 cdef Life life_of_this_thread():
@@ -171,6 +276,9 @@ cdef class Hub:
         self.thread = this_thread()
         self.life = life_of_this_thread()
         self.life.hubs.append(weakref.ref(self, self.life.hubs.remove))
+        self.calls = {}
+        self.started = {}
+        self.interruptions = []
 
     def call_at(self, double deadline, callback, bint keep=True):
         """Have a callback called in the hub at a time.
@@ -252,7 +360,7 @@ cdef class Hub:
             From `current`, or what took its place. Nothing can be done for a greenlet.
         """
 
-    def end(self):
+    def give_up_all(self):
         """Give up whoever waits: the thread ends that ran the hub."""
         self.tidying = True
         for reference in list(self.watched):
@@ -261,6 +369,8 @@ cdef class Hub:
                 waiter.abandon_all()
         leave_all(self)
         self.watched.clear()
+        self.calls.clear()
+        self.started.clear()
         self.last = None
         if self.alarm is not None:
             alarm, self.alarm = self.alarm, None
@@ -279,13 +389,166 @@ cdef class Hub:
         """
         return False
 
-    cdef int post(self, callback) except -1:
-        """Have a callback called in the hub, in whatever thread."""
-        if self.thread == this_thread() or not self.is_elsewhere():
-            self.call_soon(callback)
-        else:
-            self.call_soon_threadsafe(callback)
-        return 0
+    # When a signal's handler raises.
+
+    def keep(self, callback):
+        """Schedule a callback that is remembered until it was called: the `call_soon` of a framework in Python."""
+        call = Call(self, callback)
+        try:
+            self.schedule(call)
+        except BaseException:
+            call.cancel()
+            raise
+
+    def schedule(self, call):
+        """Have the framework make a `Call` soon; for hubs whose `call_soon` is `keep`."""
+        raise NotImplementedError
+
+    def failed(self, error):
+        """A callback raised, because the greenlet that it switched to ended with an error: do as the framework does."""
+        raise error
+
+    def stop(self, watcher):
+        """Stop a watcher, also one whose `stop` was interrupted."""
+        watcher.stop()
+
+    def is_between(self, frame):
+        """Tell whether the hub, which runs, is between two callbacks: a signal's handler may switch to the main greenlet.
+
+        Parameters
+        ----------
+        frame : frame
+            Where the hub is.
+
+        Returns
+        -------
+        bool
+        """
+        return True
+
+    def goes_to_sleep(self, frame):
+        """Tell whether the hub, which runs, sleeps now or is about to, whatever the handler of a signal asks it to do.
+
+        Parameters
+        ----------
+        frame : frame
+            Where the hub is.
+
+        Returns
+        -------
+        bool
+            True: the handler has to raise, which ends the hub until somebody waits again.
+        """
+        return False
+
+    def interrupt(self, error):
+        """Have an exception raised in the main greenlet of this thread, or out of the loop, once the hub runs.
+
+        Parameters
+        ----------
+        error : BaseException
+            What a signal's handler raised where it could not be raised further.
+        """
+        self.interruptions.append(error)
+        self.call_soon(self.deliver)
+
+    def deliver(self):
+        """Raise what was raised before in the main greenlet; called in the hub."""
+        if not self.interruptions:
+            return
+        error = self.interruptions.pop(0)
+        if self.interruptions:
+            self.soon(self.deliver)
+        main = greenlet = self.current()
+        while greenlet is not None:
+            main = greenlet
+            greenlet = greenlet.parent
+        if main is None or main is self.current():
+            raise error
+        main.throw(type(error), error, error.__traceback__)
+
+    def recover(self):
+        """Ask again for what the framework should have done by now, after something was raised in the midst of it."""
+        cdef Call call
+        cdef double now = time.monotonic()
+        for call in list(self.calls):
+            if call.deadline <= now:
+                call.seconds = 0
+                self.schedule(call)
+        for reference in list(self.watched):
+            waiter = reference()
+            if waiter is not None:
+                waiter.rearm()
+        for watcher, callback in list(self.started.items()):
+            self.stop(watcher)
+            watcher.start(callback)
+
+    cdef void retry(self, function, error) noexcept:
+        """After a call that must be made was interrupted by `error`: make it again; it may be made twice."""
+        cdef int attempt
+        if not self.is_alive():
+            # Nothing is left of what was to be called.
+            return
+        last = error
+        for attempt in range(TRIES):
+            try:
+                function()
+            except BaseException as other:
+                last = other
+            else:
+                last = None
+                break
+        if last is not None and type(last) is type(error) or isinstance(error, MemoryError):
+            # No signal is as steady as that.
+            report(error)
+            return
+        for attempt in range(TRIES):
+            try:
+                self.interrupt(error)
+                return
+            except BaseException as other:
+                self.interruptions.remove(error)
+                last = other
+        report(error)
+
+    def surely(self, function):
+        """Make a call that may be made twice, and raise nothing."""
+        try:
+            function()
+        except BaseException as error:
+            self.retry(function, error)
+
+    cdef void soon(self, callback) noexcept:
+        """Do what `call_soon` does, in whatever thread, and where nothing can be raised."""
+        call_soon = self.call_soon
+        try:
+            if self.thread != this_thread() and self.is_elsewhere():
+                call_soon = self.call_soon_threadsafe
+            call_soon(callback)
+        except BaseException as error:
+            self.retry(partial(call_soon, callback), error)
+
+    cdef void cancel(self, timer) noexcept:
+        try:
+            timer.cancel()
+        except BaseException as error:
+            self.retry(timer.cancel, error)
+
+    cdef void disarm(self, watcher) noexcept:
+        try:
+            watcher.stop()
+        except BaseException as error:
+            self.retry(partial(self.stop, watcher), error)
+
+    cdef void end(self, watcher) noexcept:
+        """Stop and close a watcher."""
+        self.disarm(watcher)
+        try:
+            watcher.close()
+        except BaseException as error:
+            self.retry(watcher.close, error)
+
+    # The alarm.
 
     cdef int watch(self, reference) except -1:
         """Somebody parked on a waiter: look after it until `unwatch`.
@@ -293,18 +556,20 @@ cdef class Hub:
         It is known by a weak reference: an event loop that is closed, or dropped, holds nobody who waits in it.
         """
         self.watched.add(reference)
-        if self.alarm is None:
-            self.alarm = self.call_at(time.monotonic() + SWEEP_SECONDS, self.sweep, False)
+        self.set_alarm()
         return 0
 
-    cdef int unwatch(self, reference) except -1:
+    cdef void unwatch(self, reference) noexcept:
         self.watched.discard(reference)
         if not self.watched and self.alarm is not None and not self.tidying:
             # Often the next one parks before the hub runs: an alarm that is set and cancelled each time costs more than
             # the rest of a park.
-            self.call_soon(self.tidy)
             self.tidying = True
-        return 0
+            self.soon(self.tidy)
+
+    def set_alarm(self):
+        if self.watched and self.alarm is None:
+            self.alarm = self.call_at(time.monotonic() + SWEEP_SECONDS, self.sweep, False)
 
     def tidy(self):
         """Cancel the alarm if nobody is parked any more."""
@@ -312,7 +577,7 @@ cdef class Hub:
         if self.alarm is not None and not self.watched:
             alarm = self.alarm
             self.alarm = None
-            alarm.cancel()
+            self.cancel(alarm)
 
     def sweep(self):
         """Look for readiness that nobody was told of; there should be none."""
@@ -326,6 +591,99 @@ cdef class Hub:
                 self.watched.discard(reference)
             else:
                 found += waiter.sweep()
-        if self.watched and self.alarm is None:
-            self.alarm = self.call_at(time.monotonic() + SWEEP_SECONDS, self.sweep, False)
+        try:
+            self.set_alarm()
+        except BaseException as error:
+            self.retry(self.set_alarm, error)
         note_missed(found)
+
+
+# Of the greenlets that were left where they were, those that do not keep the program from ending.
+cdef list left = []
+
+
+cdef class Resumed(Call):
+    """A greenlet that a signal's handler left in the lurch goes on where it was."""
+
+    def __init__(self, greenlet):
+        Call.__init__(self, None, greenlet.switch)
+
+
+cdef class Interrupts:
+    """A handler of SIGINT that raises KeyboardInterrupt in the main greenlet, whichever greenlet runs.
+
+    Another greenlet that runs is left where it is, in the midst of the program's code, and goes on if the main greenlet
+    lets the hub run again. Where that would be in the midst of a framework's code, which nobody else may use then, it
+    is let out of there first.
+
+    Parameters
+    ----------
+    current : callable
+        Returns the greenlet that runs; now it is the main one.
+    get_hub : callable
+        Returns the `Hub` of this thread.
+    """
+
+    #: Whose code may not be left alone.
+    frameworks = frozenset(("asyncio", "eventlet", "gevent", "greenlet", "selectors", "zmq"))
+
+    def __init__(self, current, get_hub):
+        self.current = current
+        self.get_hub = get_hub
+        self.main = current()
+
+    def __call__(self, signum, frame):
+        cdef Hub hub
+        cdef Call resumed = None
+        current = self.current()
+        if current is self.main:
+            raise KeyboardInterrupt
+        hub = self.get_hub()
+        if hub.is_current() and hub.goes_to_sleep(frame):
+            raise KeyboardInterrupt
+        if self.is_busy(hub, frame):
+            # Once more, soon: at the next instruction, or where the greenlet parks before, in the hub.
+            PyErr_SetInterruptEx(signum)
+            if not self.looking:
+                self.looking = True
+                hub.soon(self.look)
+            return
+        if not hub.is_current():
+            resumed = Resumed(current)
+            if getattr(threading.current_thread(), "daemon", True):
+                left.append(resumed)
+            # Last: a handler that interrupts this one may let it go on.
+            hub.soon(resumed)
+        try:
+            self.main.throw(KeyboardInterrupt)
+        finally:
+            if resumed is not None:
+                resumed.cancel()
+                if resumed in left:
+                    left.remove(resumed)
+
+    def leave(self):
+        """The program has ended: greenlets that were left where they were do not go on, but for threads it waits for."""
+        for resumed in left:
+            resumed.cancel()
+
+    def is_busy(self, hub, frame):
+        """Tell whether what runs is in the midst of a framework's code."""
+        if frame is None or str(frame.f_globals.get("__name__")).partition(".")[0] not in self.frameworks:
+            return False
+        return not (hub.is_current() and hub.is_between(frame))
+
+    def look(self):
+        """Have the hub run, and the handler."""
+        self.looking = False
+        PyErr_CheckSignals()
+
+    def adopt(self):
+        """In the child of a fork: the greenlet that forked is the main one."""
+        self.main = self.current()
+
+
+cdef void report(error) noexcept:
+    """Show an error of the hub in a place that must not raise."""
+    PyErr_SetObject(type(error), error)
+    PyErr_WriteUnraisable("greenlets that wait for a 0MQ socket")

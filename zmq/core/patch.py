@@ -8,17 +8,20 @@ classes that were derived before and the sockets that there are see the same cla
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import pkgutil
 import runpy
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib.machinery import SourceFileLoader, SourcelessFileLoader
 
 from zmq.core.context import Context
-from zmq.core.hub import Hub
+from zmq.core.hub import Hub, Interrupts
 from zmq.core.message import Frame
 from zmq.core.poll import Poller
 from zmq.core.socket import Socket, living_sockets
@@ -90,13 +93,39 @@ def is_patched(get_hub: GetHub) -> bool:
     return Socket._get_hub is get_hub
 
 
-def run(prepare: Callable[[], object], arguments: Sequence[str], module: str) -> None:
+def interrupt_main(current: Callable[[], object], get_hub: GetHub) -> Callable[[], object]:
+    """Have Ctrl-C end the main greenlet, as it ends the main thread: by KeyboardInterrupt, whichever greenlet runs.
+
+    Python's own handler raises it in the greenlet that runs, and would end that one. Ours takes its place, also by its
+    name in `signal`; handlers of the program's and where SIGINT is ignored nothing changes.
+
+    Parameters
+    ----------
+    current : callable
+        Returns the greenlet that runs, which is the main one now.
+    get_hub : callable
+        Returns the `Hub` of the running thread.
+
+    Returns
+    -------
+    callable
+        To be called when the program has ended.
+    """
+    handler = Interrupts(current, get_hub)
+    os.register_at_fork(after_in_child=handler.adopt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, handler)
+    signal.default_int_handler = handler  # type: ignore[assignment]
+    return handler.leave
+
+
+def run(prepare: Callable[[], Callable[[], object]], arguments: Sequence[str], module: str) -> None:
     """Run a program in the place of this one, as the interpreter's own command line does, after `prepare`.
 
     Parameters
     ----------
     prepare : callable
-        Called first.
+        Called first; returns what is called when the program has ended.
     arguments : sequence of str
         A script, a folder or an archive, or ``-m`` and a module; then what the program gets.
     module : str
@@ -113,7 +142,31 @@ def run(prepare: Callable[[], object], arguments: Sequence[str], module: str) ->
     if not named and (not rest or rest[0].startswith("-")):
         print(f"usage: python -m {module} (SCRIPT | -m MODULE) [ARGUMENT...]", file=sys.stdout if asked else sys.stderr)
         sys.exit(0 if asked else 2)
-    prepare()
+    interrupted: list[None] = []
+    # Before what the program registers, so that it is called after that.
+    atexit.register(remind, interrupted)
+    end = prepare()
+    try:
+        run_program(rest, named)
+    except KeyboardInterrupt:
+        interrupted.append(None)
+        raise
+    finally:
+        end()
+
+
+def remind(interrupted: list[None]) -> None:
+    """Have the interpreter end by SIGINT if the program did.
+
+    It forgets of that where modules are imported when it ends, which gevent does: what is compiled then succeeds.
+    """
+    if interrupted:
+        with suppress(KeyboardInterrupt):
+            exec("raise KeyboardInterrupt")
+
+
+def run_program(rest: list[str], named: bool) -> None:
+    """Run a module, or what stands at a path, with arguments."""
     main = sys.modules["__main__"]
     for name in [name for name in vars(main) if name not in ("__name__", "__builtins__", "__doc__")]:
         delattr(main, name)

@@ -571,11 +571,7 @@ cdef class Listener(Subscription):
             self.owner.unsubscribe(self)
 
     cdef void touched(self) noexcept:
-        try:
-            self.on_change()
-        except BaseException as error:
-            import sys
-            sys.excepthook(type(error), error, error.__traceback__)
+        call(self.get_hub, self.on_change)
 
     cdef void ready(self, int events) noexcept:
         self.touched()
@@ -585,8 +581,18 @@ cdef class Listener(Subscription):
         self.touched()
 
     cdef void gone(self) noexcept:
+        call(self.get_hub, self.on_close)
+
+
+cdef void call(get_hub, function) noexcept:
+    """Make a call that may be made twice, also when a signal's handler raises in its midst; show another error."""
+    cdef Hub hub
+    try:
+        function()
+    except BaseException as error:
         try:
-            self.on_close()
-        except BaseException as error:
+            hub = get_hub()
+            hub.retry(function, error)
+        except BaseException:
             import sys
             sys.excepthook(type(error), error, error.__traceback__)

@@ -32,14 +32,13 @@ first; handles are read when no more Python runs (`poll_in_thread`); and a socke
 heard of it since just before EVENTS was read.
 """
 
-from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
 from libc.errno cimport EBADF, EPERM, errno
 from libc.stdlib cimport free, malloc
 from posix.unistd cimport close as close_fd
 
 from zmq.core cimport wait
 from zmq.core.check cimport raise_errno
-from zmq.core.hub cimport Hub, this_thread
+from zmq.core.hub cimport Hub, report, this_thread
 from zmq.core.libzmq cimport (
     ZMQ_POLLERR,
     ZMQ_POLLIN,
@@ -52,6 +51,7 @@ from zmq.core.socket cimport INTERRUPTED, Socket, poll_in_thread, seconds_of, wa
 from zmq.core.trampoline cimport Subscription, Trampoline, monotonic, refuel
 
 import weakref
+from functools import partial
 
 from zmq.core import hub as hub_module
 from zmq.core.constants import PollEvent
@@ -610,7 +610,10 @@ cdef class PollSet:
 
     cdef void drop_epoll(self) noexcept:
         if self.watcher is not None:
-            self.watched_hub.forget(self.watcher)
+            try:
+                self.watched_hub.forget(self.watcher)
+            except BaseException as error:
+                self.watched_hub.retry(partial(self.watched_hub.forget, self.watcher), error)
             self.watcher = self.watched_hub = self.ring = None
             self.listening = False
         if self.bells >= 0:
@@ -658,7 +661,7 @@ cdef class PollSet:
         for waiter in self.waiting:
             if not waiter.woken:
                 waiter.woken = True
-                waiter.hub.post(waiter.resume)
+                waiter.hub.soon(waiter.resume)
 
     cdef list hear(self):
         """Doubt the sockets whose bells rang since the last time, and return them."""
@@ -913,17 +916,17 @@ cdef class PollSet:
         self.waiting.remove(waiter)
         if self.listening and not self.waiting:
             self.listening = False
-            self.watcher.stop()
+            waiter.hub.disarm(self.watcher)
             waiter.hub.unwatch(self.weak)
         if waiter.timer is not None:
-            waiter.timer.cancel()
+            waiter.hub.cancel(waiter.timer)
             waiter.timer = None
         if waiter.look_timer is not None:
-            waiter.look_timer.cancel()
+            waiter.hub.cancel(waiter.look_timer)
             waiter.look_timer = None
         for watcher in waiter.watchers:
-            watcher.stop()
-            watcher.close()
+            waiter.hub.started.pop(watcher, None)
+            waiter.hub.end(watcher)
         if waiter.natives >= 0:
             close_fd(waiter.natives)
             waiter.natives = -1
@@ -954,8 +957,7 @@ cdef class PollSet:
                     hub.give_up(waiter.greenlet)
                 except BaseException as error:
                     if hub.is_alive():
-                        PyErr_SetObject(type(error), error)
-                        PyErr_WriteUnraisable("a poll of 0MQ sockets")
+                        report(error)
 
     def abandon_all(self):
         """Forget those who poll: their hub ends."""
@@ -992,6 +994,7 @@ cdef class PollSet:
 
     cdef int start(self, Wait waiter, watcher) except -1:
         waiter.watchers.append(watcher)
+        waiter.hub.started[watcher] = self._wake
         watcher.start(self._wake)
         return 0
 
@@ -1106,9 +1109,16 @@ cdef class PollSet:
             self.watched_hub = hub
             self.ring = self.on_bell
         if not self.listening:
-            self.watcher.start(self.ring)
+            # First: were it interrupted, by the handler of a signal, `disarm` stops it.
             self.listening = True
+            self.watcher.start(self.ring)
         return 0
+
+    def rearm(self):
+        """Watch the epoll set again: the hub may have stopped that because of an error."""
+        if self.listening and self.born == wait.generation:
+            self.watched_hub.stop(self.watcher)
+            self.watcher.start(self.ring)
 
 
 cdef class PendingPoll:

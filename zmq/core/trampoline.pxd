@@ -98,6 +98,8 @@ cdef class Trampoline(Waiter):
     cdef void try_senders(self) noexcept
     cdef void try_route(self, bytes route) noexcept
     cdef void look_again(self) noexcept
+    cpdef set_look_timer(self)
+    cpdef rearm(self)
     cpdef on_readable(self)
     cpdef on_look(self)
     cpdef on_unheard(self)

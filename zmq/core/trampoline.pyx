@@ -52,11 +52,11 @@ told of. It never should find any. If it does it wakes the greenlet, counts it i
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
 from libc.errno cimport EINTR, EINVAL
 from libc.string cimport memcmp
 
 import weakref
+from functools import partial
 
 from zmq.core import hub as hub_module
 from zmq.core import wait as wait_module
@@ -81,7 +81,7 @@ from zmq.core.libzmq cimport (
     zmq_getsockopt,
 )
 from zmq.core.check cimport raise_errno
-from zmq.core.hub cimport Hub, this_thread
+from zmq.core.hub cimport Hub, report, this_thread
 from zmq.core cimport wait
 from zmq.core.wait cimport Turn, Waiter
 
@@ -246,10 +246,7 @@ cdef class Parked(Turn):
                 if other is None:
                     return
                 self = other
-            try:
-                self.hub.post(self.resume)
-            except BaseException as error:
-                report(error)
+            self.hub.soon(self.resume)
 
     cpdef resume(self):
         # The greenlet may have left meanwhile and wait for something else by now.
@@ -288,7 +285,7 @@ cdef class Parked(Turn):
             return
         self.owner = None
         if self.timer is not None:
-            cancel(self.timer, self.hub)
+            self.hub.cancel(self.timer)
             self.timer = None
         if self.state != CLOSED:
             owner.queue_of(self.events).remove(self)
@@ -459,14 +456,15 @@ cdef class Trampoline(Waiter):
     cdef void look_again(self) noexcept:
         """Try the senders of a routed socket after `look_delay`."""
         if self.look_timer is not None:
-            cancel(self.look_timer, self.hub)
+            self.hub.cancel(self.look_timer)
             self.look_timer = None
         try:
-            self.look_timer = self.hub.call_at(monotonic() + self.look_delay, self.on_look)
+            self.set_look_timer()
         except BaseException as error:
-            # A signal's handler may have raised; the look must be taken all the same.
-            report(error)
-            self.hub.call_soon(self.on_look)
+            self.hub.retry(self.set_look_timer, error)
+
+    cpdef set_look_timer(self):
+        self.look_timer = self.hub.call_at(monotonic() + self.look_delay, self.on_look)
 
     cpdef on_look(self):
         self.look_timer = None
@@ -680,11 +678,23 @@ cdef class Trampoline(Waiter):
                 self.watcher = hub.watcher(self.fd, ZMQ_POLLIN)
                 self.watched_hub = hub
                 self.ring = self.on_readable
-            self.watcher.start(self.ring)
-            self.armed = True
-            hub.watch(self.weak)
+            self.parked = 1
+            try:
+                self.armed = True
+                self.watcher.start(self.ring)
+                hub.watch(self.weak)
+            except BaseException:
+                self.unmoor()
+                raise
+            return 0
         self.parked += 1
         return 0
+
+    cpdef rearm(self):
+        """Watch the descriptor again, if it should be watched: the hub may have stopped that because of an error."""
+        if self.armed and self.parked and self.born == wait.generation:
+            self.hub.stop(self.watcher)
+            self.watcher.start(self.ring)
 
     cdef void abandon(self) noexcept:
         """Give up those who are parked in a hub that does not run any more."""
@@ -729,24 +739,19 @@ cdef class Trampoline(Waiter):
         try:
             hub.forget(watcher)
         except BaseException as error:
-            if hub.is_alive():
-                report(error)
+            hub.retry(partial(hub.forget, watcher), error)
 
     cdef void unmoor(self) noexcept:
         """One less is parked."""
         self.parked -= 1
         if self.parked:
             return
-        try:
-            if self.armed:
-                self.armed = False
-                self.watcher.stop()
-            self.hub.unwatch(self.weak)
-        except BaseException as error:
-            if self.hub.is_alive():
-                report(error)
+        if self.armed:
+            self.armed = False
+            self.hub.disarm(self.watcher)
+        self.hub.unwatch(self.weak)
         if self.look_timer is not None:
-            cancel(self.look_timer, self.hub)
+            self.hub.cancel(self.look_timer)
             self.look_timer = None
         self.look_delay = FIRST_LOOK
         self.hub = None
@@ -909,13 +914,9 @@ cdef class Trampoline(Waiter):
                     turn = queue.head
                     queue.remove(turn)
                     turn.choose(CLOSED)
-        try:
-            if self.armed:
-                self.armed = False
-                self.watcher.stop()
-        except BaseException as error:
-            if self.watched_hub.is_alive():
-                report(error)
+        if self.armed:
+            self.armed = False
+            self.watched_hub.disarm(self.watcher)
         self.forget_watcher()
         if self.bell != NULL:
             bell_close(self.bell)
@@ -990,22 +991,17 @@ cdef class Sleeper:
         if self.hub is not hub:
             return False
         self.inside = False
-        try:
-            self.stop()
-        except Exception as error:
-            if hub.is_alive():
-                report(error)
+        self.stop()
         return True
 
-    cdef int stop(self) except -1:
+    cdef void stop(self) noexcept:
         timer, watcher = self.timer, self.watcher
         self.timer = self.watcher = None
         if timer is not None:
-            timer.cancel()
+            self.hub.cancel(timer)
         if watcher is not None:
-            watcher.stop()
-            watcher.close()
-        return 0
+            self.hub.started.pop(watcher, None)
+            self.hub.end(watcher)
 
     cdef int sleep(self) except -1:
         while not self.woken:
@@ -1024,7 +1020,7 @@ cdef int let_run(Hub hub, double seconds=0) except -1:
     try:
         sleeper.sleep()
     finally:
-        timer.cancel()
+        hub.cancel(timer)
     return 0
 
 
@@ -1081,6 +1077,7 @@ cpdef bint wait_readable(Hub hub, int fd, double timeout, what=None) except -1:
     cdef Sleeper sleeper = Sleeper(hub)
     sleeper.watcher = hub.watcher(fd, ZMQ_POLLIN)
     try:
+        hub.started[sleeper.watcher] = sleeper.wake
         sleeper.watcher.start(sleeper.wake)
         if timeout >= 0:
             sleeper.timer = hub.call_at(monotonic() + timeout, sleeper.expire)
@@ -1130,17 +1127,3 @@ cdef bint same(bytes route, const void *other, size_t size) noexcept:
     if route is None or other == NULL:
         return route is None and other == NULL
     return <size_t> PyBytes_GET_SIZE(route) == size and memcmp(PyBytes_AS_STRING(route), other, size) == 0
-
-
-cdef void cancel(timer, Hub hub) noexcept:
-    try:
-        timer.cancel()
-    except BaseException as error:
-        if hub.is_alive():
-            report(error)
-
-
-cdef void report(error) noexcept:
-    """Show an error of the hub in a place that must not raise."""
-    PyErr_SetObject(type(error), error)
-    PyErr_WriteUnraisable("greenlets that wait for a 0MQ socket")

@@ -8,21 +8,25 @@ from __future__ import annotations
 
 import os
 import select
-import sys
 import time
+import warnings
 import weakref
 from collections.abc import Callable
 from functools import partial
+from types import FrameType
 from typing import Any
 
-from eventlet.hubs import get_hub as _get_hub
+with warnings.catch_warnings():
+    # It would be shown at this line, which is not the user's.
+    warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")
+    from eventlet.hubs import get_hub as _get_hub
 from greenlet import getcurrent
 
 from zmq.core import hub as _hub
 from zmq.core.constants import PollEvent
 
 
-class Watcher:
+class Watcher(_hub.Ready):
     """A level-triggered watcher: a listener of eventlet's hub for each direction.
 
     It is disarmed when the hub runs next, before descriptors are looked at: who parks on the same descriptor again and
@@ -37,7 +41,6 @@ class Watcher:
             kind for flag, kind in ((PollEvent.POLLIN, hub.READ), (PollEvent.POLLOUT, hub.WRITE)) if events & flag
         ]
         self.armed = False
-        self.callback: Callable[[], object] | None = None
 
     # The handler of a signal may raise between any two lines here and in the hub, also in what cleans up after that.
     # So `armed` is set last and taken back first, and what is to be removed is looked for among the hub's listeners.
@@ -85,20 +88,6 @@ class Watcher:
             own, self.watched = self.watched, self.fd
             os.close(own)
 
-    def ready(self, fd: int) -> None:
-        callback = self.callback
-        if callback is None:
-            # Stopped by another callback of the same turn; or the hub was aborted and forgot to call `Hub.disarm`.
-            self.disarm()
-            return
-        try:
-            callback()
-        except self.hub.SYSTEM_EXCEPTIONS:
-            raise
-        except BaseException:
-            # It is that of the greenlet that was switched to. Were it raised here, the hub would forget the descriptor.
-            self.hub.squelch_generic_exception(sys.exc_info())
-
     def gone(self, error: BaseException) -> None:
         """Somebody else was given this descriptor: the one that was watched is closed."""
         self.ready(self.watched)
@@ -111,16 +100,91 @@ class Hub(_hub.Hub):
         super().__init__(
             current=getcurrent,
             park=hub.switch,
-            # Timers that are due are called in the order of their times, before descriptors are looked at.
-            call_soon=partial(hub.schedule_call_global, 0),
+            call_soon=self.keep,
             watcher=partial(Watcher, self),
         )
         self.hub = hub
         self.retired: dict[Watcher, None] = {}
         self.poke = -1
+        self.disarm_retired = partial(self.surely, self.disarm)
+        self.run_hub = hub.run
+        self.squelch_of_hub = hub.squelch_exception
+        self.squelch_timer_of_hub = hub.squelch_timer_exception
+        hub.run = self.run
+        hub.squelch_exception = self.squelch_exception
+        hub.squelch_timer_exception = self.squelch_timer_exception
 
-    def call_at(self, deadline: float, callback: Callable[[], object], keep: bool = True) -> Any:
-        return self.hub.schedule_call_global(max(0, deadline - time.monotonic()), callback)
+    def schedule(self, call: _hub.Call) -> None:
+        # Timers that are due are called in the order of their times, before descriptors are looked at.
+        self.hub.add_timer(call)
+
+    def call_at(self, deadline: float, callback: Callable[[], object], keep: bool = True) -> _hub.Call:
+        call = _hub.Call(self, callback, deadline, self.hub.timer_canceled)
+        try:
+            call.seconds = max(0, deadline - time.monotonic())
+            self.hub.add_timer(call)
+        except BaseException:
+            call.cancel()
+            raise
+        return call
+
+    def failed(self, error: BaseException) -> None:
+        if isinstance(error, self.hub.SYSTEM_EXCEPTIONS):
+            raise error
+        self.hub.squelch_generic_exception((type(error), error, error.__traceback__))
+
+    # A signal's handler may raise in the midst of the hub. If that ends it, eventlet has it run again when somebody
+    # waits next; if not, it takes what was raised for an error of what it called. But what is ours raises nothing.
+
+    def run(self, *args: object, **kwargs: object) -> None:
+        """What the hub does when it begins to run again."""
+        self.hub.running = False
+        if hasattr(self.hub, "loop"):
+            self.end_runs()
+        self.recover()
+        self.run_hub()
+
+    def end_runs(self) -> None:
+        """End what an interrupted run of the hub on asyncio's loop has left there."""
+        import asyncio
+
+        loop = self.hub.loop
+        for task in asyncio.all_tasks(loop):
+            if getattr(task.get_coro(), "__name__", None) == "async_run":
+                task.cancel()
+                for _ in range(4):
+                    # One turn.
+                    loop.stop()
+                    loop.run_forever()
+                # One whose next step the loop has lost never ends.
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+
+    def squelch_exception(self, fileno: int, exc_info: Any) -> None:
+        for kind in (self.hub.READ, self.hub.WRITE):
+            listener = self.hub.listeners[kind].get(fileno)
+            if listener is not None and isinstance(getattr(listener.cb, "__self__", None), Watcher):
+                # The hub would remove the descriptor.
+                self.interrupt(exc_info[1])
+                return
+        self.squelch_of_hub(fileno, exc_info)
+
+    def squelch_timer_exception(self, timer: Any, exc_info: Any) -> None:
+        if isinstance(timer, _hub.Call):
+            self.interrupt(exc_info[1])
+        else:
+            self.squelch_timer_of_hub(timer, exc_info)
+
+    def is_between(self, frame: FrameType | None) -> bool:
+        return frame is not None and frame.f_code.co_name in ("fire_timers", "prepare_timers")
+
+    def goes_to_sleep(self, frame: FrameType | None) -> bool:
+        # After it went through its timers it sleeps until the time that it found.
+        if frame is None:
+            return False
+        name = str(frame.f_globals.get("__name__")), frame.f_code.co_name
+        return name == ("selectors", "select") or (
+            name[0].startswith("eventlet.hubs.") and name[1] in ("run", "wait", "do_poll")
+        )
 
     def call_soon_threadsafe(self, callback: Callable[[], object]) -> None:
         loop = getattr(self.hub, "loop", None)
@@ -158,14 +222,14 @@ class Hub(_hub.Hub):
     def retire(self, watcher: Watcher) -> None:
         """Disarm a watcher that is not started again before the hub runs."""
         if not self.retired:
-            self.hub.schedule_call_global(0, self.disarm)
+            self.call_soon(self.disarm_retired)
         self.retired[watcher] = None
 
     def disarm(self) -> None:
-        retired, self.retired = self.retired, {}
-        for watcher in retired:
+        for watcher in list(self.retired):
             if watcher.callback is None:
                 watcher.disarm()
+            self.retired.pop(watcher, None)
 
 
 adapters: weakref.WeakSet[Hub] = weakref.WeakSet()

@@ -9,28 +9,57 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from math import ceil
+from types import FrameType
 from typing import Any
 
 from gevent import get_hub as _get_hub
-from greenlet import getcurrent
+from gevent.exceptions import HubDestroyed
+from greenlet import getcurrent, greenlet
 
 from zmq.core import hub as _hub
+
+
+def nothing() -> None:
+    pass
 
 
 class Hub(_hub.Hub):
     """The hub of one thread."""
 
     def __init__(self, hub: Any) -> None:
+        #: Whether the loop is written in Python, so that a signal's handler may raise in its midst.
+        self.is_python = hasattr(hub.loop, "_callbacks") and not type(hub.loop).__module__.endswith("corecext")
         super().__init__(
             current=getcurrent,
             # gevent raises LoopExit here if nothing could ever wake the greenlet.
             park=hub.switch,
-            call_soon=hub.loop.run_callback,
+            call_soon=self.keep if self.is_python else hub.loop.run_callback,
             # POLLIN and POLLOUT have the values of libev's and libuv's READ and WRITE.
             watcher=hub.loop.io,
         )
         self.hub = hub
         self.loop = hub.loop
+        self.handle_error_of_hub = hub.handle_error
+        hub.handle_error = self.handle_error
+
+    def schedule(self, call: _hub.Call) -> None:
+        self.loop.run_callback(call)
+
+    def handle_error(self, context: Any, type: Any, value: Any, traceback: Any) -> None:
+        """Do as the hub does; then make up for what gevent forgets when an error comes out of one of its callbacks.
+
+        It stops the watcher of a descriptor. In the loops that are written in Python a signal's handler may have raised
+        when the callback had been taken from the list but not been called.
+        """
+        if type is not HubDestroyed and not isinstance(context, greenlet) and self.loop.ptr:
+            self.loop.run_callback(self.recover)
+        self.handle_error_of_hub(context, type, value, traceback)
+
+    def stop(self, watcher: Any) -> None:
+        if self.is_python and watcher.callback is None and watcher in self.loop._keepaliveset:
+            # It was interrupted in the midst of this, and would take itself for stopped.
+            watcher.callback = nothing
+        watcher.stop()
 
     def call_at(self, deadline: float, callback: Callable[[], object], keep: bool = True) -> _hub.Timer:
         loop = self.loop
@@ -44,7 +73,13 @@ class Hub(_hub.Hub):
             delay = 0
         # The time that the loop reckons with is that of its last turn.
         loop.update_now()
-        return _hub.Timer(loop.timer(delay, ref=keep), callback)
+        timer = loop.timer(delay, ref=keep)
+        return _hub.Timer(timer, callback, self, deadline) if self.is_python else _hub.Timer(timer, callback)
+
+    def is_between(self, frame: FrameType | None) -> bool:
+        # In the midst of what starts and stops watchers it is not.
+        name = "" if frame is None else str(frame.f_globals.get("__name__"))
+        return not name.startswith("zmq.") and not name.endswith(".watcher")
 
     def call_soon_threadsafe(self, callback: Callable[[], object]) -> None:
         self.loop.run_callback_threadsafe(callback)

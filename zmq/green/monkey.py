@@ -9,6 +9,9 @@ makes the rest of the program green and which this does not do. Or start the pro
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+
+from greenlet import getcurrent
 
 from zmq.core import patch as _patch
 from zmq.green.hub import get_hub
@@ -48,11 +51,12 @@ def is_patched() -> bool:
     return _patch.is_patched(get_hub)
 
 
-def _patch_everything() -> None:
+def _patch_everything() -> Callable[[], object]:
     import gevent.monkey
 
     gevent.monkey.patch_all()
     patch_all()
+    return _patch.interrupt_main(getcurrent, get_hub)
 
 
 if __name__ == "__main__":
