@@ -26,6 +26,7 @@ from zmq.core import context as _context
 from zmq.core import hub as _hub
 from zmq.core import poll as _poll
 from zmq.core import socket as _socket
+from zmq.core._text import describe
 from zmq.core.constants import Flag, PollEvent, SocketType
 from zmq.core.error import Again, ZMQError
 from zmq.core.pending import begin, begin_poll, begin_receive, pending, received_class
@@ -411,7 +412,7 @@ class Socket(_socket.Socket):
     def send_string(self, u: str, flags: int = 0, copy: bool = True, encoding: str = "utf-8", **kwargs: Any) -> Any:
         """Send a str; see `zmq.Socket.send_string`. Returns a future."""
         if not isinstance(u, str):
-            raise TypeError(f"a str is sent, not {u!r}")
+            raise TypeError(f"a str is sent, not {describe(u)}")
         return self.send(u.encode(encoding), flags, copy, **kwargs)
 
     send_unicode = send_string

@@ -317,7 +317,7 @@ cdef class Context:
         -------
         int or bytes
         """
-        return self.sockopts[SocketOption(opt)]
+        return self.sockopts[option_of(opt)]
 
     def setsockopt(self, opt, value):
         """Set the default of a socket option for the sockets that are made from now on.
@@ -328,7 +328,7 @@ cdef class Context:
             A `zmq.SocketOption`. Sockets for which it means nothing ignore it.
         value : int or bytes
         """
-        self.sockopts[SocketOption(opt)] = value
+        self.sockopts[option_of(opt)] = value
 
     def __getattr__(self, name):
         cdef int option = option_named(name, True)
@@ -480,6 +480,11 @@ cdef class Context:
                     socket.close(linger)
             self._sockets.clear()
         self.term()
+
+
+cdef option_of(int number):
+    """Return an option by its number. What is none, a value in the wrong place perhaps, is in no error."""
+    return SocketOption(number)
 
 
 cdef bint is_usable(Context context) noexcept:

@@ -11,6 +11,7 @@ from libc.stdint cimport int64_t
 from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport zmq_errno, zmq_getsockopt, zmq_setsockopt
 
+from zmq.core._text import describe
 from zmq.core.constants import ContextOption, SocketOption, _OptType
 from zmq.core.error import ZMQError
 
@@ -72,7 +73,7 @@ cdef object get_option(void *handle, option):
 
 
 cdef int set_option(void *handle, option, value) except -1:
-    """Set a socket option."""
+    """Set a socket option. Errors never show what has the type of a password: it is described."""
     cdef int number = option
     cdef int kind = kind_of(option)
     cdef int as_int
@@ -81,14 +82,14 @@ cdef int set_option(void *handle, option, value) except -1:
     cdef size_t size
     if kind == BYTES:
         if isinstance(value, str):
-            raise TypeError(f"option {name_of(option)} takes bytes: use set_string to set a str")
+            raise TypeError(f"option {name_of(number)} takes bytes: use set_string to set a str")
         if not isinstance(value, bytes):
-            raise TypeError(f"expected bytes, got: {value!r}")
+            raise TypeError(f"option {name_of(number)}: expected bytes, got: {describe(value)}")
         data = PyBytes_AS_STRING(value)
         size = <size_t> PyBytes_GET_SIZE(value)
     else:
         if not isinstance(value, int):
-            raise TypeError(f"expected int, got: {value!r}")
+            raise TypeError(f"option {name_of(number)}: expected int, got: {describe(value)}")
         if kind == INT64:
             as_int64 = value
             data = &as_int64
@@ -102,17 +103,18 @@ cdef int set_option(void *handle, option, value) except -1:
             continue
         if zmq_errno() == EINVAL:
             from zmq.core.error import error_for
-            raise error_for(EINVAL, f"Invalid argument: option {name_of(option)} does not take {value!r} here")
+            shown = describe(value) if kind == BYTES else as_int64 if kind == INT64 else as_int
+            raise error_for(EINVAL, f"Invalid argument: option {name_of(number)} does not take {shown} here")
         raise_errno(zmq_errno())
     return 0
 
 
-def name_of(option):
+def name_of(int option):
     """Return the name of a socket option, or its number."""
     try:
         return SocketOption(option).name
     except ValueError:
-        return str(int(option))
+        return str(option)
 
 
 cdef object read_attribute(owner, option, name):

@@ -98,6 +98,7 @@ from zmq.core.transfer cimport (
 )
 from zmq.core.wait cimport Turn, Waiter
 
+from zmq.core._text import decode, describe, encode, without_user
 from zmq.core.constants import Errno, Event, SocketOption, SocketType
 from zmq.core.error import Again, ZMQBindError, ZMQError, ZMQVersionError
 from zmq.core.message import COPY_THRESHOLD
@@ -614,7 +615,7 @@ cdef class Socket:
             return 0
         from zmq.core.error import error_for
         from zmq.core.version import IPC_PATH_MAX_LEN, strerror
-        text = f"{strerror(errno)} (addr={addr!r})"
+        text = f"{strerror(errno)} (addr={without_user(addr)})"
         if errno == ENAMETOOLONG:
             text += f"; the path of an ipc address has at most {IPC_PATH_MAX_LEN} bytes here"
         raise error_for(errno, text)
@@ -767,11 +768,13 @@ cdef class Socket:
         ------
         TypeError
             The option's value is no bytes.
+        UnicodeError
+            It is no text of this encoding; what it is is not in the error.
         """
         value = self.get(option)
         if not isinstance(value, bytes):
             raise TypeError(f"option {option} will not return a string to be decoded")
-        return value.decode(encoding)
+        return decode(value, encoding)
 
     def set_string(self, option, optval, encoding="utf-8"):
         """Set a bytes option from a str.
@@ -787,10 +790,12 @@ cdef class Socket:
         ------
         TypeError
             `optval` is no str.
+        UnicodeError
+            It can't be encoded; what it is is not in the error.
         """
         if not isinstance(optval, str):
-            raise TypeError(f"strings only, not {type(optval)}: {optval!r}")
-        self.set(option, optval.encode(encoding))
+            raise TypeError(f"strings only, not {describe(optval)}")
+        self.set(option, encode(optval, encoding))
 
     getsockopt_string = get_string
     getsockopt_unicode = get_string
@@ -821,7 +826,7 @@ cdef class Socket:
         ----------
         topic : str or bytes
         """
-        self.set(SocketOption.SUBSCRIBE, topic.encode("utf-8") if isinstance(topic, str) else topic)
+        self.set(SocketOption.SUBSCRIBE, encode(topic) if isinstance(topic, str) else topic)
 
     def unsubscribe(self, topic):
         """Undo one `subscribe` (SUB).
@@ -830,7 +835,7 @@ cdef class Socket:
         ----------
         topic : str or bytes
         """
-        self.set(SocketOption.UNSUBSCRIBE, topic.encode("utf-8") if isinstance(topic, str) else topic)
+        self.set(SocketOption.UNSUBSCRIBE, encode(topic) if isinstance(topic, str) else topic)
 
     def __setattr__(self, name, value):
         cdef int option
@@ -841,7 +846,7 @@ cdef class Socket:
         if option < 0:
             raise AttributeError(f"{type(self).__name__} has no such option: {name.upper()}")
         if name in ("subscribe", "unsubscribe") and isinstance(value, str):
-            value = value.encode("utf-8")
+            value = encode(value)
         self.set(SocketOption(option), value)
 
     def fileno(self):
@@ -1933,9 +1938,7 @@ cdef need_draft(str what):
 
 def no_buffer(number, data):
     """Return the error for a part of a message that can't be sent."""
-    shown = repr(data)
-    if len(shown) > 40:
-        shown = shown[:37] + "..."
+    shown = describe(data)
     if isinstance(data, str):
         shown += ", a str: encode it first, or use send_string"
     return TypeError(f"Frame {number} ({shown}) does not support the buffer interface.")
@@ -1944,11 +1947,11 @@ def no_buffer(number, data):
 cdef bytes encoded(text, str name):
     """Return an address or a group as libzmq takes it."""
     if isinstance(text, str):
-        text = text.encode("utf-8")
+        text = encode(text)
     if not isinstance(text, bytes):
-        raise TypeError(f"Expected {name} to be str, got {name}={text!r}")
+        raise TypeError(f"Expected {name} to be str, got {name}={describe(text)}")
     if b"\0" in text:
-        raise ValueError(f"{name} {text!r} contains a zero byte")
+        raise ValueError(f"{name} {without_user(text)} contains a zero byte")
     return text
 
 
