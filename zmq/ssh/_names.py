@@ -15,7 +15,7 @@ from typing import NamedTuple
 from zmq.core._text import encode, without_user
 from zmq.ssh._errors import SSHException
 
-_HOST = re.compile(r"[^\W_][\w.+/=,-]*", re.ASCII)
+_HOST = re.compile(r"[^\W_][\w.+-]*", re.ASCII)
 _USER = re.compile(r"\w[\w.+=@,-]*(\\[\w.+=@,-]+)?", re.ASCII)
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]+(%\w+)?", re.ASCII)
 _ADDRESS = re.compile(r"tcp://(?:\[([^\]]+)\]|([^:\[\]]+)):(\d+)", re.ASCII)
