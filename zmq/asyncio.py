@@ -111,10 +111,10 @@ class NativeWatcher(Watcher):
         super().__init__(hub, os.dup(fd), events)
         self.own_fd = True
 
-    def __del__(self) -> None:
-        # The loop was closed, and nobody waited in another one since.
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        # The loop was closed, and nobody waited in another one since. At the end of the interpreter `os` may be gone.
         if self.own_fd:
-            os.close(self.fd)
+            close(self.fd)
 
 
 class Hub(_hub.Hub):

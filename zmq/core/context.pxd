@@ -12,6 +12,8 @@ cdef class Context:
     cdef int usable(self) except -1
 
 
+cdef bint exiting       # the interpreter is: what is collected from here on is nobody's mistake
+
 cdef size_t address_of(shadow) except? 0
 cpdef bint is_attribute(type cls, str name) except -1
 cpdef str public_name(type cls)

@@ -13,6 +13,7 @@ from types import GenericAlias
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject_GenericSetAttr
 from libc.errno cimport EINTR
+from posix.unistd cimport close
 
 from zmq.core cimport wait
 from zmq.core.check cimport check, raise_errno
@@ -43,7 +44,7 @@ cdef enum:
 #: Seconds for which the end of the interpreter waits for contexts that were dropped without `term`.
 EXIT_LINGER = 5.0
 
-cdef bint exiting = False
+exiting = False
 
 
 def _await_endings():
@@ -72,7 +73,8 @@ class Ending:
 
     def __del__(self):
         if self.fd >= 0:
-            os.close(self.fd)
+            # Not that of `os`, which may be gone when the interpreter ends.
+            close(self.fd)
 
     def is_over(self):
         """Tell whether it is done."""
@@ -157,10 +159,11 @@ cdef class Context:
         cdef void *handle = self.handle
         if handle == NULL or self.is_shadow or self.born != wait.generation:
             return
-        shown = repr(self)
+        # What it is made of may be gone when the interpreter ends.
+        shown = None if exiting else repr(self)
         self.handle = NULL
         begin_ending(handle, -1)
-        if not exiting and warnings is not None:
+        if shown is not None:
             warnings.warn(f"Unclosed context {shown}", ResourceWarning, stacklevel=2, source=self)
 
     def __repr__(self):

@@ -25,6 +25,7 @@ from libc.errno cimport EAGAIN, EBUSY, EINTR, EINVAL, ENAMETOOLONG
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
+from zmq.core cimport context as contexts
 from zmq.core cimport wait
 from zmq.core.check cimport check, raise_errno
 from zmq.core.context cimport Context, address_of, is_attribute, public_name
@@ -386,10 +387,17 @@ cdef class Socket:
     def __del__(self):
         if self.handle == NULL or self.is_shadow or self.born != wait.generation:
             return
+        if contexts.exiting:
+            # Who is left at the end has done nothing wrong, and what errors are printed with may be gone.
+            try:
+                self.close()
+            except BaseException:
+                # `__dealloc__` closes it.
+                pass
+            return
         shown = repr(self)
         self.close()
-        if warnings is not None:
-            warnings.warn(f"Unclosed socket {shown}", ResourceWarning, stacklevel=2, source=self)
+        warnings.warn(f"Unclosed socket {shown}", ResourceWarning, stacklevel=2, source=self)
 
     def __dealloc__(self):
         global count_shadows
