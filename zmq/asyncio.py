@@ -422,7 +422,9 @@ class Socket(_socket.Socket):
         sending = {name: kwargs.pop(name) for name in ("routing_id", "group") if name in kwargs}
         return self.send(jsonapi.dumps(obj, **kwargs), flags, **sending)
 
-    def send_pyobj(self, obj: Any, flags: int = 0, protocol: int = pickle.DEFAULT_PROTOCOL, **kwargs: Any) -> Any:
+    def send_pyobj(
+        self, obj: Any, flags: int = 0, protocol: int | None = pickle.DEFAULT_PROTOCOL, **kwargs: Any
+    ) -> Any:
         """Send a pickled object; see `zmq.Socket.send_pyobj`. Returns a future."""
         return self.send(pickle.dumps(obj, protocol), flags, **kwargs)
 

@@ -4,6 +4,10 @@ cdef enum:
     BYTES
     FD
 
+cdef class MixedCase:
+    pass
+
+
 cdef int kind_of(option) except -1
 cdef object get_option(void *handle, option)
 cdef int set_option(void *handle, option, value) except -1

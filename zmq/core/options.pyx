@@ -4,6 +4,8 @@ Lives here: getting and setting by handle, and options by their names. What must
 Called by `zmq.core.socket` and `zmq.core.context`.
 """
 
+import itertools
+
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.errno cimport EINTR, EINVAL
 from libc.stdint cimport int64_t
@@ -152,8 +154,12 @@ cdef class OptionAttribute:
         raise AttributeError(f"an option cannot be deleted: {self.name.upper()}")
 
 
+cdef class MixedCase:
+    """A base of sockets whose attributes are their options by names in mixed case, out of the way of all others."""
+
+
 def add_attributes(type cls):
-    """Give a class one attribute for each socket option, in lower and in upper case.
+    """Give a class an attribute for each socket option, in lower and in upper case.
 
     They are descriptors and not the work of `__getattr__`, because a class with that pays for every attribute and
     method that is looked up on its instances.
@@ -162,3 +168,33 @@ def add_attributes(type cls):
         for spelling in (name, name.lower()):
             if not hasattr(cls, spelling):
                 setattr(cls, spelling, OptionAttribute(option, spelling))
+        for spelling in mixed(name):
+            add_spelling(spelling, option)
+
+
+def add_spelling(str spelling, option):
+    """Give sockets one more attribute for an option, by its name in mixed case."""
+    if not spelling.isupper() and not spelling.islower() and not hasattr(MixedCase, spelling):
+        setattr(MixedCase, spelling, OptionAttribute(option, spelling))
+
+
+# Options of one word that reads as several.
+cdef dict words = {
+    "MAXMSGSIZE": ("MAX", "MSG", "SIZE"),
+    "RCVBUF": ("RCV", "BUF"),
+    "RCVHWM": ("RCV", "HWM"),
+    "RCVMORE": ("RCV", "MORE"),
+    "RCVTIMEO": ("RCV", "TIMEO"),
+    "SNDBUF": ("SND", "BUF"),
+    "SNDHWM": ("SND", "HWM"),
+    "SNDTIMEO": ("SND", "TIMEO"),
+}
+
+
+cdef set mixed(str name):
+    """Return the spellings of an option in mixed case that programs use, such as Linger, rcvHWM and Last_Endpoint."""
+    cdef set found = {name.capitalize(), name.title()}
+    for parts in itertools.product(*((part, part.lower(), part.capitalize()) for part in words.get(name, ()))):
+        if parts:
+            found.add("".join(parts))
+    return found

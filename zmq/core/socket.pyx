@@ -74,7 +74,7 @@ from zmq.core.libzmq cimport (
     zmq_version,
 )
 from zmq.core.message cimport Frame, frame_of
-from zmq.core.options cimport get_option, option_named, set_option
+from zmq.core.options cimport MixedCase, get_option, option_named, set_option
 from zmq.core.trampoline cimport (
     Trampoline,
     is_time_to_yield,
@@ -103,7 +103,7 @@ from zmq.core._text import decode, describe, encode, without_user
 from zmq.core.constants import Errno, Event, SocketOption, SocketType
 from zmq.core.error import Again, ZMQBindError, ZMQError, ZMQVersionError
 from zmq.core.message import COPY_THRESHOLD
-from zmq.core.options import add_attributes
+from zmq.core.options import add_attributes, add_spelling
 from zmq.core.tracker import _FINISHED_TRACKER, MessageTracker
 
 cdef enum:
@@ -273,7 +273,7 @@ class _SocketContext:
             self.socket.disconnect(self.addr)
 
 
-cdef class Socket:
+cdef class Socket(MixedCase):
     """Socket(ctx_or_socket=None, socket_type=-1, *, shadow=None, copy_threshold=None)
 --
 
@@ -300,7 +300,7 @@ cdef class Socket:
 
     Notes
     -----
-    Attributes named like a `zmq.SocketOption`, in lower or upper case, get and set that option.
+    Attributes named like a `zmq.SocketOption`, in lower or upper case or capitalized, get and set that option.
     """
 
     #: Returns the hub to park in; None blocks the thread.
@@ -853,8 +853,12 @@ cdef class Socket:
         option = option_named(name, False)
         if option < 0:
             raise AttributeError(f"{type(self).__name__} has no such option: {name.upper()}")
-        if name in ("subscribe", "unsubscribe") and isinstance(value, str):
-            value = encode(value)
+        if name in ("subscribe", "unsubscribe"):
+            if isinstance(value, str):
+                value = encode(value)
+        else:
+            # What can be written can be read.
+            add_spelling(name, SocketOption(option))
         self.set(SocketOption(option), value)
 
     def fileno(self):
@@ -1413,7 +1417,7 @@ cdef class Socket:
         send_kwargs = {key: kwargs.pop(key) for key in ("routing_id", "group") if key in kwargs}
         return self.send(jsonapi.dumps(obj, **kwargs), flags, **send_kwargs)
 
-    def send_pyobj(self, obj, int flags=0, protocol=-1, **kwargs):
+    def send_pyobj(self, obj, int flags=0, protocol=None, **kwargs):
         """Send an object, pickled. Never receive such a message from a peer you don't trust.
 
         Parameters
@@ -1421,8 +1425,8 @@ cdef class Socket:
         obj : object
         flags : int
             As in `send`.
-        protocol : int
-            Of `pickle`; -1 for the highest.
+        protocol : int, optional
+            Of `pickle`, whose ``DEFAULT_PROTOCOL`` it is when left out; -1 for the highest.
         **kwargs
             Passed on to `send`.
         """
@@ -1948,7 +1952,7 @@ def no_buffer(number, data):
     """Return the error for a part of a message that can't be sent."""
     shown = describe(data)
     if isinstance(data, str):
-        shown += ", a str: encode it first, or use send_string"
+        shown += ": encode it first, or use send_string"
     return TypeError(f"Frame {number} ({shown}) does not support the buffer interface.")
 
 
