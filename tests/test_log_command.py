@@ -25,6 +25,19 @@ RECORDS = [
     (b"r.CRITICAL", "é \x1b[31m\x9b\x07\r\xff\tz".encode() + b"\xff"),
     (b"odd\x1b\n", b"x"),
 ]
+#: Each would show something else than what came: another record, text in another order, or less than there is.
+HIDING = {
+    "a new line": "\nr.INFO.sub | forged",
+    "carriage returns": "\rforged\r\n",
+    "other ends of lines": "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029",
+    "another direction": "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c",
+    "nothing": "\u200b\u200c\u200d\u2060\u2061\ufeff\u00ad\u034f\u115f\u1160\u17b4\u180e\u3164\uffa0\u2800",
+    "annotations": "\ufff9\ufffa\ufffb\U000e0001\U000e0041\U000e007f",
+    "variations": "\ufe00\ufe0f\U000e0100\U000e01ef\u180b",
+    "commands": "\0\x07\x08\x1b[2J\x7f\x80\x9b",
+}
+#: What is printed in their place.
+NUMBERS = re.compile(r"(?:\\n|\\x[0-9a-f]{2}|\\u[0-9a-f]{4}|\\U[0-9a-f]{8})*")
 
 
 @pytest.fixture
@@ -64,8 +77,7 @@ def publish(pub: Any) -> None:
 
 PLAIN = [
     "r.INFO.sub | hello",
-    "r.DEBUG | DEBUG f.py:3 - two",
-    "lines",
+    "r.DEBUG | DEBUG f.py:3 - two\\nlines",
     "WARNING | w",
     "r.ERROR.a | boom",
     "r.CRITICAL | é \\x1b[31m\\x9b\\x07\\x0dÿ\tz\\xff",
@@ -73,21 +85,20 @@ PLAIN = [
 ]
 ALIGNED = [
     "r.INFO.sub | hello",
-    "r.DEBUG    | DEBUG f.py:3 - two",
-    "lines",
+    "r.DEBUG    | DEBUG f.py:3 - two\\nlines",
     "WARNING    | w",
     "r.ERROR.a  | boom",
-    PLAIN[5],
+    PLAIN[4],
     "odd\\x1b\\n  | x",
 ]
-COLORS = ["\x1b[32m", "\x1b[36m", "", "\x1b[33m", "\x1b[31m", "\x1b[1;31m", ""]
+COLORS = ["\x1b[32m", "\x1b[36m", "\x1b[33m", "\x1b[31m", "\x1b[1;31m", ""]
 
 
 def test_records_are_printed(pub: Any) -> None:
     watch = Watch(pub)
     assert watch.topics == [b"\1"]
     publish(pub)
-    assert watch.lines(7) == PLAIN
+    assert watch.lines(6) == PLAIN
     pub.send(b"of one frame\n")
     pub.send_multipart([b"INFO", b"of ", b"three"])
     assert watch.lines(2) == ["of one frame", "INFO | of three"]
@@ -97,19 +108,15 @@ def test_records_are_printed(pub: Any) -> None:
 def test_alignment_and_separators(pub: Any) -> None:
     watch = Watch(pub, "--align", "--separator", " - ")
     publish(pub)
-    assert watch.lines(7) == [line.replace(" | ", " - ") for line in ALIGNED]
+    assert watch.lines(6) == [line.replace(" | ", " - ") for line in ALIGNED]
     watch.end()
 
 
 def test_colors(pub: Any) -> None:
     watch = Watch(pub, "--color")
     publish(pub)
-    lines = watch.lines(7)
-    for line, plain, color in zip(lines, PLAIN, COLORS, strict=True):
-        assert line.startswith(color + plain)
-    # A record of two lines has its color on both.
-    assert lines[1] == COLORS[1] + PLAIN[1] and lines[2] == PLAIN[2] + "\x1b[0m"
-    assert lines[3] == "\x1b[33mWARNING | w\x1b[0m"
+    for line, plain, color in zip(watch.lines(6), PLAIN, COLORS, strict=True):
+        assert line == (f"{color}{plain}\x1b[0m" if color else plain)
     watch.end()
 
 
@@ -131,14 +138,33 @@ def test_topics_and_levels(pub: Any) -> None:
     watch = Watch(pub, "-t", "r.", "--topic", "odd", "--level", "info", topics=2)
     assert sorted(watch.topics) == [b"\1odd", b"\1r."]
     publish(pub)
-    assert watch.lines(4) == [PLAIN[0], PLAIN[4], PLAIN[5], PLAIN[6]]
+    assert watch.lines(4) == [PLAIN[0], *PLAIN[3:]]
     watch.end()
 
 
 def test_raw(pub: Any) -> None:
     watch = Watch(pub, "--raw")
     pub.send_multipart([b"INFO", b"\x1b[1mbold\x1b[0m"])
-    assert watch.lines(1) == ["INFO | \x1b[1mbold\x1b[0m"]
+    pub.send_multipart([b"INFO", b"two\nlines"])
+    assert watch.lines(3) == ["INFO | \x1b[1mbold\x1b[0m", "INFO | two", "lines"]
+    watch.end()
+
+
+def test_no_record_looks_like_another(pub: Any) -> None:
+    watch = Watch(pub)
+    for text in HIDING.values():
+        pub.send_multipart([f"r{text}t.INFO".encode(), f"a{text}z\n".encode()])
+        pub.send(f"a{text}z".encode())
+    pub.send_multipart([b"r.INFO", "é \u3000\u00a0\u05e9\u05dc\t日本 😀 \\n".encode()])
+    lines = watch.lines(2 * len(HIDING) + 1)
+    assert lines.pop() == "r.INFO | é \u3000\u00a0\u05e9\u05dc\t日本 😀 \\n"
+    for text, with_topic, alone in zip(HIDING.values(), lines[::2], lines[1::2], strict=True):
+        topic, _, message = with_topic.partition("t.INFO | a")
+        shown = topic[1:]
+        assert (topic[0], message, alone) == ("r", f"{shown}z", f"a{shown}z")
+        # Some letters stand between them.
+        assert NUMBERS.fullmatch(re.sub(r"r\.INFO\.sub \| forged|forged|\[2J", "", shown)), shown
+        assert len(re.findall(r"\\[nxuU]", shown)) == sum(not char.isascii() or not char.isprintable() for char in text)
     watch.end()
 
 

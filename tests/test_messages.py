@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import array
 import json
+import pickle
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -165,6 +166,13 @@ def test_python_objects(connected: Pair) -> None:
         assert b.recv_pyobj() == value
         a.send_pyobj(value, protocol=2)
         assert b.recv_pyobj() == value
+    for send, protocol in (
+        (lambda: a.send_pyobj({1}), pickle.DEFAULT_PROTOCOL),
+        (lambda: a.send_pyobj({1}, 0, -1), pickle.HIGHEST_PROTOCOL),
+        (lambda: a.send_pyobj({1}, 0, 3), 3),
+    ):
+        send()
+        assert b.recv() == pickle.dumps({1}, protocol)
 
 
 def test_serialized(connected: Pair) -> None:

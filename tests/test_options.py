@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from zmq.core.options import MixedCase
 from zmq.utils import z85
 
 Pair = Callable[..., tuple[Any, Any]]
@@ -31,6 +32,8 @@ def test_every_option_reads_the_same_in_every_spelling(context: Any, zmq: Module
         assert read(lambda option=option: socket.get(int(option))) == value
         if option != zmq.HWM:  # an option of old that libzmq no longer has
             assert read(lambda option=option: getattr(socket, option.name)) == value
+            assert read(lambda option=option: getattr(socket, option.name.title())) == value
+            assert read(lambda option=option: getattr(socket, option.name.capitalize())) == value
             if not option.name.endswith("SUBSCRIBE"):  # in lower case they are methods
                 assert read(lambda option=option: getattr(socket, option.name.lower())) == value
         kind = bytes if option._opt_type is zmq.constants._OptType.bytes else int
@@ -59,6 +62,36 @@ def test_set_and_get(context: Any, zmq: ModuleType, name: str, value: Any) -> No
         socket = context.socket(zmq.DEALER)
         way(socket)
         assert socket.get(option) == value
+
+
+@pytest.mark.parametrize(
+    "name", ["Linger", "rcvHWM", "SndHwm", "RcvTimeo", "sndTIMEO", "Rcvtimeo", "MaxMsgSize", "Tcp_Keepalive", "Ipv6"]
+)
+def test_mixed_case_that_programs_use(context: Any, zmq: ModuleType, name: str) -> None:
+    socket = context.socket(zmq.DEALER)
+    assert getattr(socket, name) == getattr(socket, name.lower())
+    setattr(socket, name, 1)
+    assert getattr(socket, name) == getattr(socket, name.upper()) == socket.get(zmq.SocketOption[name.upper()]) == 1
+    setattr(context, name, 1)
+    assert getattr(context, name) == 1
+
+
+def test_any_mix_of_cases_can_be_read_once_it_was_written(context: Any, zmq: ModuleType) -> None:
+    socket, other = context.socket(zmq.DEALER), context.socket(zmq.DEALER)
+    for number, name in enumerate(("LiNgEr", "rCVtIMEO", "hEARTBEAT_tIMEOUT"), 1):
+        with pytest.raises(AttributeError):
+            getattr(socket, name)
+        setattr(socket, name, number)
+        assert getattr(socket, name) == getattr(socket, name.lower()) == number
+        setattr(other, name, number + 1)
+        assert (getattr(socket, name), getattr(other, name)) == (number, number + 1)
+        delattr(MixedCase, name)
+
+
+def test_looking_up_methods_costs_no_more_than_that_of_any_class(zmq: ModuleType) -> None:
+    """The interpreter's short cuts are for classes that have neither of these."""
+    assert not hasattr(zmq.Socket, "__getattr__")
+    assert zmq.Socket.__getattribute__ is object.__getattribute__
 
 
 def test_strings(context: Any, zmq: ModuleType) -> None:

@@ -28,6 +28,7 @@ for argument; do
     case $previous in -S) control=$argument ;; -O) operation=$argument ;; esac
     previous=$argument
 done
+case $1 in -G) cat configuration; exit ;; esac
 case $operation in
 forward) exit 0 ;;
 check) echo "Master running (pid=$(cat "$control"))" >&2; exit 0 ;;
@@ -37,7 +38,7 @@ if [ -e question ]; then
     "$SSH_ASKPASS" "$(cat question)" > answer || echo "status $?" > answer
 fi
 if [ -e secret ]; then
-    "$SSH_ASKPASS" "user@host's password: " > answer
+    "$SSH_ASKPASS" "$(cat asks 2>/dev/null || echo "user@host's password: ")" > answer
     cmp -s answer secret || { echo "user@host: Permission denied (password)." >&2; exit 255; }
 fi
 sleep 100 < /dev/null > /dev/null 2>&1 &
@@ -86,6 +87,11 @@ def test_what_ssh_is_called_with(stand_in: Path) -> None:
 
 
 HOSTILE = [
+    "host/path",
+    "a=b",
+    "a,b",
+    "user@host/../other",
+    "user:word@host",
     "",
     "-oProxyCommand=touch marker",
     "--",
@@ -231,6 +237,90 @@ def test_whether_to_trust_a_host_is_not_answered_with_the_password(stand_in: Pat
     (stand_in / "question").write_text("Are you sure you want to continue connecting (yes/no/[fingerprint])? ")
     open_one(password="yes")
     assert (stand_in / "answer").read_text() == "no\n"
+
+
+@pytest.mark.parametrize(
+    ("server", "question"),
+    [
+        ("user@host", "user@host's password: "),
+        ("user@host:22", "(user@host) Passwort: "),
+        ("user@HOST", "user@host's password: "),
+        ("DOMAIN\\u@host", "DOMAIN\\u@host's password: "),
+        ("user@::1", "user@::1's password: "),
+        ("user@alias", "user@real.example.org's password: "),
+        ("alias", "me@real.example.org's password: "),
+        ("alias", "(me@real.example.org) Password: "),
+        (f"{'u' * 40}@host", f"{'u' * 30}@host's password: "),
+    ],
+)
+def test_whoever_the_password_is_for_gets_it(stand_in: Path, server: str, question: str) -> None:
+    me = "user" if "@" in server else "me"
+    (stand_in / "configuration").write_text(f"host alias\nuser {me}\nhostname real.example.org\nport 22\n")
+    (stand_in / "secret").write_text("secret\n")
+    (stand_in / "asks").write_text(question)
+    open_one(server, password="secret")
+    assert (stand_in / "answer").read_text() == "secret\n"
+
+
+def test_a_host_may_have_another_name_for_its_key(stand_in: Path) -> None:
+    (stand_in / "configuration").write_text("user user\nhostname 10.0.0.7\nhostkeyalias known\n")
+    (stand_in / "secret").write_text("secret\n")
+    (stand_in / "asks").write_text("user@known's password: ")
+    open_one("user@host", password="secret")
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "jumper@jump's password: ",
+        "user@jump's password: ",
+        "jumper@host's password: ",
+        "user@host.example.org's password: ",
+        "xuser@host's password: ",
+        "user@real.example.org's password: ",
+        "(user@jump) Password: ",
+        "(jumper@host) Password: ",
+        "(jumper@jump) user@host's password: ",
+        "user@host's password: for somebody else",
+        "Enter user@host's old password: ",
+        "Password: ",
+        "Verification code: ",
+        "Enter passphrase for key '/home/user/.ssh/id_rsa': ",
+        "Enter PIN for 'card': ",
+        "",
+        "*",
+    ],
+)
+def test_nobody_else_gets_the_password(stand_in: Path, tmp_path: Path, question: str) -> None:
+    (stand_in / "configuration").write_text("user me\nhostname host\n")
+    (tmp_path / "key").write_text("")
+    (stand_in / "secret").write_text("secret\n")
+    (stand_in / "asks").write_text(question)
+    with pytest.raises(SSHException, match="has no answer to") as caught:
+        open_one(password="secret", keyfile=str(tmp_path / "key"))
+    assert question in str(caught.value) and (stand_in / "answer").read_text() == ""
+
+
+def test_another_ssh_does_not_get_the_password(stand_in: Path) -> None:
+    """That of a jump host, say, where user and host are called the same and only the port is another one."""
+    jump = 'sh -c \'"$SSH_ASKPASS" "$1" > answer; exit\' ssh'
+    text = STAND_IN.replace('"$SSH_ASKPASS" "$(cat asks', f'{jump} "$(cat asks')
+    assert text != STAND_IN
+    (stand_in / "ssh").write_text(text)
+    (stand_in / "configuration").write_text("user user\nhostname host\n")
+    (stand_in / "secret").write_text("secret\n")
+    with pytest.raises(SSHException, match="has no answer to: user@host's password"):
+        open_one(password="secret")
+
+
+def test_the_passphrase_of_the_key_that_was_given(stand_in: Path, tmp_path: Path) -> None:
+    key = tmp_path / f"it's {'k' * 120}"
+    key.write_text("")
+    (stand_in / "secret").write_text("secret\n")
+    for path in (str(key), str(key)[:100]):
+        (stand_in / "asks").write_text(f"Enter passphrase for key '{path}': ")
+        open_one(password="secret", keyfile=str(key))
+        assert (stand_in / "answer").read_text() == "secret\n"
 
 
 def test_no_password_no_variables(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:

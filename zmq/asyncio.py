@@ -26,6 +26,7 @@ from zmq.core import context as _context
 from zmq.core import hub as _hub
 from zmq.core import poll as _poll
 from zmq.core import socket as _socket
+from zmq.core._text import describe
 from zmq.core.constants import Flag, PollEvent, SocketType
 from zmq.core.error import Again, ZMQError
 from zmq.core.pending import begin, begin_poll, begin_receive, pending, received_class
@@ -118,10 +119,10 @@ class NativeWatcher(Watcher):
         super().__init__(hub, os.dup(fd), events)
         self.own_fd = True
 
-    def __del__(self) -> None:
-        # The loop was closed, and nobody waited in another one since.
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        # The loop was closed, and nobody waited in another one since. At the end of the interpreter `os` may be gone.
         if self.own_fd:
-            os.close(self.fd)
+            close(self.fd)
 
 
 class Hub(_hub.Hub):
@@ -444,7 +445,7 @@ class Socket(_socket.Socket):
     def send_string(self, u: str, flags: int = 0, copy: bool = True, encoding: str = "utf-8", **kwargs: Any) -> Any:
         """Send a str; see `zmq.Socket.send_string`. Returns a future."""
         if not isinstance(u, str):
-            raise TypeError(f"a str is sent, not {u!r}")
+            raise TypeError(f"a str is sent, not {describe(u)}")
         return self.send(u.encode(encoding), flags, copy, **kwargs)
 
     send_unicode = send_string
@@ -454,7 +455,9 @@ class Socket(_socket.Socket):
         sending = {name: kwargs.pop(name) for name in ("routing_id", "group") if name in kwargs}
         return self.send(jsonapi.dumps(obj, **kwargs), flags, **sending)
 
-    def send_pyobj(self, obj: Any, flags: int = 0, protocol: int = pickle.DEFAULT_PROTOCOL, **kwargs: Any) -> Any:
+    def send_pyobj(
+        self, obj: Any, flags: int = 0, protocol: int | None = pickle.DEFAULT_PROTOCOL, **kwargs: Any
+    ) -> Any:
         """Send a pickled object; see `zmq.Socket.send_pyobj`. Returns a future."""
         return self.send(pickle.dumps(obj, protocol), flags, **kwargs)
 

@@ -6,12 +6,20 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 import zmq
 
 
+class Parser(argparse.ArgumentParser):
+    """Says that something is wrong with the arguments, and not what: it may be a secret key."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.format_usage()}{self.prog}: these arguments are not understood\n")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python3 -m zmq.curve_keygen",
         description="Make a new pair of CURVE keys and print them as Z85. Keep the secret one secret: files that only "
         "their owner can read are made by zmq.auth.create_certificates.",

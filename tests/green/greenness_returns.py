@@ -277,6 +277,7 @@ def set_property(s: Scene) -> None:
 
 returns("Frame", lambda s: s.zmq.Frame(LARGE, track=True))
 returns("Frame.__copy__", lambda s: s.zmq.Frame(LARGE).__copy__())
+returns("Frame.__deepcopy__", lambda s: s.zmq.Frame(LARGE).__deepcopy__({}))
 returns("Frame.__getitem__", lambda s: s.zmq.Frame(b"1")[plain.MORE])
 returns("Frame.__len__", lambda s: len(s.zmq.Frame(b"1")))
 returns("Frame.__repr__", lambda s: repr(s.zmq.Frame(b"1")))

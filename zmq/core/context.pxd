@@ -33,6 +33,8 @@ cdef class Context:
     cdef int note(self, int option, int value) except -1
 
 
+cdef bint exiting       # the interpreter is: what is collected from here on is nobody's mistake
+
 cdef enum:
     PATIENCE = 20   # how often what met a lack of descriptors is tried again
 

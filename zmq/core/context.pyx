@@ -17,6 +17,7 @@ from cpython.object cimport PyObject_GenericSetAttr
 from libc.errno cimport EINTR, EINVAL, EMFILE, ENOMEM
 from libc.limits cimport INT_MAX
 from libc.stdlib cimport free, malloc
+from posix.unistd cimport close
 
 from zmq.core cimport wait
 from zmq.core.check cimport check, raise_errno
@@ -69,7 +70,7 @@ cdef enum:
 #: Seconds for which the end of the interpreter waits for contexts that were dropped without `term`.
 EXIT_LINGER = 5.0
 
-cdef bint exiting = False
+exiting = False
 
 # Contexts that are no shadows, by the address of what libzmq calls one.
 cdef object originals = weakref.WeakValueDictionary()
@@ -145,7 +146,8 @@ class Ending:
 
     def __del__(self):
         if self.fd >= 0:
-            os.close(self.fd)
+            # Not that of `os`, which may be gone when the interpreter ends.
+            close(self.fd)
 
     def is_over(self):
         """Tell whether it is done."""
@@ -306,10 +308,11 @@ cdef class Context:
         if self.born != wait.generation:
             self.drop_inherited()
             return
-        shown = repr(self)
+        # What it is made of may be gone when the interpreter ends.
+        shown = None if exiting else repr(self)
         forget_handle(handle)
         begin_ending(handle, -1)
-        if not exiting and warnings is not None:
+        if shown is not None:
             warnings.warn(f"Unclosed context {shown}", ResourceWarning, stacklevel=2, source=self)
 
     def __dealloc__(self):
@@ -602,7 +605,7 @@ cdef class Context:
         -------
         int or bytes
         """
-        return self.sockopts[SocketOption(opt)]
+        return self.sockopts[option_of(opt)]
 
     def setsockopt(self, opt, value):
         """Set the default of a socket option for the sockets that are made from now on.
@@ -613,7 +616,7 @@ cdef class Context:
             A `zmq.SocketOption`. Sockets for which it means nothing ignore it.
         value : int or bytes
         """
-        self.sockopts[SocketOption(opt)] = value
+        self.sockopts[option_of(opt)] = value
 
     def __getattr__(self, name):
         cdef int option = option_named(name, True)
@@ -782,6 +785,11 @@ cdef class Context:
                     socket.close(linger)
             self._sockets.clear()
         self.term()
+
+
+cdef option_of(int number):
+    """Return an option by its number. What is none, a value in the wrong place perhaps, is in no error."""
+    return SocketOption(number)
 
 
 cdef bint is_usable(Context context) noexcept:

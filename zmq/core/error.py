@@ -115,13 +115,14 @@ class ZMQVersionError(NotImplementedError):
     def __init__(self, min_version: str, msg: str = "Feature") -> None:
         from zmq.core.version import zmq_version
 
-        super().__init__(f"{msg} requires libzmq >= {min_version}, have {zmq_version()}")
+        # What it is made of when it is copied or pickled.
+        super().__init__(min_version, msg)
         self.min_version = min_version
         self.msg = msg
         self.version = zmq_version()
 
     def __str__(self) -> str:
-        return str(self.args[0])
+        return f"{self.msg} requires libzmq >= {self.min_version}, have {self.version}"
 
     def __repr__(self) -> str:
         return f"ZMQVersionError({str(self)!r})"

@@ -158,6 +158,16 @@ cdef class Frame:
         other.tracker_event = self.tracker_event
         return other
 
+    def __deepcopy__(self, memo):
+        """Return a frame whose contents nobody can change by way of this one."""
+        cdef Frame other
+        if self.received or self.readonly:
+            return self.__copy__()
+        other = type(self).__new__(type(self))
+        Frame.__init__(other, memoryview(self), track=self.tracker is not None, copy=True)
+        other.more = self.more
+        return other
+
     def fast_copy(self):
         """Return another frame with the same contents, which are not copied; the same as `copy.copy`."""
         return self.__copy__()

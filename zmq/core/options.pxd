@@ -6,6 +6,10 @@ cdef enum:
     BYTES
     FD
 
+cdef class MixedCase:
+    pass
+
+
 cdef int kind_of(option) except -1
 
 cdef struct Setting:

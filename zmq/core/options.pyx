@@ -4,6 +4,8 @@ Lives here: getting and setting by handle, and options by their names. What must
 Called by `zmq.core.socket` and `zmq.core.context`.
 """
 
+import itertools
+
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.errno cimport EINTR, EINVAL
 from libc.stdint cimport int64_t
@@ -11,6 +13,7 @@ from libc.stdint cimport int64_t
 from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport zmq_errno, zmq_getsockopt, zmq_setsockopt
 
+from zmq.core._text import describe
 from zmq.core.constants import ContextOption, SocketOption, _OptType
 from zmq.core.error import ZMQError
 
@@ -71,19 +74,22 @@ cdef object get_option(void *handle, int number):
 
 
 cdef int take_value(Setting *setting, int number, value) except -1:
-    """Prepare to set a socket option: all that may run code of others. `value` has to live until it is set."""
+    """Prepare to set a socket option: all that may run code of others. `value` has to live until it is set.
+
+    Errors never show what has the type of a password: it is described.
+    """
     cdef int kind = kind_of(number)
     setting.number = number
     if kind == BYTES:
         if isinstance(value, str):
             raise TypeError(f"option {name_of(number)} takes bytes: use set_string to set a str")
         if not isinstance(value, bytes):
-            raise TypeError(f"expected bytes, got: {value!r}")
+            raise TypeError(f"option {name_of(number)}: expected bytes, got: {describe(value)}")
         setting.data = PyBytes_AS_STRING(value)
         setting.size = <size_t> PyBytes_GET_SIZE(value)
     else:
         if not isinstance(value, int):
-            raise TypeError(f"expected int, got: {value!r}")
+            raise TypeError(f"option {name_of(number)}: expected int, got: {describe(value)}")
         if kind == INT64:
             setting.as_int64 = value
             setting.data = &setting.as_int64
@@ -97,23 +103,26 @@ cdef int take_value(Setting *setting, int number, value) except -1:
 
 cdef int set_option(void *handle, Setting *setting, value) except -1:
     """Set a socket option."""
+    cdef int kind
     while zmq_setsockopt(handle, setting.number, setting.data, setting.size) != 0:
         if zmq_errno() == EINTR:
             continue
         if zmq_errno() == EINVAL:
             from zmq.core.error import error_for
-            shown = name_of(setting.number)
-            raise error_for(EINVAL, f"Invalid argument: option {shown} does not take {value!r} here")
+            kind = kind_of(setting.number)
+            shown = describe(value) if kind == BYTES else setting.as_int64 if kind == INT64 else setting.as_int
+            name = name_of(setting.number)
+            raise error_for(EINVAL, f"Invalid argument: option {name} does not take {shown} here")
         raise_errno(zmq_errno())
     return 0
 
 
-def name_of(option):
+def name_of(int option):
     """Return the name of a socket option, or its number."""
     try:
         return SocketOption(option).name
     except ValueError:
-        return str(int(option))
+        return str(option)
 
 
 cdef object read_attribute(owner, option, name):
@@ -151,8 +160,12 @@ cdef class OptionAttribute:
         raise AttributeError(f"an option cannot be deleted: {self.name.upper()}")
 
 
+cdef class MixedCase:
+    """A base of sockets whose attributes are their options by names in mixed case, out of the way of all others."""
+
+
 def add_attributes(type cls):
-    """Give a class one attribute for each socket option, in lower and in upper case.
+    """Give a class an attribute for each socket option, in lower and in upper case.
 
     They are descriptors and not the work of `__getattr__`, because a class with that pays for every attribute and
     method that is looked up on its instances.
@@ -161,3 +174,33 @@ def add_attributes(type cls):
         for spelling in (name, name.lower()):
             if not hasattr(cls, spelling):
                 setattr(cls, spelling, OptionAttribute(option, spelling))
+        for spelling in mixed(name):
+            add_spelling(spelling, option)
+
+
+def add_spelling(str spelling, option):
+    """Give sockets one more attribute for an option, by its name in mixed case."""
+    if not spelling.isupper() and not spelling.islower() and not hasattr(MixedCase, spelling):
+        setattr(MixedCase, spelling, OptionAttribute(option, spelling))
+
+
+# Options of one word that reads as several.
+cdef dict words = {
+    "MAXMSGSIZE": ("MAX", "MSG", "SIZE"),
+    "RCVBUF": ("RCV", "BUF"),
+    "RCVHWM": ("RCV", "HWM"),
+    "RCVMORE": ("RCV", "MORE"),
+    "RCVTIMEO": ("RCV", "TIMEO"),
+    "SNDBUF": ("SND", "BUF"),
+    "SNDHWM": ("SND", "HWM"),
+    "SNDTIMEO": ("SND", "TIMEO"),
+}
+
+
+cdef set mixed(str name):
+    """Return the spellings of an option in mixed case that programs use, such as Linger, rcvHWM and Last_Endpoint."""
+    cdef set found = {name.capitalize(), name.title()}
+    for parts in itertools.product(*((part, part.lower(), part.capitalize()) for part in words.get(name, ()))):
+        if parts:
+            found.add("".join(parts))
+    return found

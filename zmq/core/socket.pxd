@@ -1,13 +1,14 @@
 from zmq.core.context cimport Context
 from zmq.core.libzmq cimport zmq_msg_t, zmq_pollitem_t
 from zmq.core.message cimport Frame
+from zmq.core.options cimport MixedCase
 from zmq.core.transfer cimport Incoming, Outgoing, Part, attempt_t
 from zmq.core.wait cimport Owner, Waiter
 
 ctypedef int (*endpoint_call_t)(void *socket, const char *address) noexcept nogil
 
 
-cdef class Socket:
+cdef class Socket(MixedCase):
     cdef object __weakref__
     cdef void *handle       # libzmq's socket; NULL once it is closed
     cdef int born           # `generation` when it was made; -1 once it is closed, OWNED while it has an owner

@@ -35,6 +35,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 from posix.unistd cimport close as close_fd, read, write
 
+from zmq.core cimport context as contexts
 from zmq.core cimport wait
 from zmq.core.check cimport check, raise_errno
 from zmq.core.context cimport PATIENCE, Context, address_of, await_reaper, is_attribute, public_name
@@ -93,7 +94,7 @@ from zmq.core.monitors cimport (
     start_monitor,
     stop_monitor,
 )
-from zmq.core.options cimport Setting, get_option, option_named, set_option, take_value
+from zmq.core.options cimport MixedCase, Setting, get_option, option_named, set_option, take_value
 from zmq.core.trampoline cimport (
     Trampoline,
     is_time_to_yield,
@@ -120,10 +121,11 @@ from zmq.core.transfer cimport (
 )
 from zmq.core.wait cimport Owner, Turn, Waiter
 
+from zmq.core._text import decode, describe, encode, without_user
 from zmq.core.constants import Errno, Event, SocketOption, SocketType
 from zmq.core.error import Again, ZMQBindError, ZMQError, ZMQVersionError
 from zmq.core.message import COPY_THRESHOLD
-from zmq.core.options import add_attributes
+from zmq.core.options import add_attributes, add_spelling
 from zmq.core.tracker import _FINISHED_TRACKER, MessageTracker
 
 cdef enum:
@@ -296,7 +298,7 @@ class _SocketContext:
             self.socket.disconnect(self.addr)
 
 
-cdef class Socket:
+cdef class Socket(MixedCase):
     """Socket(ctx_or_socket=None, socket_type=-1, *, shadow=None, copy_threshold=None)
 --
 
@@ -323,7 +325,7 @@ cdef class Socket:
 
     Notes
     -----
-    Attributes named like a `zmq.SocketOption`, in lower or upper case, get and set that option.
+    Attributes named like a `zmq.SocketOption`, in lower or upper case or capitalized, get and set that option.
     """
 
     #: Returns the hub to park in; None blocks the thread.
@@ -439,12 +441,19 @@ cdef class Socket:
     def __del__(self):
         if self.handle == NULL or self.is_shadow or self.born != wait.generation:
             return
+        if contexts.exiting:
+            # Who is left at the end has done nothing wrong, and what errors are printed with may be gone.
+            try:
+                self.close()
+            except BaseException:
+                # `__dealloc__` closes it.
+                pass
+            return
         try:
             shown = repr(self)
         finally:
             self.close()
-        if warnings is not None:
-            warnings.warn(f"Unclosed socket {shown}", ResourceWarning, stacklevel=2, source=self)
+        warnings.warn(f"Unclosed socket {shown}", ResourceWarning, stacklevel=2, source=self)
 
     def __dealloc__(self):
         global count_shadows
@@ -709,7 +718,7 @@ cdef class Socket:
             return 0
         from zmq.core.error import error_for
         from zmq.core.version import IPC_PATH_MAX_LEN, strerror
-        text = f"{strerror(errno)} (addr={addr!r})"
+        text = f"{strerror(errno)} (addr={without_user(addr)})"
         if errno == ENAMETOOLONG:
             text += f"; the path of an ipc address has at most {IPC_PATH_MAX_LEN} bytes here"
         raise error_for(errno, text)
@@ -868,11 +877,13 @@ cdef class Socket:
         ------
         TypeError
             The option's value is no bytes.
+        UnicodeError
+            It is no text of this encoding; what it is is not in the error.
         """
         value = self.get(option)
         if not isinstance(value, bytes):
             raise TypeError(f"option {option} will not return a string to be decoded")
-        return value.decode(encoding)
+        return decode(value, encoding)
 
     def set_string(self, option, optval, encoding="utf-8"):
         """Set a bytes option from a str.
@@ -888,10 +899,12 @@ cdef class Socket:
         ------
         TypeError
             `optval` is no str.
+        UnicodeError
+            It can't be encoded; what it is is not in the error.
         """
         if not isinstance(optval, str):
-            raise TypeError(f"strings only, not {type(optval)}: {optval!r}")
-        self.set(option, optval.encode(encoding))
+            raise TypeError(f"strings only, not {describe(optval)}")
+        self.set(option, encode(optval, encoding))
 
     getsockopt_string = get_string
     getsockopt_unicode = get_string
@@ -922,7 +935,7 @@ cdef class Socket:
         ----------
         topic : str or bytes
         """
-        self.set(SocketOption.SUBSCRIBE, topic.encode("utf-8") if isinstance(topic, str) else topic)
+        self.set(SocketOption.SUBSCRIBE, encode(topic) if isinstance(topic, str) else topic)
 
     def unsubscribe(self, topic):
         """Undo one `subscribe` (SUB).
@@ -931,7 +944,7 @@ cdef class Socket:
         ----------
         topic : str or bytes
         """
-        self.set(SocketOption.UNSUBSCRIBE, topic.encode("utf-8") if isinstance(topic, str) else topic)
+        self.set(SocketOption.UNSUBSCRIBE, encode(topic) if isinstance(topic, str) else topic)
 
     def __setattr__(self, name, value):
         cdef int option
@@ -941,8 +954,12 @@ cdef class Socket:
         option = option_named(name, False)
         if option < 0:
             raise AttributeError(f"{type(self).__name__} has no such option: {name.upper()}")
-        if name in ("subscribe", "unsubscribe") and isinstance(value, str):
-            value = value.encode("utf-8")
+        if name in ("subscribe", "unsubscribe"):
+            if isinstance(value, str):
+                value = encode(value)
+        else:
+            # What can be written can be read.
+            add_spelling(name, SocketOption(option))
         self.set(SocketOption(option), value)
 
     def fileno(self):
@@ -1511,7 +1528,7 @@ cdef class Socket:
         send_kwargs = {key: kwargs.pop(key) for key in ("routing_id", "group") if key in kwargs}
         return self.send(jsonapi.dumps(obj, **kwargs), flags, **send_kwargs)
 
-    def send_pyobj(self, obj, int flags=0, protocol=-1, **kwargs):
+    def send_pyobj(self, obj, int flags=0, protocol=None, **kwargs):
         """Send an object, pickled. Never receive such a message from a peer you don't trust.
 
         Parameters
@@ -1519,8 +1536,8 @@ cdef class Socket:
         obj : object
         flags : int
             As in `send`.
-        protocol : int
-            Of `pickle`; -1 for the highest.
+        protocol : int, optional
+            Of `pickle`, whose ``DEFAULT_PROTOCOL`` it is when left out; -1 for the highest.
         **kwargs
             Passed on to `send`.
         """
@@ -2088,22 +2105,20 @@ cdef need_draft(str what):
 
 def no_buffer(number, data):
     """Return the error for a part of a message that can't be sent."""
-    shown = repr(data)
-    if len(shown) > 40:
-        shown = shown[:37] + "..."
+    shown = describe(data)
     if isinstance(data, str):
-        shown += ", a str: encode it first, or use send_string"
+        shown += ": encode it first, or use send_string"
     return TypeError(f"Frame {number} ({shown}) does not support the buffer interface.")
 
 
 cdef bytes encoded(text, str name):
     """Return an address or a group as libzmq takes it."""
     if isinstance(text, str):
-        text = text.encode("utf-8")
+        text = encode(text)
     if not isinstance(text, bytes):
-        raise TypeError(f"Expected {name} to be str, got {name}={text!r}")
+        raise TypeError(f"Expected {name} to be str, got {name}={describe(text)}")
     if b"\0" in text:
-        raise ValueError(f"{name} {text!r} contains a zero byte")
+        raise ValueError(f"{name} {without_user(text)} contains a zero byte")
     return text
 
 

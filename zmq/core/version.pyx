@@ -18,6 +18,8 @@ from zmq.core.libzmq cimport (
     zmq_version as c_zmq_version,
 )
 
+from zmq.core._text import encode
+
 #: The level of PyZMQ's API that is implemented; clients test it.
 PYZMQ_API = "27.3.0"
 #: Our own version.
@@ -167,7 +169,7 @@ def curve_public(secret_key):
     Raises
     ------
     ValueError
-        The key has not 40 characters.
+        The key has not 40 characters, or other than those of ASCII. No error has anything of the key.
     ZMQError
         EINVAL: the key is no Z85; ENOTSUP: libzmq was built without CURVE.
 
@@ -176,7 +178,7 @@ def curve_public(secret_key):
     Source: zmq_curve_public(3).
     """
     if isinstance(secret_key, str):
-        secret_key = secret_key.encode("ascii")
+        secret_key = encode(secret_key, "ascii")
     if not isinstance(secret_key, bytes):
         raise TypeError(f"secret_key must be bytes or str, not {type(secret_key).__name__}")
     if len(secret_key) != 40:

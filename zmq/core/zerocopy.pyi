@@ -1,9 +1,13 @@
 from collections.abc import Callable
 from typing import Any
 
+from typing_extensions import Self
+
 from zmq.core.hub import Hub
 
 class Release:
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, memo: Any) -> Self: ...
     def is_set(self) -> bool: ...
     def wait(self, timeout: float | None = None, get_hub: Callable[[], Hub] | None = None) -> bool: ...
 

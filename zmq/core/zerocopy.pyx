@@ -44,6 +44,15 @@ cdef extern from "zerocopy.h":
 cdef class Release:
     """The moment when libzmq is done with one lent object."""
 
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def __reduce__(self):
+        raise TypeError("what waits for libzmq can't be pickled: in another process it would wait for ever")
+
     def is_set(self):
         """Tell whether libzmq is done; if so the object's buffer is free again."""
         if not self.returned:

@@ -353,10 +353,11 @@ class BackgroundDevice(Device):
         """Have a function called in the background; return what runs it."""
         raise NotImplementedError
 
-    def __del__(self) -> None:
+    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+        # At the end of the interpreter `os` may be gone.
         for fd in (self._made, self._ended):
             if fd >= 0:
-                os.close(fd)
+                close(fd)
 
     def start(self) -> None:
         if self._started:

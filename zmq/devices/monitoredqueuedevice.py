@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from zmq.core._text import describe
 from zmq.core.constants import SocketType
 from zmq.core.device import relay
 from zmq.core.socket import Socket
@@ -33,7 +34,7 @@ class MonitoredQueueBase(ProxyBase):
         super().__init__(in_type, out_type, mon_type)
         for name, prefix in (("in_prefix", in_prefix), ("out_prefix", out_prefix)):
             if not isinstance(prefix, bytes):
-                raise TypeError(f"{name} is bytes, not {prefix!r}")
+                raise TypeError(f"{name} is bytes, not {describe(prefix)}")
         self._prefixes = in_prefix, out_prefix
 
     def _relay(self, *sockets: Socket[Any]) -> None:

@@ -15,6 +15,7 @@ from tornado.log import gen_log as gen_log
 
 import zmq
 from zmq.asyncio import hub_of
+from zmq.core._text import describe
 from zmq.core.constants import POLLIN as POLLIN
 from zmq.core.constants import POLLOUT as POLLOUT
 from zmq.core.pending import Listener
@@ -223,7 +224,7 @@ class ZMQStream:
     ) -> None:
         """Send a str; see `send_multipart`."""
         if not isinstance(u, str):
-            raise TypeError(f"a str is sent, not {u!r}")
+            raise TypeError(f"a str is sent, not {describe(u)}")
         self.send(u.encode(encoding), flags=flags, callback=callback, **kwargs)
 
     send_unicode = send_string

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 import time
+import unicodedata
 from collections.abc import Sequence
 from typing import TextIO
 
@@ -35,8 +36,23 @@ COLORS = {
 }
 RESET = "\x1b[0m"
 
-#: What a terminal may take for a command, from a program that is none of ours: all control characters but \t and \n.
-CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+#: What is shown as a number, as it commands the terminal, begins a line that looks like another record, changes the
+#: order in which text is shown or hides some of it: controls, formats, surrogates, separators of lines and paragraphs;
+HIDING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+#: and letters and marks that show nothing, with the selectors of variations.
+INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
+)
+
+
+def escape(char: str) -> str:
+    """Return how a character is shown, such as ``\\x1b``, if it must not be printed."""
+    if char == "\n":
+        return "\\n"
+    if char == "\t" or (unicodedata.category(char) not in HIDING and not INVISIBLE.match(char)):
+        return char
+    number = ord(char)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -57,7 +73,11 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--separator", default=" | ", help="what to print between topic and message")
     parser.add_argument("--align", action="store_true", help="begin all messages in the same column")
     parser.add_argument("--color", action="store_true", help="show each level in a color of its own")
-    parser.add_argument("--raw", action="store_true", help="print control characters as they come")
+    parser.add_argument(
+        "--raw",
+        action="store_true",
+        help="print records as they come, also what is otherwise shown as \\n, \\x1b or \\u2028",
+    )
     return parser
 
 
@@ -72,15 +92,15 @@ class Watcher:
 
     def text(self, frame: bytes) -> str:
         text = frame.decode(errors="backslashreplace")
-        if self.options.raw:
+        if self.options.raw or (text.isascii() and text.isprintable()):
             return text
-        return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+        return "".join(map(escape, text))
 
     def show(self, frames: Sequence[bytes]) -> None:
         """Print one record: a topic and a text. A message of one frame is a text without a topic."""
         options = self.options
         topic = self.text(frames[0]).replace("\n", "\\n") if len(frames) > 1 else ""
-        message = self.text(b"".join(frames[1:] or frames)).rstrip("\n")
+        message = self.text(b"".join(frames[1:] or frames).rstrip(b"\n"))
         level = next((LEVELS[part] for part in topic.split(".") if part in LEVELS), None)
         if options.level and level is not None and level < LEVELS[options.level]:
             return

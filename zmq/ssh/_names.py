@@ -12,9 +12,10 @@ import re
 from math import ceil
 from typing import NamedTuple
 
+from zmq.core._text import encode, without_user
 from zmq.ssh._errors import SSHException
 
-_HOST = re.compile(r"[^\W_][\w.+/=,-]*", re.ASCII)
+_HOST = re.compile(r"[^\W_][\w.+-]*", re.ASCII)
 _USER = re.compile(r"\w[\w.+=@,-]*(\\[\w.+=@,-]+)?", re.ASCII)
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]+(%\w+)?", re.ASCII)
 _ADDRESS = re.compile(r"tcp://(?:\[([^\]]+)\]|([^:\[\]]+)):(\d+)", re.ASCII)
@@ -31,6 +32,11 @@ def parse_server(server: str) -> Server:
     if not isinstance(server, str):
         raise TypeError(f"server must be str, not {type(server).__name__}")
     user, at, rest = server.rpartition("@")
+    if ":" in user:
+        # What may be a password shall not be seen in a traceback.
+        raise ValueError(
+            "a server is written user@host:port: there is a colon before the @, and a password has no place"
+        )
     if at and not _USER.fullmatch(user):
         raise ValueError(f"{user!r} in {server!r} is no name of a user that may be passed to ssh")
     bracketed = re.fullmatch(r"\[([^\]]*)\](?::(.*))?", rest)
@@ -57,7 +63,7 @@ def parse_address(address: str) -> tuple[str, int]:
         raise TypeError(f"addr must be str, not {type(address).__name__}")
     found = _ADDRESS.fullmatch(address)
     if not found:
-        raise ValueError(f"only tcp://host:port can be reached through a tunnel, not {address!r}")
+        raise ValueError(f"only tcp://host:port can be reached through a tunnel, not {without_user(address)}")
     return check_remote(found[1] or found[2]), check_port("the port", int(found[3]))
 
 
@@ -108,7 +114,7 @@ def check_password(password: str | None) -> str | None:
         return None
     if not isinstance(password, str):
         raise TypeError(f"password must be str, not {type(password).__name__}")
-    if not password or any(character in password for character in "\0\r\n") or len(password.encode()) > 1000:
+    if not password or any(character in password for character in "\0\r\n") or len(encode(password)) > 1000:
         # What it is shall not be seen in a traceback.
         raise ValueError("password must have one line, of 1 to 1,000 bytes, without NUL")
     return password

@@ -14,13 +14,18 @@ Hosts, users, keys and whether a server is who it says it is are ssh's business,
 the configuration has for the host are left out, or they would be in each other's way.
 
 A password is asked for by ssh through a program (``SSH_ASKPASS``) that reads it from a named pipe in a folder that
-nobody else can enter. So it is never on a disk, in an argument or in a variable of the environment.
+nobody else can enter. So it is never on a disk, in an argument or in a variable of the environment. Others ask through
+it too, such as the ssh that a ``ProxyJump`` starts: what is answered are the questions for the password of the user and
+host that the tunnel leads through, as ssh names them in its question, and for the passphrase of the key file that was
+given. Where the configuration calls that host another name (``HostName``, ``User``, ``HostKeyAlias``), ssh is asked
+which (``ssh -G``).
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import socket
 import tempfile
@@ -45,19 +50,65 @@ rm -f -- "$folder/control" "$folder/askpass" "$folder/password"
 rmdir -- "$folder"
 """
 
-#: Trusts nobody: only the user may. Answers whatever else is a question for a secret, and nothing that is none.
+#: Trusts nobody: only the user may. Answers the questions that the password is for, and says which others there were.
 ASKPASS = """\
 #!/bin/sh
-case $1 in
+question=$1
+user=%(user)s
+host=%(host)s
+key=%(key)s
+refuse() {
+    printf 'zmq.ssh has no answer to: %%s\\n' "$question" >&2
+    exit 1
+}
+# Whether it is a question for the password of a user of a host; older versions of ssh cut long names.
+is_of() {
+    for target in "$1@$2" "$(printf '%%.30s@%%.128s' "$1" "$2")"; do
+        case $question in
+        "$target's password: " | "($target) "*) return 0 ;;
+        esac
+    done
+    return 1
+}
+# Whether the ssh that asks is the one that makes the tunnel, which has its socket among its arguments.
+is_ours() {
+    case $(tr '\\0' ' ' 2>/dev/null <"/proc/$PPID/cmdline" || ps -o args= -p "$PPID") in
+    *" -S "%(control)s" "*) return 0 ;;
+    esac
+    return 1
+}
+is_for_us() {
+    if [ -n "$key" ]; then
+        for path in "$key" "$(printf %%.100s "$key")"; do
+            [ "$question" = "Enter passphrase for key '$path': " ] && return 0
+        done
+    fi
+    is_ours || return 1
+    [ -n "$user" ] && is_of "$user" "$host" && return 0
+    user= host= alias=
+    found=$(unset SSH_ASKPASS SSH_ASKPASS_REQUIRE; %(configuration)s </dev/null 2>/dev/null)
+    while read -r name value; do
+        case $name in
+        user) user=$value ;;
+        hostname) host=$value ;;
+        hostkeyalias) alias=$value ;;
+        esac
+    done <<END
+$found
+END
+    [ -n "$user" ] && is_of "$user" "${alias:-$host}"
+}
+case $question in
 *"(yes/no"*) echo no; exit ;;
 esac
 case $SSH_ASKPASS_PROMPT in
-?*) exit 1 ;;
+?*) refuse ;;
 esac
+is_for_us || refuse
 # One line: it may be offered again before this has ended. And none, where it was offered to the one who asked before.
-while [ -p "${0%/*}/password" ]; do
-    if IFS= read -r password <"${0%/*}/password"; then
-        printf '%s\\n' "$password"
+while [ -p "${0%%/*}/password" ]; do
+    if IFS= read -r password <"${0%%/*}/password"; then
+        printf '%%s\\n' "$password"
         exit
     fi
 done 2>/dev/null
@@ -68,17 +119,28 @@ exit 1
 LONGEST = 80
 
 
+def askpass(control: str, server: Server, keyfile: str | None) -> str:
+    """Return the program that answers what ssh asks."""
+    return ASKPASS % {
+        "control": shlex.quote(escaped(control)),
+        "user": shlex.quote(server.user or ""),
+        "host": shlex.quote(server.host.lower()),
+        "key": shlex.quote(keyfile or ""),
+        "configuration": shlex.join([SSH, "-G", *where(server, keyfile)]),
+    }
+
+
 class Password:
     """Gives ssh a password whenever it asks."""
 
-    def __init__(self, folder: str, password: str) -> None:
+    def __init__(self, folder: str, control: str, password: str, server: Server, keyfile: str | None) -> None:
         self.password = password.encode() + b"\n"
         self.pipe = os.path.join(folder, "password")
         self.program = os.path.join(folder, "askpass")
         os.mkfifo(self.pipe, 0o600)
         descriptor = os.open(self.program, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o700)
         try:
-            os.write(descriptor, ASKPASS.encode())
+            os.write(descriptor, askpass(control, server, keyfile).encode(errors="surrogateescape"))
         finally:
             os.close(descriptor)
 
@@ -122,6 +184,11 @@ def where(server: Server, keyfile: str | None) -> list[str]:
     return [*arguments, "--", server.host]
 
 
+def escaped(path: str) -> str:
+    """Return a path as ssh takes it in arguments: it replaces what follows a percent sign."""
+    return path.replace("%", "%%")
+
+
 def make_folder() -> str:
     """Make one that nobody else can enter, with a path that is short enough for sockets."""
     folder = tempfile.mkdtemp(prefix="zmq-ssh-")
@@ -158,8 +225,7 @@ def open_tunnel(
     deadline = time.monotonic() + timeout
     folder = make_folder()
     control = os.path.join(folder, "control")
-    # ssh replaces what follows a percent sign.
-    to_master = [SSH, "-S", control.replace("%", "%%"), "-O"]
+    to_master = [SSH, "-S", escaped(control), "-O"]
     try:
         keeper = start(["/bin/sh", "-c", KEEP, "sh", folder, *to_master, "exit", "--", server.host])
     except BaseException:
@@ -217,14 +283,14 @@ def connect(
     ]
     if password is not None:
         options.append("NumberOfPasswordPrompts=1")
-    command = [SSH, "-S", control.replace("%", "%%"), "-N", "-T"]
+    command = [SSH, "-S", escaped(control), "-N", "-T"]
     for option in options:
         command += ["-o", option]
     command += where(server, keyfile)
     if password is None:
         status, said = run(command, deadline, poller_class)
     else:
-        giver = Password(folder, password)
+        giver = Password(folder, control, password, server, keyfile)
         try:
             status, said = run(command, deadline, poller_class, giver.environment(), giver.offer, new_session=True)
         finally:

@@ -9,6 +9,8 @@ import operator
 import sys
 from typing import Any
 
+from zmq.core._text import describe
+
 
 def cast_int_addr(n: Any) -> int:
     """Return a pointer as an integer.
@@ -41,7 +43,7 @@ def cast_int_addr(n: Any) -> int:
         ffi = cffi.FFI()
         if ffi.typeof(n).kind == "pointer":
             return int(ffi.cast("uintptr_t", n))
-    raise ValueError(f"an address is an int, a ctypes pointer or a cffi pointer, not {n!r}")
+    raise ValueError(f"an address is an int, a ctypes pointer or a cffi pointer, not {describe(n)}")
 
 
 __all__ = ["cast_int_addr"]

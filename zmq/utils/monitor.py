@@ -9,6 +9,7 @@ import struct
 from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, overload
 
+from zmq.core._text import describe
 from zmq.core.constants import Event
 from zmq.core.socket import Socket
 
@@ -54,7 +55,8 @@ def parse_monitor_message(msg: Sequence[Any]) -> _MonitorMessage:
         where = memoryview(endpoint).tobytes()
     except (TypeError, ValueError, struct.error):
         raise RuntimeError(
-            f"a monitor's message has two frames, 6 bytes for event and value and then the endpoint; got {msg!r}"
+            "a monitor's message has two frames, 6 bytes for event and value and then the endpoint; "
+            f"got {describe(msg)}"
         ) from None
     event = Event(number)
     if event == Event.HANDSHAKE_FAILED_PROTOCOL:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import builtins
 import warnings
 
+from zmq.core._text import decode, describe, encode
+
 bytes = builtins.bytes
 unicode = str
 basestring = (str,)
@@ -40,8 +42,8 @@ def cast_bytes(s: str | builtins.bytes, encoding: str = "utf8", errors: str = "s
     if isinstance(s, builtins.bytes):
         return s
     if isinstance(s, str):
-        return s.encode(encoding, errors)
-    raise TypeError(f"expected str or bytes, got {s!r}")
+        return encode(s, encoding, errors)
+    raise TypeError(f"expected str or bytes, got {describe(s)}")
 
 
 def cast_unicode(s: str | builtins.bytes, encoding: str = "utf8", errors: str = "strict") -> str:
@@ -65,10 +67,10 @@ def cast_unicode(s: str | builtins.bytes, encoding: str = "utf8", errors: str = 
     """
     _deprecated()
     if isinstance(s, builtins.bytes):
-        return s.decode(encoding, errors)
+        return decode(s, encoding, errors)
     if isinstance(s, str):
         return s
-    raise TypeError(f"expected str or bytes, got {s!r}")
+    raise TypeError(f"expected str or bytes, got {describe(s)}")
 
 
 b = asbytes = cast_bytes

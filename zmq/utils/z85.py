@@ -78,7 +78,8 @@ def decode(z85bytes: bytes | bytearray | memoryview | str) -> bytes:
                 raise ValueError(f"{char!r} at position {position} is no character of Z85")
             number = 85 * number + digit
         if number > 0xFFFFFFFF:
-            raise ValueError(f"{text[start : start + 5]!r} at position {start} is more than 4 bytes can hold")
+            # Not what it is: it may be part of a secret key.
+            raise ValueError(f"the number at position {start} is more than 4 bytes can hold")
         raw += number.to_bytes(4, "big")
     return bytes(raw)
 
