@@ -902,3 +902,7 @@ cdef class PendingPoll:
 
 def first(found):
     return found[0]
+
+
+#: The name of `zmq_poll` in old versions.
+_poll = zmq_poll
