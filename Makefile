@@ -34,6 +34,9 @@ runs = $(everything) $(on_loops) $(on_hubs) test-stubs
 waiting = $(addprefix tests/green/test_,ends.py eventlet_green.py eventloop.py fairness.py gevent.py green_devices.py \
     greenness.py hubs.py idle_hubs.py native_threads.py outer_timeouts.py storms.py wake_ups.py) \
     tests/test_descriptors.py tests/test_full_peers.py tests/test_polls.py tests/test_timeouts.py
+# Versions of numpy whose types are checked beside those of the newest.
+numpys = 1.26.4 2.2.6
+space = $(subst ,, )
 # What the benchmark compares with.
 pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
@@ -65,9 +68,9 @@ test-stubs:
 
 installed: $(VENV)/.installed
 
-matrix: installed
+matrix: installed $(addprefix $(BENCH)/numpy-,$(addsuffix /.installed,$(numpys)))
 	@sh tools/pythons.sh "$(BENCH)" installed
-	@$(python) tests/matrix.py --json $(BENCH)/matrix.json $(MATRIX) $(BENCH)/python-*/.venv/bin/python
+	@NUMPYS="$(subst $(space),:,$(abspath $(addprefix $(BENCH)/numpy-,$(numpys))))" $(python) tests/matrix.py --json $(BENCH)/matrix.json $(MATRIX) $(BENCH)/python-*/.venv/bin/python
 
 # Every interpreter has a virtual environment and a build folder of its own, outside the working tree.
 pythons:
@@ -140,6 +143,12 @@ $(BENCH)/pyzmq/.installed: | system
 $(BENCH)/pyzmq-$(PYZMQ)-system.tried: perf/pyzmq.sh | system
 	@mkdir -p $(BENCH)
 	@sh perf/pyzmq.sh $(PYTHON) $(BENCH)/pyzmq-$(PYZMQ)-system $(PYZMQ) gevent eventlet
+	@touch $@
+
+# Only its types are read, by no interpreter in particular.
+$(BENCH)/numpy-%/.installed: $(VENV)/.created
+	@$(python) -m pip install --quiet --upgrade --no-deps --only-binary=:all: --python-version 3.12 --implementation cp \
+	    --target $(BENCH)/numpy-$* numpy==$*
 	@touch $@
 
 $(BENCH)/matplotlib/.installed: | system

@@ -60,7 +60,10 @@ def main() -> None:
     proxy.bind_ctrl("inproc://steer")
     proxy.start()
     received: list[int] = []
-    greenlets = [gevent.spawn(produce, "inproc://in"), gevent.spawn(consume, "inproc://out", received)]
+    greenlets: list[gevent.Greenlet[..., None]] = [
+        gevent.spawn(produce, "inproc://in"),
+        gevent.spawn(consume, "inproc://out", received),
+    ]
     steer = Steer("inproc://steer")
 
     gevent.sleep(0.2)

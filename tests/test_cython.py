@@ -31,9 +31,33 @@ SETUP = """
 FORWARDER = """
     from zmq cimport Context, Frame, libzmq
     from zmq.core.libzmq cimport (
-        ZMQ_SNDMORE, zmq_msg_close, zmq_msg_init, zmq_msg_more, zmq_msg_recv, zmq_msg_send, zmq_msg_t
+        ZMQ_SNDMORE, zmq_msg_close, zmq_msg_init, zmq_msg_more, zmq_msg_recv, zmq_msg_send, zmq_msg_size,
+        zmq_msg_t
     )
     from zmq.core.socket cimport Socket
+
+    # The old ways to have them.
+    from zmq.backend.cython._zmq cimport Frame as SameFrame
+    from zmq.core cimport context, device, hub, message, options, poll, socket, tracker, trampoline, version, zerocopy
+    from zmq.core.context cimport Context as SameContext
+    from zmq.core.message cimport Frame as OtherFrame
+    from zmq.core.tracker cimport MessageTracker
+
+    cdef size_t size_of(Frame frame):
+        return zmq_msg_size(&frame.zmq_msg)
+
+    def old_ways():
+        cdef Frame frame = Frame(b"12345", track=True)
+        cdef SameFrame same = frame
+        cdef OtherFrame other = same
+        cdef SameContext context = Context()
+        cdef MessageTracker watch = MessageTracker(frame)
+        cdef Socket pull = context.socket(libzmq.ZMQ_PULL)
+        found = size_of(other), watch.done, len(watch.peers), context.handle != NULL, pull.handle != NULL
+        found += poll.poll_once([(pull, libzmq.ZMQ_POLLIN)], 0),
+        pull.close()
+        context.term()
+        return found + (pull.handle == NULL,)
 
     cpdef int forward(Socket source, Socket target, int messages) except -1:
         '''Move messages in C; returns how many frames they had.'''
@@ -94,3 +118,10 @@ def test_a_forwarder_in_c(tmp_path: Path) -> None:
     run("setup.py", "build_ext", "--inplace")
     found = run("-W", "error", "-c", "import forwarder; print(forwarder.run())")
     assert found.strip() == "(3, [b'first', b'second'], b'third')"
+    found = run("-W", "error", "-c", "import forwarder; print(forwarder.old_ways())")
+    assert found.strip() == "(5, True, 1, True, True, [], True)"
+
+
+def test_every_compiled_module_has_declarations() -> None:
+    folder = Path(zmq.__file__).parent / "core"
+    assert {path.stem for path in folder.glob("*.pyx")} <= {path.stem for path in folder.glob("*.pxd")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
 import os
 import select
 import subprocess
@@ -16,7 +17,10 @@ from typing import Any
 import pytest
 from device_ways import EVERY_WAY, IN_THE_BACKGROUND, IN_THIS_PROCESS, LOOPBACK, Way, of, ways_of
 
+import zmq
+import zmq.devices
 from front_ends import FRONT_ENDS, LIMIT, FrontEnd, wait_until
+from zmq.core.native import NativeThread
 
 KINDS = ["Device", "Proxy", "ProxySteerable", "MonitoredQueue"]
 WITH_COPIES = KINDS[1:]
@@ -494,3 +498,54 @@ def test_every_front_end_has_the_same_devices() -> None:
         for front_end in FRONT_ENDS
     }
     assert names["gevent"] == names["eventlet"] == names["threads"]
+
+
+# What runs them.
+
+
+class Launcher(threading.Thread):
+    made = 0
+
+    def __init__(self, *, target: Any) -> None:
+        super().__init__(target=target)
+        Launcher.made += 1
+
+
+class LauncherOfProcesses(multiprocessing.Process):
+    made = 0
+
+    def __init__(self, *, target: Any) -> None:
+        super().__init__(target=target)
+        LauncherOfProcesses.made += 1
+
+
+@pytest.mark.parametrize("launcher", [Launcher, LauncherOfProcesses])
+def test_a_launch_class_of_ones_own(launcher: Any, ledger: None) -> None:
+    base = zmq.devices.ThreadDevice if launcher is Launcher else zmq.devices.ProcessDevice
+
+    class Own(base):  # type: ignore[misc, valid-type]
+        _launch_class = launcher
+
+        context_factory = zmq.Context
+
+    made = launcher.made
+    device = Own(zmq.QUEUE, zmq.DEALER, zmq.DEALER)
+    with zmq.Context() as context, context.socket(zmq.DEALER) as front, context.socket(zmq.DEALER) as back:
+        front.connect(f"{LOOPBACK}:{device.bind_in_to_random_port(LOOPBACK)}")
+        back.connect(f"{LOOPBACK}:{device.bind_out_to_random_port(LOOPBACK)}")
+        device.start()
+        assert launcher.made == made + 1 and type(device.launcher) is launcher
+        assert device.launcher.daemon and device.launcher.name == "Own"
+        front.send(b"1")
+        assert back.poll(LIMIT * 1000) and back.recv() == b"1"
+        device.stop()
+        device.join(LIMIT)
+    assert device.done
+
+
+def test_launch_classes() -> None:
+    assert zmq.devices.ThreadProxy._launch_class is NativeThread
+    assert zmq.devices.ProcessProxy._launch_class is multiprocessing.Process
+    device = zmq.devices.basedevice.BackgroundDevice(zmq.QUEUE, zmq.PULL, zmq.PUSH)
+    with pytest.raises(NotImplementedError, match="has no _launch_class"):
+        device.start()

@@ -127,3 +127,29 @@ def test_trackers(pair: Pair, zmq: ModuleType, front_end: FrontEnd) -> None:
         zmq.MessageTracker(zmq.Frame(b"untracked"))
     with pytest.raises(ValueError, match="track"):
         a.send(zmq.Frame(b"untracked"), copy=False, track=True)
+
+
+SENDS: dict[str, Callable[..., Any]] = {
+    "send": lambda socket, frame, **kwargs: socket.send(frame, **kwargs),
+    "send_multipart": lambda socket, frame, **kwargs: socket.send_multipart([b"1", frame], **kwargs),
+    "send_serialized": lambda socket, frame, **kwargs: socket.send_serialized(
+        frame, lambda data: [b"1", data], **kwargs
+    ),
+}
+
+
+@pytest.mark.parametrize("copies", [True, False])
+@pytest.mark.parametrize("send", SENDS.values(), ids=SENDS)
+def test_tracking_what_is_not_tracked(pair: Pair, zmq: ModuleType, send: Callable[..., Any], copies: bool) -> None:
+    a, b = pair()
+    a.send(b"received")
+    for frame in (zmq.Frame(b"made"), b.recv(copy=False)):
+        with pytest.raises(ValueError, match="Not a tracked message"):
+            send(a, frame, copy=copies, track=True)
+        # Nothing was sent.
+        assert not b.poll(0)
+        send(a, frame, copy=copies)
+        assert b.recv_multipart()[-1] == frame.bytes
+    tracked = zmq.Frame(b"tracked", track=True)
+    assert send(a, tracked, copy=copies, track=True) is not None
+    assert b.recv_multipart()[-1] == b"tracked"

@@ -211,6 +211,7 @@ def test_what_sends_return(pair: Pair, zmq: ModuleType) -> None:
     assert a.send(b"1", copy=False) is a.send_multipart([b"1"], copy=False) is done
     assert a.send(big, copy=False) is a.send_multipart([big, b"1"], copy=False) is None
     assert a.send(tracked) is a.send(tracked, copy=False) is tracked.tracker
+    assert a.send(tracked, track=True) is tracked.tracker
     assert not a.send_multipart([b"1", tracked]).done
     assert not a.send(big, copy=False, track=True).done
     assert not a.send_multipart([big, b"1"], copy=False, track=True).done

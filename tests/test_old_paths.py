@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import zmq as plain
-import zmq.green as green
+from zmq import eventlet, green
 from zmq.sugar.attrsettr import AttributeSetter
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,6 +45,9 @@ PATHS = {
     "zmq.sugar.version": ("__revision__ __version__ pyzmq_version pyzmq_version_info zmq_version zmq_version_info"),
     "zmq.backend.cython.constants": "NOBLOCK PUSH",
 }
+PATHS["zmq.core"] = " ".join(
+    name for path, names in PATHS.items() if path.startswith("zmq.core.") for name in names.split() if name != "device"
+).replace("_FINISHED_TRACKER", "NOBLOCK")
 BACKEND = (
     "Context Frame IPC_PATH_MAX_LEN Message PYZMQ_DRAFT_API Socket curve_keypair curve_public has proxy "
     "proxy_steerable strerror zmq_errno zmq_poll zmq_version_info"
@@ -136,6 +139,17 @@ def test_options_as_attributes() -> None:
     for use in (lambda: AttributeSetter().linger, lambda: setattr(AttributeSetter(), "linger", 1)):
         with pytest.raises(NotImplementedError):
             use()
+
+
+def test_old_names() -> None:
+    assert plain.core.device.device is plain.device
+    assert plain.core.poll._poll is plain.zmq_poll
+    assert plain.core.error.strerror(plain.EAGAIN) == plain.error.strerror(plain.EAGAIN) == plain.strerror(plain.EAGAIN)
+    for module in (green, eventlet):
+        assert (module.core._Socket, module.core._Context) == (module.Socket, module.Context)
+        assert module.poll._Poller is module.Poller
+        with module.core._Context() as context, context.socket(plain.PAIR) as socket:
+            assert type(socket) is module.core._Socket
 
 
 ALIASES = sorted(path for folder in ("sugar", "backend") for path in (ROOT / "zmq" / folder).rglob("*.py"))

@@ -1,4 +1,8 @@
-"""The stubs of the compiled modules, as far as that is quickly told; ``make lint`` compares them in full."""
+"""Types: what mypy and pyright say of programs; and whether the stubs are true, as far as that is quickly told.
+
+``make lint`` compares the stubs in full; ``make matrix`` checks the programs on every version of Python, and with old
+versions of numpy.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,17 @@ import ast
 import enum
 import importlib
 import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -18,6 +29,11 @@ import zmq.green
 from zmq.core import constants
 
 ROOT = Path(__file__).resolve().parents[1]
+PROGRAMS = ROOT / "tests" / "typed"
+#: Folders of other versions of numpy.
+NUMPYS = [path for path in os.environ.get("NUMPYS", "").split(os.pathsep) if path]
+#: Buffers are a protocol of the language from 3.12 on.
+VERSIONS = sorted({"3.10", f"3.{sys.version_info.minor}"})
 COMPILED = sorted(path.stem for path in (ROOT / "zmq" / "core").glob("*.pyx"))
 
 
@@ -101,3 +117,106 @@ def test_a_green_module_has_every_name(module: ModuleType) -> None:
     assert module.__all__ == zmq.__all__
     assert [name for name in zmq.__all__ if not hasattr(module, name)] == []
     assert len(set(zmq.__all__)) == len(zmq.__all__)
+
+
+# Programs. A line that ends with "# wrong" has an error, all others have none.
+
+
+@cache
+def blocks_of_readme() -> dict[str, str]:
+    """Return the programs in the README that stand for themselves, each as a file."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    return {
+        f"readme_{i}.py": block
+        for i, block in enumerate(blocks)
+        if re.search(r"^asyncio\.run|^gevent\.spawn", block, re.M)
+    }
+
+
+@cache
+def names_of_the_api() -> str:
+    """Return a program that imports every public name from where it is found."""
+    lines: list[str] = []
+    for path in sorted((ROOT / "zmq").rglob("*.py")):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        if "__main__" in module or "._" in module or module.startswith("zmq.demo") or module == "zmq.curve_keygen":
+            continue
+        for name in getattr(importlib.import_module(module), "__all__", ()):
+            lines.append(f"from {module} import {name} as _{len(lines)}")
+    return "\n".join([*lines, ""])
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(version, None) for version in VERSIONS] + [("3.10", path) for path in NUMPYS],
+    ids=lambda param: f"{param[0]}-{Path(param[1]).name}" if param[1] else param[0],
+)
+def programs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str | None]:
+    """A folder with programs, a version of Python, and the folder of a numpy, or None for that which is installed."""
+    version, numpy = request.param
+    folder = tmp_path_factory.mktemp("programs")
+    for path in [*PROGRAMS.glob("*.py")] + ([] if numpy else [*(ROOT / "examples").glob("*.py")]):
+        (folder / path.name).write_text(path.read_text())
+    if not numpy:
+        for name, text in blocks_of_readme().items():
+            (folder / name).write_text(text)
+        (folder / "names.py").write_text(names_of_the_api())
+    return folder, version, numpy
+
+
+def run_mypy(folder: Path, version: str, numpy: str | None) -> set[tuple[str, int, str]]:
+    """Return the errors: file, line, text."""
+    pytest.importorskip("mypy")
+    paths = os.pathsep.join([str(ROOT), *([numpy] if numpy else [])])
+    command = [sys.executable, "-m", "mypy", "--strict", "--python-version", version, "--show-absolute-path"]
+    command += ["--cache-dir", str(folder / "cache"), "--no-pretty", "--no-error-summary", "--hide-error-context"]
+    (folder / "mypy.ini").write_text("[mypy]\n[mypy-eventlet.*]\nignore_missing_imports = True\n")
+    # The errors of numpy are of no interest.
+    command += ["--config-file", "mypy.ini", "--follow-imports", "silent", *map(str, sorted(folder.glob("*.py")))]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder, env={**os.environ, "MYPYPATH": paths})
+    assert done.returncode in (0, 1) and not done.stderr, done.stdout + done.stderr
+    found = re.findall(rf"^{re.escape(str(folder))}/(\S+?):(\d+): error: (.*)", done.stdout, re.M)
+    return {(name, int(line), text) for name, line, text in found}
+
+
+def run_pyright(folder: Path, version: str, numpy: str | None) -> set[tuple[str, int, str]]:
+    pytest.importorskip("basedpyright")
+    settings = {
+        "typeCheckingMode": "standard",
+        "pythonVersion": version,
+        "extraPaths": [str(ROOT), *([numpy] if numpy else [])],
+        "reportPrivateImportUsage": "error",
+        "reportUnusedCoroutine": "error",
+        # eventlet has no types.
+        "reportMissingTypeStubs": "none",
+    }
+    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
+    command = [sys.executable, "-m", "basedpyright", "--outputjson", "--pythonpath", sys.executable, "-p", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    return {
+        (Path(each["file"]).name, each["range"]["start"]["line"] + 1, each["message"])
+        for each in json.loads(done.stdout)["generalDiagnostics"]
+        if each["severity"] == "error"
+    }
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize("checker", [run_mypy, run_pyright])
+def test_programs(checker: Any, programs: tuple[Path, str, str | None]) -> None:
+    folder, _, _ = programs
+    found = checker(*programs)
+    wrong = {
+        (path.name, number)
+        for path in folder.glob("*.py")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if line.endswith("# wrong")
+    }
+    assert len(wrong) > 20
+    assert {each for each in found if each[:2] not in wrong} == set()
+    assert wrong - {each[:2] for each in found} == set()
+
+
+def test_the_programs_are_all_there() -> None:
+    assert len(blocks_of_readme()) == 2
+    assert names_of_the_api().count("zmq.green ") > 300 < names_of_the_api().count("zmq.eventlet ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import operator
 import subprocess
 import sys
@@ -290,3 +291,11 @@ print("asyncio" in sys.modules)
     ]
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         operator.attrgetter("utils.nothing")(plain)
+
+
+def test_json() -> None:
+    """As `json.dumps` writes it, with all its arguments."""
+    value = {"b": [1, None, "é"], "a": 1.5}
+    for kwargs in ({}, {"indent": 1}, {"sort_keys": True}, {"separators": (",", ":")}, {"ensure_ascii": False}):
+        assert plain.utils.jsonapi.dumps(value, **kwargs) == json.dumps(value, **kwargs).encode()
+        assert plain.utils.jsonapi.loads(plain.utils.jsonapi.dumps(value, **kwargs)) == value

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from zmq import constants as constants
 from zmq import error as error
+from zmq.core import constants as _constants
 from zmq.core.constants import *  # noqa: F403
-from zmq.core.constants import __all__ as __all__
 from zmq.core.context import Context
 from zmq.core.device import device, monitored_queue, proxy, proxy_steerable
 from zmq.core.error import (
@@ -56,9 +56,7 @@ from zmq import utils as utils  # isort: skip
 
 __revision__ = ""
 
-# Begins with the constants; under this name type checkers see them.
 __all__ = [
-    *__all__,
     "_FINISHED_TRACKER",
     "__revision__",
     "__version__",
@@ -106,3 +104,5 @@ __all__ = [
     "zmq_version",
     "zmq_version_info",
 ]
+# In this form type checkers see them.
+__all__ += _constants.__all__

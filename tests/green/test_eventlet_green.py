@@ -161,3 +161,40 @@ def test_eventlet_green_zmq_runs_unmodified_on_top_of_us(framework: Framework, p
         """,
         arguments=(patched,),
     )
+
+
+def test_the_names_of_arguments(framework: Framework) -> None:
+    """It calls what is sent `msg`, where PyZMQ calls it `data`."""
+    run(
+        framework,
+        """
+        import inspect
+        import zmq.eventlet as zmq
+
+        class Own(zmq.Socket):
+            pass
+
+        for kind in (None, Own):
+            with zmq.Context() as context:
+                with context.socket(zmq.PAIR, socket_class=kind) as a, context.socket(zmq.PAIR) as b:
+                    a.bind("inproc://names")
+                    b.connect("inproc://names")
+                    big = bytes(100_000)
+                    assert a.send(msg=b"1") is a.send(data=b"1") is a.send(b"1") is None
+                    assert not a.send(msg=big, flags=0, copy=False, track=True).done
+                    assert not a.send(track=True, msg=zmq.Frame(big, track=True)).done
+                    a.send(msg=b"2", flags=zmq.SNDMORE)
+                    a.send(msg=bytearray(b"3"))
+                    assert [b.recv_multipart() for _ in range(6)] == [[b"1"]] * 3 + [[big]] * 2 + [[b"2", b"3"]]
+                    for wrong in (dict(), dict(msg=None), dict(data=None), dict(msg="text"), dict(message=b"1")):
+                        try:
+                            a.send(**wrong)
+                        except TypeError:
+                            pass
+                        else:
+                            raise AssertionError(wrong)
+        assert [*inspect.signature(zmq.Socket.send).parameters] == [
+            "self", "data", "flags", "copy", "track", "routing_id", "group"
+        ]
+        """,
+    )

@@ -112,7 +112,7 @@ def test_every_public_name_and_submodule_is_there_at_once(green: GreenFrontEnd) 
 
         ask = '''if True:
             import sys, types, {module} as zmq
-            names = [name for name in vars(zmq) if not name.startswith("_")]
+            names = [name for name in dir(zmq) if not name.startswith("_")]
             modules = [name for name in names if isinstance(getattr(zmq, name), types.ModuleType)]
             inner = [f"{{name}}.{{part}}" for name in modules for part in vars(getattr(zmq, name))
                      if not part.startswith("_") and name in ("utils", "error", "constants", "sugar", "backend")]

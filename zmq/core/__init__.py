@@ -1,1 +1,93 @@
-"""The binding: one 0MQ object per module. Imports no event loop and no green framework."""
+"""The binding: one 0MQ object per module. Imports no event loop and no green framework.
+
+The package has the names of its modules, as in old versions of PyZMQ; `device` is the module.
+"""
+
+from zmq.core import (
+    constants,
+    context,
+    device,
+    error,
+    message,
+    poll,
+    socket,
+    stopwatch,
+    tracker,
+    version,
+)
+from zmq.core.constants import *  # noqa: F403
+from zmq.core.context import Context
+from zmq.core.device import monitored_queue, proxy, proxy_steerable
+from zmq.core.error import (
+    Again,
+    ContextTerminated,
+    DraftFDWarning,
+    InterruptedSystemCall,
+    NotDone,
+    ZMQBaseError,
+    ZMQBindError,
+    ZMQError,
+    ZMQVersionError,
+)
+from zmq.core.message import Frame, Message
+from zmq.core.poll import Poller, select, zmq_poll
+from zmq.core.socket import Socket
+from zmq.core.stopwatch import Stopwatch
+from zmq.core.tracker import MessageTracker
+from zmq.core.version import (
+    curve_keypair,
+    curve_public,
+    get_includes,
+    has,
+    pyzmq_version,
+    pyzmq_version_info,
+    strerror,
+    zmq_errno,
+    zmq_version,
+    zmq_version_info,
+)
+
+__all__ = [
+    "Again",
+    "Context",
+    "ContextTerminated",
+    "DraftFDWarning",
+    "Frame",
+    "InterruptedSystemCall",
+    "Message",
+    "MessageTracker",
+    "NotDone",
+    "Poller",
+    "Socket",
+    "Stopwatch",
+    "ZMQBaseError",
+    "ZMQBindError",
+    "ZMQError",
+    "ZMQVersionError",
+    "constants",
+    "context",
+    "curve_keypair",
+    "curve_public",
+    "device",
+    "error",
+    "get_includes",
+    "has",
+    "message",
+    "monitored_queue",
+    "poll",
+    "proxy",
+    "proxy_steerable",
+    "pyzmq_version",
+    "pyzmq_version_info",
+    "select",
+    "socket",
+    "stopwatch",
+    "strerror",
+    "tracker",
+    "version",
+    "zmq_errno",
+    "zmq_poll",
+    "zmq_version",
+    "zmq_version_info",
+]
+__all__ += constants.__all__

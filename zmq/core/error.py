@@ -163,6 +163,13 @@ def error_for(errno: int, msg: str | None = None) -> ZMQError:
     return ZMQError(errno, msg)
 
 
+def strerror(errno: int) -> str:
+    """Return libzmq's text for an error code; see `zmq.strerror`, which had this place in old versions."""
+    from zmq.core.version import strerror
+
+    return strerror(errno)
+
+
 __all__ = [
     "Again",
     "ContextTerminated",
@@ -173,4 +180,5 @@ __all__ = [
     "ZMQBindError",
     "ZMQError",
     "ZMQVersionError",
+    "strerror",
 ]

@@ -58,9 +58,9 @@ cdef class Hand:
         if self.frames is not None:
             for frame in self.frames:
                 if to_frames:
-                    zmq_msg_move(&frame.msg, &self.incoming.frames[i])
+                    zmq_msg_move(&frame.zmq_msg, &self.incoming.frames[i])
                 else:
-                    zmq_msg_move(&self.incoming.frames[i], &frame.msg)
+                    zmq_msg_move(&self.incoming.frames[i], &frame.zmq_msg)
                 i += 1
 
     cdef bint give_back(self) noexcept:

@@ -1,8 +1,8 @@
 import builtins
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal, overload
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, overload, type_check_only
 
-from typing_extensions import Self
+from typing_extensions import Buffer, Self
 
 from zmq.core.hub import Hub
 from zmq.core.tracker import MessageTracker
@@ -10,14 +10,34 @@ from zmq.core.zerocopy import Release
 
 COPY_THRESHOLD: int
 
+# An array of numpy. Its stubs say that it is a buffer from Python 3.12 on only.
+@type_check_only
+class _Array(Protocol):
+    @property
+    def __array_interface__(self) -> Any: ...
+    @property
+    def data(self) -> memoryview: ...
+
+# What can be sent, or received into.
+_Bytes: TypeAlias = Buffer | _Array
+
+class Threshold:
+    def __init__(self, package: str) -> None: ...
+    def read(self) -> int: ...
+
 class Frame:
     _get_hub: ClassVar[Callable[[], Hub] | None]
+    _threshold: ClassVar[Threshold | None]
     more: bool
     # None without track=True: as good as Any, so that who asked for it need not ask again.
     tracker: MessageTracker | Any
     tracker_event: Release | Any
     def __init__(
-        self, data: Any = None, track: bool = False, copy: bool | None = None, copy_threshold: int | None = None
+        self,
+        data: _Bytes | None = None,
+        track: bool = False,
+        copy: bool | None = None,
+        copy_threshold: int | None = None,
     ) -> None: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def __len__(self) -> int: ...

@@ -4,6 +4,7 @@ Lives here: frames and their properties. What must not: sending, receiving, wait
 and by users who send or receive with ``copy=False``.
 """
 
+import sys
 import weakref
 
 from cpython.buffer cimport (
@@ -45,8 +46,54 @@ from zmq.core.error import ZMQError, ZMQVersionError
 from zmq.core.constants import Errno
 from zmq.core.tracker import _FINISHED_TRACKER, MessageTracker
 
-#: Bytes from which on a send with ``copy=False`` really does not copy, unless the socket says otherwise.
+#: What `zmq.COPY_THRESHOLD` is at first: bytes from which on a send with ``copy=False`` really does not copy, unless
+#: the socket says otherwise.
 COPY_THRESHOLD = 65536
+
+# The package `zmq`. Programs set COPY_THRESHOLD there, and nobody is told: it is read when it is needed. (A class for
+# the module that is told would make every use of a name of `zmq` three times as slow from Python 3.11 on.) Kept
+# weakly: else all that is in it would outlive what the end of the interpreter needs.
+cdef object package_zmq = weakref.ref(sys.modules["zmq"])
+
+
+cdef dict names_in(reference):
+    """Return the names of a package; none when the interpreter ends."""
+    module = reference()
+    return {} if module is None else module.__dict__
+
+
+cdef class Threshold:
+    """COPY_THRESHOLD as a name of another package too: that of `zmq`, until it is set there.
+
+    The package has no such name by itself; its ``__getattr__`` asks `read`. What tests set for a while they set back to
+    what they had read, upon which it is that of `zmq` again.
+
+    Parameters
+    ----------
+    package : str
+        The name of the package, which is being imported.
+    """
+
+    def __init__(self, str package not None):
+        self.package = weakref.ref(sys.modules[package])
+
+    def read(self):
+        """Return the value of `zmq`."""
+        self.handed_out = names_in(package_zmq).get("COPY_THRESHOLD", COPY_THRESHOLD)
+        return self.handed_out
+
+
+cdef Py_ssize_t threshold_of(Threshold package) except -1:
+    """Return the threshold for who says nothing else; `package` is that of a green class, or None."""
+    cdef dict names
+    if package is not None:
+        names = names_in(package.package)
+        value = names.get("COPY_THRESHOLD")
+        if value is not None:
+            if value is not package.handed_out:
+                return max(0, <Py_ssize_t> value)
+            names.pop("COPY_THRESHOLD", None)
+    return max(0, <Py_ssize_t> names_in(package_zmq).get("COPY_THRESHOLD", COPY_THRESHOLD))
 
 
 cdef class Frame:
@@ -79,9 +126,11 @@ cdef class Frame:
 
     #: Returns the hub in which `tracker` waits; None blocks the thread.
     _get_hub = None
+    #: The `Threshold` of the package that the class belongs to; None for `zmq`.
+    _threshold = None
 
     def __cinit__(self):
-        zmq_msg_init(&self.msg)
+        zmq_msg_init(&self.zmq_msg)
 
     def __init__(self, data=None, bint track=False, copy=None, copy_threshold=None):
         cdef Py_buffer view
@@ -100,8 +149,9 @@ cdef class Frame:
         PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
         try:
             if copy is None:
-                threshold = COPY_THRESHOLD if copy_threshold is None else copy_threshold
-                copy = view.len < threshold
+                if copy_threshold is None:
+                    copy_threshold = threshold_of(None if type(self) is Frame else self._threshold)
+                copy = view.len < copy_threshold
             copies = bool(copy)
             # That ran code of others, perhaps this method.
             if self.made:
@@ -109,19 +159,19 @@ cdef class Frame:
             begun = self.made = True
             self.readonly = True
             if copies:
-                if zmq_msg_init_size(&self.msg, <size_t> view.len) != 0:
+                if zmq_msg_init_size(&self.zmq_msg, <size_t> view.len) != 0:
                     # What it leaves behind must not be closed.
-                    zmq_msg_init(&self.msg)
+                    zmq_msg_init(&self.zmq_msg)
                     raise_errno(ENOMEM)
                 if view.len:
-                    memcpy(zmq_msg_data(&self.msg), view.buf, <size_t> view.len)
+                    memcpy(zmq_msg_data(&self.zmq_msg), view.buf, <size_t> view.len)
                 self.tracker = _FINISHED_TRACKER if track else None
             else:
                 if track:
                     release = Release()
                     self.tracker_event = release
                     self.tracker = tracker_for(release, type(self))
-                lend(&self.msg, data, release)
+                lend(&self.zmq_msg, data, release)
                 self.readonly = view.readonly
                 self._data = data
         except BaseException:
@@ -132,23 +182,23 @@ cdef class Frame:
             PyBuffer_Release(&view)
 
     def __dealloc__(self):
-        zmq_msg_close(&self.msg)
+        zmq_msg_close(&self.zmq_msg)
 
     def __getbuffer__(self, Py_buffer *view, int flags):
-        cdef void *data = zmq_msg_data(&self.msg)
+        cdef void *data = zmq_msg_data(&self.zmq_msg)
         cdef bint readonly = self.readonly
         if self.received:
-            readonly = zmq_msg_get(&self.msg, ZMQ_SHARED) == 1 or is_lent(data)
-        PyBuffer_FillInfo(view, self, data, <Py_ssize_t> zmq_msg_size(&self.msg), readonly, flags)
+            readonly = zmq_msg_get(&self.zmq_msg, ZMQ_SHARED) == 1 or is_lent(data)
+        PyBuffer_FillInfo(view, self, data, <Py_ssize_t> zmq_msg_size(&self.zmq_msg), readonly, flags)
 
     def __len__(self):
-        return zmq_msg_size(&self.msg)
+        return zmq_msg_size(&self.zmq_msg)
 
     def __copy__(self):
         """Return a frame that shares this one's memory."""
         cdef Frame other = type(self).__new__(type(self))
         other.made = True
-        check(zmq_msg_copy(&other.msg, &self.msg))
+        check(zmq_msg_copy(&other.zmq_msg, &self.zmq_msg))
         other.received = self.received
         other.readonly = self.readonly
         other._data = self._data
@@ -175,7 +225,7 @@ cdef class Frame:
     def __repr__(self):
         cdef bytes start
         cdef Py_ssize_t size = len(self)
-        start = PyBytes_FromStringAndSize(<const char *> zmq_msg_data(&self.msg), min(size, 12))
+        start = PyBytes_FromStringAndSize(<const char *> zmq_msg_data(&self.zmq_msg), min(size, 12))
         rest = ""
         if size >= 1_000_000:
             rest = f"...{size / 1e6:.0f}MB"
@@ -200,7 +250,7 @@ cdef class Frame:
         """bytes : the contents, copied once."""
         if self._bytes is None:
             self._bytes = PyBytes_FromStringAndSize(
-                <const char *> zmq_msg_data(&self.msg), <Py_ssize_t> zmq_msg_size(&self.msg)
+                <const char *> zmq_msg_data(&self.zmq_msg), <Py_ssize_t> zmq_msg_size(&self.zmq_msg)
             )
         return self._bytes
 
@@ -228,13 +278,13 @@ cdef class Frame:
         """
         cdef const char *value
         if isinstance(option, int):
-            return check(zmq_msg_get(&self.msg, option))
+            return check(zmq_msg_get(&self.zmq_msg, option))
         if option == "routing_id":
             return self.routing_id
         if option == "group":
             return self.group
         name = option.encode("utf-8") if isinstance(option, str) else option
-        value = zmq_msg_gets(&self.msg, name)
+        value = zmq_msg_gets(&self.zmq_msg, name)
         if value == NULL:
             raise_errno(zmq_errno())
         return value.decode("utf-8")
@@ -260,7 +310,7 @@ cdef class Frame:
         elif option == "group":
             self.group = value
         elif isinstance(option, int):
-            check(zmq_msg_set(&self.msg, option, value))
+            check(zmq_msg_set(&self.zmq_msg, option, value))
         else:
             raise ZMQError(Errno.EINVAL, f"no property {option!r} of a message can be set")
 
@@ -271,24 +321,24 @@ cdef class Frame:
     def routing_id(self):
         """int : the peer of a SERVER or PEER socket (draft)."""
         need_draft("routing_id")
-        return zmq_msg_routing_id(&self.msg)
+        return zmq_msg_routing_id(&self.zmq_msg)
 
     @routing_id.setter
     def routing_id(self, uint32_t value):
         need_draft("routing_id")
-        check(zmq_msg_set_routing_id(&self.msg, value))
+        check(zmq_msg_set_routing_id(&self.zmq_msg, value))
 
     @property
     def group(self):
         """str : the group of a RADIO or DISH message (draft)."""
         need_draft("group")
-        return zmq_msg_group(&self.msg).decode("utf-8")
+        return zmq_msg_group(&self.zmq_msg).decode("utf-8")
 
     @group.setter
     def group(self, value):
         need_draft("group")
         name = value.encode("utf-8") if isinstance(value, str) else value
-        check(zmq_msg_set_group(&self.msg, name))
+        check(zmq_msg_set_group(&self.zmq_msg, name))
 
 
 #: The name of `Frame` in old versions.
@@ -309,6 +359,6 @@ cdef Frame frame_of(zmq_msg_t *msg, type cls):
     """Make a frame of a message that was received, and take the message over."""
     cdef Frame frame = cls.__new__(cls)
     frame.made = True
-    zmq_msg_move(&frame.msg, msg)
+    zmq_msg_move(&frame.zmq_msg, msg)
     frame.received = True
     return frame

@@ -80,8 +80,8 @@ cdef class NativeThread:
     """
 
     cdef object target
-    cdef readonly bint daemon
-    cdef readonly object name
+    cdef public bint daemon
+    cdef public object name
     cdef readonly object ident
     cdef readonly object error
     cdef int running            # what the thread writes to when it is done; the child of a fork may keep it open

@@ -1,9 +1,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from typing_extensions import Buffer
-
 from zmq.core.hub import Hub
+from zmq.core.message import _Bytes
 from zmq.core.socket import Socket
 from zmq.core.trampoline import Subscription
 
@@ -25,7 +24,7 @@ def begin_receive(
     copy: bool = True,
     track: bool = False,
     load: Callable[[Any], Any] | None = None,
-    buffer: Buffer | None = None,
+    buffer: _Bytes | None = None,
     nbytes: int = 0,
     single: bool = False,
     timeout: float | None = None,

@@ -1171,3 +1171,7 @@ cdef int give_up(future) except -1:
 
 def first(found):
     return found[0]
+
+
+#: The name of `zmq_poll` in old versions.
+_poll = zmq_poll

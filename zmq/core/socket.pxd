@@ -1,6 +1,6 @@
 from zmq.core.context cimport Context
 from zmq.core.libzmq cimport zmq_msg_t, zmq_pollitem_t
-from zmq.core.message cimport Frame
+from zmq.core.message cimport Frame, Threshold
 from zmq.core.options cimport MixedCase
 from zmq.core.transfer cimport Incoming, Outgoing, Part, attempt_t
 from zmq.core.wait cimport Owner, Waiter
@@ -28,8 +28,10 @@ cdef class Socket(MixedCase):
     cdef Context maker      # which lists it among its sockets; None of a shadow
     cdef public object context
     cdef readonly object socket_type
-    cdef public object copy_threshold
+    cdef Py_ssize_t own_threshold   # -1: COPY_THRESHOLD
+    cdef Threshold package  # which says what that is; None for `zmq`
 
+    cdef Py_ssize_t threshold(self) except -1
     cdef int usable(self) except -1
     cdef int let_go(self, void *handle) except -1
     cdef int has_options(self, bint harmless) except -1

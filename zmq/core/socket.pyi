@@ -3,13 +3,12 @@ from ctypes import c_void_p
 from types import GenericAlias
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, overload
 
-from typing_extensions import Buffer, Self, TypeVar
+from typing_extensions import Self, TypeVar
 
 from zmq.core.constants import SocketType
 from zmq.core.context import Context
 from zmq.core.hub import Hub
-from zmq.core.message import COPY_THRESHOLD as COPY_THRESHOLD
-from zmq.core.message import Frame
+from zmq.core.message import Frame, _Bytes
 from zmq.core.options import _SocketOptions
 from zmq.core.tracker import MessageTracker
 
@@ -35,7 +34,10 @@ class Socket(_SocketOptions, Generic[_ReceivedT_co]):
     def _choose_hub(self) -> None: ...
     _frame_class: ClassVar[type[Frame]]
     context: Context[Any]
-    copy_threshold: int
+    @property
+    def copy_threshold(self) -> int: ...
+    @copy_threshold.setter
+    def copy_threshold(self, value: int | None) -> None: ...
     @overload
     def __init__(
         self: Socket[bytes],
@@ -109,7 +111,7 @@ class Socket(_SocketOptions, Generic[_ReceivedT_co]):
     @overload
     def send(
         self,
-        data: Buffer,
+        data: _Bytes,
         flags: int = 0,
         copy: Literal[True] = True,
         track: bool = False,
@@ -119,7 +121,7 @@ class Socket(_SocketOptions, Generic[_ReceivedT_co]):
     @overload
     def send(
         self,
-        data: Buffer,
+        data: _Bytes,
         flags: int = 0,
         *,
         copy: Literal[False],
@@ -130,7 +132,7 @@ class Socket(_SocketOptions, Generic[_ReceivedT_co]):
     @overload
     def send(
         self,
-        data: Buffer,
+        data: _Bytes,
         flags: int,
         copy: Literal[False],
         track: bool = False,
@@ -140,7 +142,7 @@ class Socket(_SocketOptions, Generic[_ReceivedT_co]):
     @overload
     def send(
         self,
-        data: Buffer,
+        data: _Bytes,
         flags: int = 0,
         copy: bool = True,
         track: bool = False,
@@ -148,18 +150,20 @@ class Socket(_SocketOptions, Generic[_ReceivedT_co]):
         group: str | None = None,
     ) -> MessageTracker | None: ...
     def send_multipart(
-        self, msg_parts: Iterable[Buffer], flags: int = 0, copy: bool = True, track: bool = False, **kwargs: Any
+        self, msg_parts: Iterable[_Bytes], flags: int = 0, copy: bool = True, track: bool = False, **kwargs: Any
     ) -> MessageTracker | None: ...
     @overload
     def send_many(
-        self, messages: Iterable[Buffer], flags: int = 0, copy: bool = True, *, multipart: Literal[False] = False
+        self, messages: Iterable[_Bytes], flags: int = 0, copy: bool = True, *, multipart: Literal[False] = False
     ) -> int: ...
     @overload
     def send_many(
-        self, messages: Iterable[Iterable[Buffer]], flags: int = 0, copy: bool = True, *, multipart: Literal[True]
+        self, messages: Iterable[Iterable[_Bytes]], flags: int = 0, copy: bool = True, *, multipart: Literal[True]
     ) -> int: ...
     @overload
-    def send_many(self, messages: Iterable[Any], flags: int = 0, copy: bool = True, *, multipart: bool) -> int: ...
+    def send_many(
+        self, messages: Iterable[_Bytes | Iterable[_Bytes]], flags: int = 0, copy: bool = True, *, multipart: bool
+    ) -> int: ...
     def send_string(
         self, u: str, flags: int = 0, copy: bool = True, encoding: str = "utf-8", **kwargs: Any
     ) -> MessageTracker | None: ...
@@ -169,7 +173,7 @@ class Socket(_SocketOptions, Generic[_ReceivedT_co]):
         self, obj: object, flags: int = 0, protocol: int | None = None, **kwargs: Any
     ) -> MessageTracker | None: ...
     def send_serialized(
-        self, msg: _T, serialize: Callable[[_T], Iterable[Buffer]], flags: int = 0, copy: bool = True, **kwargs: Any
+        self, msg: _T, serialize: Callable[[_T], Iterable[_Bytes]], flags: int = 0, copy: bool = True, **kwargs: Any
     ) -> MessageTracker | None: ...
     @overload
     def recv(self, flags: int = 0, copy: Literal[True] = True, track: bool = False) -> bytes: ...
@@ -237,10 +241,10 @@ class Socket(_SocketOptions, Generic[_ReceivedT_co]):
         copy: bool = True,
         multipart: bool = False,
     ) -> list[Any]: ...
-    def recv_into(self, buffer: Buffer, /, *, nbytes: int = 0, flags: int = 0) -> int: ...
+    def recv_into(self, buffer: _Bytes, /, *, nbytes: int = 0, flags: int = 0) -> int: ...
     def recv_string(self, flags: int = 0, encoding: str = "utf-8") -> str: ...
     recv_unicode = recv_string
-    def recv_json(self, flags: int = 0, **kwargs: Any) -> dict[str, Any] | list[Any] | str | float: ...
+    def recv_json(self, flags: int = 0, **kwargs: Any) -> Any: ...
     def recv_pyobj(self, flags: int = 0) -> Any: ...
     @overload
     def recv_serialized(

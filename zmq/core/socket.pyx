@@ -11,6 +11,7 @@ import warnings
 import weakref
 from types import GenericAlias
 
+cimport cython
 from cpython.buffer cimport (
     PyBUF_SIMPLE,
     PyBUF_WRITABLE,
@@ -83,7 +84,7 @@ from zmq.core.libzmq cimport (
     zmq_unbind,
     zmq_version,
 )
-from zmq.core.message cimport Frame, frame_of
+from zmq.core.message cimport Frame, frame_of, threshold_of
 from zmq.core.monitors cimport (
     begin_reading,
     close_handle,
@@ -124,7 +125,6 @@ from zmq.core.wait cimport Owner, Turn, Waiter
 from zmq.core._text import decode, describe, encode, without_user
 from zmq.core.constants import Errno, Event, SocketOption, SocketType
 from zmq.core.error import Again, ZMQBindError, ZMQError, ZMQVersionError
-from zmq.core.message import COPY_THRESHOLD
 from zmq.core.options import add_attributes, add_spelling
 from zmq.core.tracker import _FINISHED_TRACKER, MessageTracker
 
@@ -316,7 +316,8 @@ cdef class Socket(MixedCase):
     shadow : int or Socket, optional
         The address of a socket that somebody else made and will close.
     copy_threshold : int, optional
-        Bytes from which on sending with ``copy=False`` does not copy; `zmq.COPY_THRESHOLD` when left out.
+        Bytes from which on sending with ``copy=False`` does not copy; what `zmq.COPY_THRESHOLD` is at that moment when
+        left out.
 
     Raises
     ------
@@ -349,9 +350,12 @@ cdef class Socket(MixedCase):
         cdef void *handle
         if self.handle != NULL:
             raise RuntimeError("a Socket is made once")
-        self.copy_threshold = COPY_THRESHOLD if copy_threshold is None else copy_threshold
+        self.own_threshold = -1
+        if copy_threshold is not None:
+            self.copy_threshold = copy_threshold
         self.overrides = 0 if type(self) is Socket else find_overrides(type(self))
         self.frame_class = self._frame_class
+        self.package = self.frame_class._threshold
         if isinstance(ctx_or_socket, Socket):
             shadow = ctx_or_socket
         if shadow is not None:
@@ -510,6 +514,18 @@ cdef class Socket(MixedCase):
         if zmq_getsockopt(self.handle, ZMQ_TYPE, &number, &size) != 0 and zmq_errno() == Errno.ENOTSOCK:
             return True
         return False
+
+    @property
+    def copy_threshold(self):
+        """int : bytes from which on sending with ``copy=False`` does not copy; None sets it to `zmq.COPY_THRESHOLD`."""
+        return self.threshold()
+
+    @copy_threshold.setter
+    def copy_threshold(self, value):
+        self.own_threshold = -1 if value is None else max(0, <Py_ssize_t> value)
+
+    cdef Py_ssize_t threshold(self) except -1:
+        return self.own_threshold if self.own_threshold >= 0 else threshold_of(self.package)
 
     @property
     def _shadow(self):
@@ -1194,8 +1210,13 @@ cdef class Socket(MixedCase):
 
     # Sending.
 
-    def send(self, data, int flags=0, copy=True, bint track=False, routing_id=None, group=None):
-        """Send one frame.
+    # eventlet.green.zmq calls the data `msg`; the signature that is shown is PyZMQ's.
+    @cython.embedsignature(False)
+    def send(self, data=None, int flags=0, copy=True, bint track=False, routing_id=None, group=None, *, msg=None):
+        """send($self, data, flags=0, copy=True, track=False, routing_id=None, group=None)
+--
+
+        Send one frame.
 
         Parameters
         ----------
@@ -1223,6 +1244,8 @@ cdef class Socket(MixedCase):
         ------
         TypeError
             `data` is a str, or has no buffer.
+        ValueError
+            `track` for a `Frame` that is not tracked.
         Again
             NOBLOCK, or SNDTIMEO ran out.
         ContextTerminated
@@ -1250,11 +1273,15 @@ cdef class Socket(MixedCase):
         ):
             sent(self, flags & ZMQ_SNDMORE)
             return None
+        if data is None:
+            if msg is None:
+                raise TypeError("send needs an argument 'data': bytes, a Frame or another object with a buffer")
+            data = msg
         part.held = False
         part.source = NULL
         if (
             type(data) is bytes
-            and (copy or PyBytes_GET_SIZE(data) < self.copy_threshold)
+            and (copy or PyBytes_GET_SIZE(data) < self.threshold())
             and routing_id is None
             and group is None
         ):
@@ -1296,24 +1323,24 @@ cdef class Socket(MixedCase):
         cdef Frame frame
         if isinstance(data, Frame):
             frame = data
-            if track and not copy and not frame.tracker:
+            if track and not frame.tracker:
                 raise ValueError("Not a tracked message: make the Frame with track=True")
-            part.source = &frame.msg
-            part.size = zmq_msg_size(&frame.msg)
+            part.source = &frame.zmq_msg
+            part.size = zmq_msg_size(&frame.zmq_msg)
             return frame
         if isinstance(data, str):
             raise TypeError("unicode not allowed, use send_string")
         PyObject_GetBuffer(data, &part.view, PyBUF_SIMPLE)
         try:
-            lends = not copy and part.view.len >= self.copy_threshold
+            lends = not copy and part.view.len >= self.threshold()
         except BaseException:
             PyBuffer_Release(&part.view)
             raise
         if lends:
             PyBuffer_Release(&part.view)
             frame = self.frame_class(data, track=track, copy=False)
-            part.source = &frame.msg
-            part.size = zmq_msg_size(&frame.msg)
+            part.source = &frame.zmq_msg
+            part.size = zmq_msg_size(&frame.zmq_msg)
             return frame
         part.held = True
         part.data = part.view.buf
@@ -1340,6 +1367,8 @@ cdef class Socket(MixedCase):
         ------
         TypeError
             An element can't be sent; nothing was.
+        ValueError
+            `track` for a `Frame` that is not tracked; nothing was sent.
         Again, ContextTerminated, ZMQError
             As in `send`.
         """

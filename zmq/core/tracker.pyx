@@ -9,8 +9,11 @@ from zmq.core.error import NotDone
 from zmq.core.zerocopy cimport Release
 
 
-class MessageTracker:
-    """Tell when libzmq is done with one or more messages.
+cdef class MessageTracker:
+    """MessageTracker(*towatch)
+--
+
+    Tell when libzmq is done with one or more messages.
 
     Trackers come from `Socket.send` and `Socket.send_multipart` with ``copy=False, track=True`` and from
     `Frame`; combine several by making one of them.

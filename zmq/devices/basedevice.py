@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from errno import EADDRINUSE
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, ClassVar
 
@@ -333,6 +334,17 @@ class Device:
         return bool(zmq_poll([(fd, PollEvent.POLLIN)], milliseconds, poller_class=self._poller_class))
 
 
+def launched(device: BackgroundDevice | ProcessDevice, target: Callable[[], None]) -> Any:
+    """Start what the class of a device says, to call a function."""
+    if device._launch_class is None:
+        raise NotImplementedError(f"{type(device).__name__} has no _launch_class")
+    launcher = device._launch_class(target=target)
+    launcher.daemon = device.daemon
+    launcher.name = type(device).__name__
+    launcher.start()
+    return launcher
+
+
 def tell(fd: int) -> None:
     """Make a pipe readable, unless it is -1; to close it is not enough while the child of a fork has it too."""
     if fd >= 0:
@@ -349,9 +361,12 @@ class BackgroundDevice(Device):
     _made = _ended = -1
     _error: BaseException | None = None
 
+    #: Makes what runs the device in the background: something like a thread, with ``_launch_class(target=function)``.
+    _launch_class: ClassVar[Callable[..., Any] | None] = None
+
     def _launch(self, target: Callable[[], None]) -> Any:
         """Have a function called in the background; return what runs it."""
-        raise NotImplementedError
+        return launched(self, target)
 
     def __del__(self, close: Callable[[int], None] = os.close) -> None:
         # At the end of the interpreter `os` may be gone.
@@ -418,12 +433,12 @@ class ThreadDevice(BackgroundDevice):
     """
 
     launcher: NativeThread | None = None
-    _blocks: ClassVar[bool] = True
+    _launch_class: ClassVar[Callable[..., Any] | None] = NativeThread
 
-    def _launch(self, target: Callable[[], None]) -> NativeThread:
-        thread = NativeThread(target, daemon=self.daemon, name=type(self).__name__)
-        thread.start()
-        return thread
+    @property
+    def _blocks(self) -> bool:  # type: ignore[override]
+        # A thread of another kind may be a greenlet.
+        return self._launch_class is NativeThread
 
 
 class ProcessDevice(Device):
@@ -437,6 +452,7 @@ class ProcessDevice(Device):
 
     context_factory: Callable[[], Context[Any]] = Context
     launcher: multiprocessing.Process | None = None
+    _launch_class: ClassVar[Callable[..., Any] | None] = multiprocessing.Process
     _connection: Connection | None = None
     _error: BaseException | None = None
     _ready = False
@@ -450,12 +466,9 @@ class ProcessDevice(Device):
             raise RuntimeError("a device is started once")
         if self.launcher is None:
             ours, theirs = multiprocessing.Pipe(duplex=False)
-            process = multiprocessing.Process(target=self._run_in_process, args=(theirs,), name=type(self).__name__)
-            process.daemon = self.daemon
-            process.start()
+            self.launcher = launched(self, partial(self._run_in_process, theirs))
             theirs.close()
             self._connection = ours
-            self.launcher = process
         if self._says_when_ready() and self._connection is not None:
             self._wait(self._connection.fileno())
             self._started = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from zmq.core import context as _context
 from zmq.core import message as _message
 from zmq.core import socket as _socket
+from zmq.core.message import Threshold
 from zmq.eventlet.hub import get_hub
 
 
@@ -12,6 +13,7 @@ class Frame(_message.Frame):
     """One part of a message; its tracker waits in the hub."""
 
     _get_hub = staticmethod(get_hub)
+    _threshold = Threshold("zmq.eventlet")
 
 
 class Socket(_socket.Socket):
@@ -27,3 +29,7 @@ class Context(_context.Context):
     _get_hub = staticmethod(get_hub)
     _socket_class = Socket
     _instance = None
+
+
+# As old programs call them.
+_Socket, _Context = Socket, Context

@@ -25,3 +25,7 @@ def select(
 def zmq_poll(sockets: Iterable[tuple[Any, int]], timeout: float | None = -1) -> list[tuple[Any, int]]:
     """Poll as `zmq.zmq_poll` does; blocks only the greenlet."""
     return _poll.zmq_poll(sockets, timeout, poller_class=Poller)
+
+
+# As old programs call it.
+_Poller = Poller

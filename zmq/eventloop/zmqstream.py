@@ -54,6 +54,16 @@ class ZMQStream:
 
     socket: zmq.Socket[bytes]
     io_loop: IOLoop
+    # Those of the socket.
+    bind: Callable[..., Any]
+    bind_to_random_port: Callable[..., int]
+    connect: Callable[..., Any]
+    setsockopt: Callable[..., None]
+    getsockopt: Callable[..., Any]
+    setsockopt_string: Callable[..., None]
+    getsockopt_string: Callable[..., str]
+    setsockopt_unicode: Callable[..., None]
+    getsockopt_unicode: Callable[..., str]
 
     def __init__(self, socket: zmq.Socket[Any], io_loop: IOLoop | None = None) -> None:
         if not isinstance(socket, zmq.Socket):

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from zmq import (
     _FINISHED_TRACKER,
-    COPY_THRESHOLD,
     DRAFT_API,
     IPC_PATH_MAX_LEN,
     PYZMQ_DRAFT_API,
@@ -28,11 +27,8 @@ from zmq import (
     ZMQVersionError,
     __revision__,
     __version__,
-    backend,
-    constants,
     curve_keypair,
     curve_public,
-    error,
     get_budget,
     get_includes,
     get_library_dirs,
@@ -46,16 +42,86 @@ from zmq import (
     set_budget,
     statistics,
     strerror,
-    sugar,
-    utils,
     zmq_errno,
     zmq_version,
     zmq_version_info,
 )
-from zmq import __all__ as __all__
+from zmq import backend as backend
+from zmq import constants as constants
+from zmq import error as error
+from zmq import sugar as sugar
+from zmq import utils as utils
+from zmq.core import constants as _constants
 from zmq.core.constants import *  # noqa: F403
 from zmq.green.core import Context, Frame, Socket
 from zmq.green.device import device
 from zmq.green.poll import Poller, select, zmq_poll
 
+TYPE_CHECKING = False  # `typing` takes longer to import than all the rest
+
+if TYPE_CHECKING:
+    from zmq import COPY_THRESHOLD
+else:
+
+    def __getattr__(name):
+        if name == "COPY_THRESHOLD":
+            # As it is now. Setting it here is for the sockets and frames of this package.
+            return Frame._threshold.read()
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), "COPY_THRESHOLD"})
+
+
 Message = Frame
+
+__all__ = [
+    "_FINISHED_TRACKER",
+    "__revision__",
+    "__version__",
+    "COPY_THRESHOLD",
+    "DRAFT_API",
+    "IPC_PATH_MAX_LEN",
+    "PYZMQ_DRAFT_API",
+    "Again",
+    "Context",
+    "ContextTerminated",
+    "DraftFDWarning",
+    "Frame",
+    "InterruptedSystemCall",
+    "Message",
+    "MessageTracker",
+    "NotDone",
+    "Poller",
+    "Socket",
+    "Stopwatch",
+    "SyncContext",
+    "SyncSocket",
+    "ZMQBaseError",
+    "ZMQBindError",
+    "ZMQError",
+    "ZMQVersionError",
+    "curve_keypair",
+    "curve_public",
+    "device",
+    "get_budget",
+    "get_includes",
+    "get_library_dirs",
+    "greenzmq_version",
+    "has",
+    "monitored_queue",
+    "proxy",
+    "proxy_steerable",
+    "pyzmq_version",
+    "pyzmq_version_info",
+    "select",
+    "set_budget",
+    "statistics",
+    "strerror",
+    "zmq_errno",
+    "zmq_poll",
+    "zmq_version",
+    "zmq_version_info",
+]
+# In this form type checkers see them.
+__all__ += _constants.__all__

@@ -19,3 +19,6 @@ class Context(_context.Context[_SocketT_co]):
         io_threads: int | _context.Context[Any] = 1,
         shadow: int | c_void_p | _context.Context[Any] | None = None,
     ) -> None: ...
+
+_Socket = Socket
+_Context = Context

@@ -15,13 +15,12 @@ def dumps(o: Any, **kwargs: Any) -> bytes:
     ----------
     o : object
     **kwargs
-        For `json.dumps`; without them the output is compact.
+        For `json.dumps`.
 
     Returns
     -------
     bytes
     """
-    kwargs.setdefault("separators", (",", ":"))
     return json.dumps(o, **kwargs).encode("utf-8")
 
 

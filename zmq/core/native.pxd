@@ -1,0 +1,1 @@
+# Nothing for other modules: native threads and their locks are used from Python.
