@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
@@ -72,6 +72,32 @@ def test_coroutines_of_both_kinds_wait(loop: Any, context: Any) -> None:
     loop.run_sync(coroutine, timeout=LIMIT)
     a.close()
     assert poller.sockets == [(a, zmq.POLLIN)]
+
+
+def test_what_need_not_wait_lets_callbacks_have_their_turn(loop: Any, context: Any) -> None:
+    a, b = connect(context)
+    ran: list[int] = []
+    calls = 0
+
+    def others() -> None:
+        ran.append(calls)
+        loop.add_callback(others)
+
+    async def main() -> None:
+        nonlocal calls
+        loop.add_callback(others)
+        while calls < 1000:
+            await a.send(b"x")
+            assert await b.recv() == b"x"
+            calls += 1
+
+    before = zmq.get_budget()
+    zmq.set_budget(1e-9)
+    try:
+        loop.run_sync(main, timeout=LIMIT)
+    finally:
+        zmq.set_budget(before)
+    assert len(ran) >= 5 and max(after - earlier for earlier, after in pairwise([*ran, calls])) <= 200
 
 
 def test_a_loop_that_closes_its_descriptors_closes_the_sockets(ledger: None) -> None:
