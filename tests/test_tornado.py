@@ -114,6 +114,37 @@ def test_a_loop_that_closes_its_descriptors_closes_the_sockets(ledger: None) -> 
         assert a.closed and b.closed
 
 
+def test_the_package_has_the_loop_too(ledger: None) -> None:
+    import zmq.eventloop
+    from zmq.eventloop import IOLoop as same
+
+    assert same is IOLoop is zmq.eventloop.IOLoop and zmq.eventloop.__all__ == ["IOLoop"]
+    with pytest.raises(AttributeError, match="no_such_name"):
+        zmq.eventloop.no_such_name  # noqa: B018
+
+
+@pytest.mark.filterwarnings("ignore:get_new_ioloop is deprecated:DeprecationWarning")
+def test_a_test_case_of_tornados_takes_the_old_loop(ledger: None) -> None:
+    from tornado.testing import AsyncTestCase, gen_test
+
+    from zmq.eventloop.zmqstream import ZMQStream
+
+    class Case(AsyncTestCase):
+        def get_new_ioloop(self) -> IOLoop:
+            return ioloop.ZMQIOLoop(make_current=False)
+
+        @gen_test  # type: ignore[untyped-decorator]
+        def runTest(self) -> Any:
+            with zmq.Context() as context, context.socket(zmq.PAIR) as socket:
+                stream = ZMQStream(socket, self.io_loop)
+                assert ZMQStream.on_recv(stream, print) is None and stream.io_loop is IOLoop.current()
+                yield gen.sleep(0)
+                stream.close()
+
+    result = Case().run()
+    assert result is not None and not result.errors + result.failures, result.errors
+
+
 def test_old_names_are_those_of_tornado(ledger: None) -> None:
     assert ioloop.ZMQIOLoop is ioloop.IOLoop is IOLoop
     with pytest.warns(DeprecationWarning, match="nothing to install"):
