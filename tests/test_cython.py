@@ -54,7 +54,7 @@ FORWARDER = """
         cdef MessageTracker watch = MessageTracker(frame)
         cdef Socket pull = context.socket(libzmq.ZMQ_PULL)
         found = size_of(other), watch.done, len(watch.peers), context.handle != NULL, pull.handle != NULL
-        found += poll.poll_once([(pull, libzmq.ZMQ_POLLIN)], 0),
+        found += poll.poll_once([pull], [libzmq.ZMQ_POLLIN], 0),
         pull.close()
         context.term()
         return found + (pull.handle == NULL,)

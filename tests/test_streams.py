@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import gc
 import logging
+import pickle
 import time
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
 
 pytest.importorskip("tornado")
 
+from every_loop import every_loop
 from test_asyncio import CountingSelector, until
 
 import zmq
+import zmq.asyncio
 from front_ends import LIMIT
+from zmq.eventloop import zmqstream
 from zmq.eventloop.zmqstream import ZMQStream
 
 numbers = count()
@@ -24,7 +30,13 @@ numbers = count()
 
 @pytest.fixture
 def context(ledger: None) -> Iterator[Any]:
-    context = zmq.Context()
+    class KeepingContext(zmq.Context):  # type: ignore[type-arg]
+        def socket(self, *args: Any, **kwargs: Any) -> Any:
+            kept.append(super().socket(*args, **kwargs))
+            return kept[-1]
+
+    kept: list[Any] = []
+    context = KeepingContext()
     yield context
     context.destroy(linger=0)
 
@@ -68,7 +80,7 @@ def test_every_kind_of_send_and_receive(context: Any) -> None:
         b.send_serialized("6", lambda text: [text.encode()])
         assert b.sending() and a.receiving() and not a.sending()
         await until(lambda: len(got) == len(sent) == 6)
-        assert got[:4] == [[b"1"], [b"2", b""], [b"3"], [b'{"n":4}']] and got[5] == [b"6"]
+        assert got[:4] == [[b"1"], [b"2", b""], [b"3"], [b'{"n": 4}']] and got[5] == [b"6"]
         assert [stream for stream, _, _ in sent] == [b] * 6 and [message for _, message, _ in sent] == got
         a.on_recv_stream(lambda stream, message: got.append((stream, message)), copy=False)
         b.stop_on_send()
@@ -186,20 +198,395 @@ def test_flush_minds_its_direction_and_its_limit(context: Any) -> None:
     assert run(main) == []
 
 
-def test_an_error_of_the_socket_calls_on_err(context: Any, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL)
-
+@pytest.mark.parametrize("limit", [None, 2])
+@pytest.mark.parametrize("flag", [zmq.POLLIN, zmq.POLLIN | zmq.POLLOUT])
+def test_flush_drops_what_no_callback_is_there_for(context: Any, flag: int, limit: int | None) -> None:
     async def main() -> None:
-        socket = context.socket(zmq.REQ)
-        stream = ZMQStream(socket)
-        errors: list[int] = []
-        stream.on_err(lambda: errors.append(1))
-        stream.on_recv(print)  # a REQ must send first
-        await until(lambda: errors)
-        stream.stop_on_err()
+        a, b = sockets(context)
+        stream = ZMQStream(a)
+        got: list[Any] = []
+        for number in range(5):
+            b.send(b"%d" % number)
+        assert stream.flush(zmq.POLLOUT) == 0 == stream.flush(0)
+        assert stream.flush(flag, limit) == (limit or 5)
+        stream.on_recv(got.append)
+        b.send(b"new")
+        await until(lambda: got and got[-1] == [b"new"])
+        assert got == [[b"%d" % number] for number in range(limit or 5, 5)] + [[b"new"]]
+        # Also once the callback has gone away in its midst.
+        stream.on_recv(lambda message: (got.append(message), stream.stop_on_recv()))
+        b.send(b"last")
+        b.send(b"dropped")
+        assert stream.flush(flag) == 2 and got[-1] == [b"last"] and not a.poll(0)
         stream.close()
 
     assert run(main) == []
+
+
+@pytest.mark.parametrize("how", ["stream", "socket"])
+def test_flush_ends_where_a_callback_closes(context: Any, how: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        a, b = sockets(context)
+        stream = ZMQStream(a)
+        got: list[Any] = []
+        stream.on_recv(lambda message: (got.append(message), (stream if how == "stream" else a).close()))
+        b.send(b"1")
+        b.send(b"2")
+        assert stream.flush() == 1 and got == [[b"1"]]
+        if how == "socket":
+            with pytest.warns(RuntimeWarning, match="after closing socket"):
+                stream.close()
+        assert not [record for record in caplog.records if "Error" in record.message]
+
+    assert run(main) == []
+
+
+KEYWORDS: dict[str, tuple[Callable[..., Any], Callable[[Any], Any], Any]] = {
+    "send": (lambda stream, **k: stream.send(b"x", **k), lambda socket: socket.recv(), b"x"),
+    "send_multipart": (
+        lambda stream, **k: stream.send_multipart([b"x", b"y"], **k),
+        lambda socket: socket.recv_multipart(),
+        [b"x", b"y"],
+    ),
+    "send_string": (lambda stream, **k: stream.send_string("ü", **k), lambda socket: socket.recv_string(), "ü"),
+    "send_unicode": (lambda stream, **k: stream.send_unicode("ü", **k), lambda socket: socket.recv_string(), "ü"),
+    "send_json": (lambda stream, **k: stream.send_json([1], **k), lambda socket: socket.recv_json(), [1]),
+    "send_pyobj": (lambda stream, **k: stream.send_pyobj({1}, **k), lambda socket: socket.recv_pyobj(), {1}),
+    "send_serialized": (
+        lambda stream, **k: stream.send_serialized("x", lambda text: [text.encode()], **k),
+        lambda socket: socket.recv(),
+        b"x",
+    ),
+}
+
+
+@pytest.mark.parametrize("form", KEYWORDS)
+def test_every_form_takes_what_send_takes(context: Any, form: str) -> None:
+    send, receive, message = KEYWORDS[form]
+
+    async def main() -> None:
+        a, b = sockets(context)
+        stream = ZMQStream(a)
+        statuses: list[Any] = []
+        for keywords in ({"copy": False}, {"copy": False, "track": True}, {"flags": zmq.NOBLOCK, "copy": True}):
+            send(stream, callback=lambda message, status: statuses.append(status), **keywords)
+            assert stream.flush() == 1 and receive(b) == message
+        assert [isinstance(status, zmq.MessageTracker) for status in statuses] == [True, True, False]
+        send(stream, routing_id=1)  # of sockets that are not this one's type: the error says that it came so far
+        stream.flush()
+        assert isinstance(statuses[-1], (zmq.ZMQError, zmq.ZMQVersionError, TypeError)), statuses
+        stream.close()
+
+    assert run(main) == []
+
+
+def test_json_is_made_as_asked(context: Any) -> None:
+    async def main() -> None:
+        a, b = sockets(context)
+        stream = ZMQStream(a)
+        stream.send_json({"b": 1, "a": 2}, sort_keys=True, copy=False)
+        stream.flush()
+        assert b.recv() == b'{"a": 2, "b": 1}'
+        with pytest.raises(TypeError):
+            stream.send_json(1, nonsense=True)
+        assert not stream.sending()
+        stream.close()
+
+    assert run(main) == []
+
+
+def test_a_callback_that_waits_is_not_collected(context: Any) -> None:
+    async def main() -> None:
+        a, b = sockets(context)
+        stream = ZMQStream(a)
+        ends: list[str] = []
+
+        async def callback(message: list[bytes]) -> None:
+            try:
+                # Nobody but the coroutine itself holds what it waits for.
+                await asyncio.get_running_loop().create_future()
+            finally:
+                ends.append("ended")
+
+        stream.on_recv(callback)
+        b.send(b"x")
+        await until(lambda: zmqstream.tasks)
+        await asyncio.sleep(0)
+        gc.collect()
+        assert not ends
+        for task in list(zmqstream.tasks):
+            task.cancel()
+        await until(lambda: ends and not zmqstream.tasks)
+        stream.close()
+
+    assert run(main) == []
+
+
+# Turns: a REQ and a REP send and receive by turns.
+
+
+class Watched:
+    """What a stream out of turn must not do: log, call `on_err`, keep its loop busy."""
+
+    def __init__(self, stream: Any, caplog: pytest.LogCaptureFixture) -> None:
+        self.stream, self.caplog = stream, caplog
+        self.errors: list[int] = []
+        stream.on_err(lambda: self.errors.append(1))
+        self.looks = 0
+        handle = stream._handle_events
+
+        def counted() -> None:
+            self.looks += 1
+            handle()
+
+        stream._handle_events = counted
+
+    async def rest(self) -> None:
+        """Wait until nothing is left to do but to wait: then the stream does not look again and again."""
+        for _ in range(10):
+            await asyncio.sleep(0)
+        looks = self.looks
+        await asyncio.sleep(0.05)
+        assert self.looks <= looks + 2 and self.stream.sending()
+
+    def check(self) -> None:
+        assert not self.errors and not [record for record in self.caplog.records if record.name.startswith("tornado")]
+
+
+@every_loop
+@pytest.mark.parametrize("copy", [True, False])
+def test_answers_wait_for_their_requests(
+    context: Any, caplog: pytest.LogCaptureFixture, new_loop: Callable[[], Any], copy: bool
+) -> None:
+    async def main() -> None:
+        req, rep = sockets(context, zmq.REQ, zmq.REP)
+        stream = ZMQStream(rep)
+        watched = Watched(stream, caplog)
+        got: list[Any] = []
+        sent: list[Any] = []
+        stream.on_recv(got.append)
+        stream.on_send(lambda message, status: sent.append((message, status)))
+        for number in range(3):
+            stream.send(b"answer %d" % number, copy=copy)
+        for number in range(3):
+            await watched.rest()
+            assert len(sent) == number
+            req.send(b"request")
+            await until(lambda number=number: len(sent) == number + 1)
+            assert req.recv() == b"answer %d" % number
+        assert got == [[b"request"]] * 3 and [message for message, _ in sent] == [[b"answer %d" % n] for n in range(3)]
+        assert all((status is None) is copy for _, status in sent)
+        watched.check()
+        stream.close()
+
+    assert run(main, new_loop()) == []
+
+
+@every_loop
+def test_requests_wait_for_the_answers_before_them(
+    context: Any, caplog: pytest.LogCaptureFixture, new_loop: Callable[[], Any]
+) -> None:
+    async def main() -> None:
+        req, rep = sockets(context, zmq.REQ, zmq.REP)
+        stream = ZMQStream(req)
+        watched = Watched(stream, caplog)
+        got: list[Any] = []
+        stream.on_recv(got.append)
+        await asyncio.sleep(0.01)
+        for number in range(3):
+            stream.send(b"%d" % number)
+        for number in range(3):
+            await until(lambda: rep.poll(0))
+            if number < 2:
+                await watched.rest()
+            assert len(got) == number
+            rep.send(rep.recv())
+        await until(lambda: len(got) == 3)
+        assert got == [[b"0"], [b"1"], [b"2"]] and not stream.sending()
+        watched.check()
+        stream.close()
+
+    assert run(main, new_loop()) == []
+
+
+def shadowed(socket: Any) -> bytes:
+    shadow = zmq.Socket.shadow(socket)
+    return shadow.recv()  # type: ignore[no-any-return]
+
+
+OTHER_MEANS: dict[str, Callable[[Any], Any]] = {
+    "recv": lambda socket: socket.recv(),
+    "frames": lambda socket: socket.recv(copy=False),
+    "multipart": lambda socket: socket.recv_multipart(),
+    "into": lambda socket: socket.recv_into(bytearray(10)),
+    "many": lambda socket: socket.recv_many(1),
+    "shadow": shadowed,
+}
+
+
+@pytest.mark.parametrize("means", OTHER_MEANS)
+@pytest.mark.parametrize("kind", ["REQ", "REP"])
+def test_the_turn_comes_also_by_other_means(
+    context: Any, caplog: pytest.LogCaptureFixture, means: str, kind: str
+) -> None:
+    """A message was received on the socket, and not by the stream, which has no callback for any."""
+
+    async def main() -> None:
+        req, rep = sockets(context, zmq.REQ, zmq.REP)
+        stream = ZMQStream(req if kind == "REQ" else rep)
+        watched = Watched(stream, caplog)
+        sent: list[Any] = []
+        stream.on_send(lambda message, status: sent.append(message))
+        if kind == "REQ":
+            stream.send(b"first")
+            await until(lambda: sent)
+            stream.send(b"second")
+            rep.send(rep.recv())
+        else:
+            stream.send(b"answer")
+            req.send(b"request")
+        await until(lambda: stream.socket.poll(0))
+        await watched.rest()
+        OTHER_MEANS[means](stream.socket)
+        await until(lambda: not stream.sending())
+        peer = rep if kind == "REQ" else req
+        assert peer.recv() == (b"second" if kind == "REQ" else b"answer")
+        watched.check()
+        stream.close()
+
+    assert run(main) == []
+
+
+def test_the_turn_comes_with_the_last_frame(context: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        req, rep = sockets(context, zmq.REQ, zmq.REP)
+        stream = ZMQStream(rep)
+        watched = Watched(stream, caplog)
+        stream.send(b"answer")
+        req.send_multipart([b"1", b"2", b"3"])
+        await until(lambda: rep.poll(0))
+        for _ in range(3):
+            await watched.rest()
+            rep.recv()
+        await until(lambda: not stream.sending())
+        assert req.recv() == b"answer"
+        watched.check()
+        stream.close()
+
+    assert run(main) == []
+
+
+def test_the_turn_comes_with_a_receive_that_a_task_awaits(context: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        req, rep = sockets(context, zmq.REQ, zmq.REP)
+        stream = ZMQStream(rep)
+        watched = Watched(stream, caplog)
+        stream.send(b"answer")
+        received = zmq.asyncio.Socket.shadow(rep).recv()
+        await watched.rest()
+        req.send(b"request")
+        assert await received == b"request"
+        await until(lambda: not stream.sending())
+        assert req.recv() == b"answer"
+        watched.check()
+        stream.close()
+
+    assert run(main) == []
+
+
+def test_flush_sends_what_is_due_and_keeps_what_is_not(context: Any, caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        req, rep = sockets(context, zmq.REQ, zmq.REP)
+        stream = ZMQStream(rep)
+        watched = Watched(stream, caplog)
+        stream.send(b"1")
+        stream.send(b"2")
+        assert stream.flush() == 0 == stream.flush(zmq.POLLOUT) and stream.sending()
+        req.send(b"request")
+        assert stream.flush() == 2 and req.recv() == b"1" and stream.sending()
+        watched.check()
+        stream.close(linger=0)
+
+    assert run(main) == []
+
+
+# Floods.
+
+
+def test_callbacks_that_take_long_let_others_have_their_turn(context: Any) -> None:
+    async def main() -> None:
+        a, b = sockets(context)
+        stream = ZMQStream(a)
+        clock = [0.0]
+        turns: list[int] = []
+        got: list[int] = []
+
+        def callback(message: list[bytes]) -> None:
+            got.append(1)
+            clock[0] += 2 * zmq.get_budget()
+
+        for _ in range(20):
+            b.send(b"x")
+        stream.on_recv(callback)
+        before, zmqstream.monotonic = zmqstream.monotonic, lambda: clock[0]
+        try:
+            while len(got) < 20:
+                turns.append(len(got))
+                await asyncio.sleep(0)
+        finally:
+            zmqstream.monotonic = before
+        assert max(later - earlier for earlier, later in pairwise(turns)) == 1
+        stream.close()
+
+    assert run(main) == []
+
+
+@pytest.mark.parametrize("receive", [True, False], ids=["on_recv", "flush"])
+def test_an_error_of_the_socket_calls_on_err(context: Any, caplog: pytest.LogCaptureFixture, receive: bool) -> None:
+    async def main() -> None:
+        a, b = sockets(context, zmq.PUSH, zmq.PULL)
+        stream = ZMQStream(a)
+        errors: list[int] = []
+        stream.on_err(lambda: errors.append(1))
+        if receive:
+            stream.on_recv(print)  # a PUSH never receives
+        for number in range(10):
+            stream.send(b"%d" % number)
+            assert stream.flush() == 1 and b.recv() == b"%d" % number
+        stream.stop_on_err()
+        stream.close()
+        assert errors == [1] * receive == [1 for record in caplog.records if "RECV Error" in record.message]
+
+    assert run(main) == []
+
+
+def test_what_cannot_be_sent_is_reported_once_whatever_the_callbacks_do(
+    context: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+
+    async def main() -> None:
+        a, b = sockets(context)
+        stream = ZMQStream(a)
+        called: list[Any] = []
+
+        def on_err() -> None:
+            called.append("error")
+            raise ArithmeticError
+
+        stream.on_err(on_err)
+        stream.on_send(lambda message, status: called.append((message, status)))
+        stream.send("no bytes")
+        stream.send(b"x")
+        await until(lambda: not stream.sending())
+        assert called == ["error", ([b"x"], None)] and b.recv() == b"x"
+        stream.on_err(lambda: called.append("error"))
+        stream.send("no bytes")
+        await until(lambda: not stream.sending())
+        assert called[2] == "error" and isinstance(called[3][1], TypeError)
+        stream.close()
+
+    assert [type(error) for error in run(main)] == [ArithmeticError]
 
 
 def test_a_stream_is_closed_from_its_own_callback(context: Any) -> None:
@@ -220,13 +607,88 @@ def test_a_stream_is_closed_from_its_own_callback(context: Any) -> None:
         await asyncio.sleep(0.01)
         assert got == [[b"1"], "closed"] and a.closed
         stream.close()
-        for call in (lambda: stream.send(b"x"), lambda: stream.on_recv(print), stream.flush):
-            with pytest.raises(zmq.ZMQError, match="closed") as caught:
-                call()
-            assert caught.value.errno == zmq.ENOTSOCK
+        assert stream.socket is None and stream.closed()
         b.close()
 
     assert run(main) == []
+
+
+USES: dict[str, Callable[[Any], Any]] = {
+    "send": lambda stream: stream.send(b"x"),
+    "send_multipart": lambda stream: stream.send_multipart([b"x"]),
+    "send_string": lambda stream: stream.send_string("x"),
+    "send_unicode": lambda stream: stream.send_unicode("x"),
+    "send_json": lambda stream: stream.send_json(1),
+    "send_pyobj": lambda stream: stream.send_pyobj(1),
+    "send_serialized": lambda stream: stream.send_serialized(1, lambda number: [b"x"]),
+    "on_recv": lambda stream: stream.on_recv(print),
+    "on_recv_stream": lambda stream: stream.on_recv_stream(print),
+    "stop_on_recv": lambda stream: stream.stop_on_recv(),
+    "on_send": lambda stream: stream.on_send(print),
+    "on_send_stream": lambda stream: stream.on_send_stream(print),
+    "stop_on_send": lambda stream: stream.stop_on_send(),
+    "flush": lambda stream: stream.flush(),
+}
+
+
+@pytest.mark.parametrize("how", ["stream", "socket"])
+@pytest.mark.parametrize("use", USES)
+def test_a_closed_stream_is_an_error_of_the_system(context: Any, use: str, how: str) -> None:
+    async def main() -> None:
+        (socket,) = sockets(context)[:1]
+        stream = ZMQStream(socket)
+        (stream if how == "stream" else socket).close()
+        with pytest.raises(OSError, match="closed") as caught:
+            USES[use](stream)
+        error = caught.value
+        assert isinstance(error, zmq.ZMQError) and error.errno == zmq.ENOTSOCK
+        for copied in (copy.copy(error), pickle.loads(pickle.dumps(error))):
+            assert (type(copied), copied.errno, str(copied)) == (type(error), error.errno, str(error))
+        assert not stream.sending()
+        if how == "stream":
+            assert stream.socket is None and stream.closed()
+            stream.close()
+        else:
+            with pytest.warns(RuntimeWarning, match="after closing socket"):
+                stream.close()
+
+    assert run(main) == []
+
+
+def test_the_close_callback_sees_a_closed_stream(context: Any) -> None:
+    async def main() -> None:
+        a, _ = sockets(context)
+        stream = ZMQStream(a)
+        seen: list[Any] = []
+
+        async def later() -> None:
+            seen.append("later")
+
+        stream.set_close_callback(lambda: (seen.append((stream.closed(), stream.socket, a.closed)), stream.close()))
+        stream.close()
+        assert seen == [(True, None, True)]
+        stream = ZMQStream(sockets(context)[0])
+        stream.set_close_callback(later)
+        stream.close()
+        await until(lambda: seen[1:] == ["later"])
+
+    assert run(main) == []
+
+
+def test_a_coroutine_that_nobody_can_run_any_more_is_dropped(context: Any, recwarn: pytest.WarningsRecorder) -> None:
+    streams: list[Any] = []
+
+    async def callback() -> None:
+        raise AssertionError("nobody runs it")
+
+    async def main() -> None:
+        streams.append(ZMQStream(sockets(context)[0]))
+        streams[0].set_close_callback(callback)
+
+    assert run(main) == []
+    streams[0].close()
+    gc.collect()
+    assert not [warning for warning in recwarn if "never awaited" in str(warning.message)]
 
 
 def test_a_socket_closed_under_its_stream(context: Any) -> None:

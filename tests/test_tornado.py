@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 
 import pytest
@@ -74,6 +74,32 @@ def test_coroutines_of_both_kinds_wait(loop: Any, context: Any) -> None:
     assert poller.sockets == [(a, zmq.POLLIN)]
 
 
+def test_what_need_not_wait_lets_callbacks_have_their_turn(loop: Any, context: Any) -> None:
+    a, b = connect(context)
+    ran: list[int] = []
+    calls = 0
+
+    def others() -> None:
+        ran.append(calls)
+        loop.add_callback(others)
+
+    async def main() -> None:
+        nonlocal calls
+        loop.add_callback(others)
+        while calls < 1000:
+            await a.send(b"x")
+            assert await b.recv() == b"x"
+            calls += 1
+
+    before = zmq.get_budget()
+    zmq.set_budget(1e-9)
+    try:
+        loop.run_sync(main, timeout=LIMIT)
+    finally:
+        zmq.set_budget(before)
+    assert len(ran) >= 5 and max(after - earlier for earlier, after in pairwise([*ran, calls])) <= 200
+
+
 def test_a_loop_that_closes_its_descriptors_closes_the_sockets(ledger: None) -> None:
     loop = IOLoop(make_current=False)
     with future.Context() as context:
@@ -86,6 +112,37 @@ def test_a_loop_that_closes_its_descriptors_closes_the_sockets(ledger: None) -> 
         loop.run_sync(main, timeout=LIMIT)
         loop.close(all_fds=True)
         assert a.closed and b.closed
+
+
+def test_the_package_has_the_loop_too(ledger: None) -> None:
+    import zmq.eventloop
+    from zmq.eventloop import IOLoop as same
+
+    assert same is IOLoop is zmq.eventloop.IOLoop and zmq.eventloop.__all__ == ["IOLoop"]
+    with pytest.raises(AttributeError, match="no_such_name"):
+        zmq.eventloop.no_such_name  # noqa: B018
+
+
+@pytest.mark.filterwarnings("ignore:get_new_ioloop is deprecated:DeprecationWarning")
+def test_a_test_case_of_tornados_takes_the_old_loop(ledger: None) -> None:
+    from tornado.testing import AsyncTestCase, gen_test
+
+    from zmq.eventloop.zmqstream import ZMQStream
+
+    class Case(AsyncTestCase):
+        def get_new_ioloop(self) -> IOLoop:
+            return ioloop.ZMQIOLoop(make_current=False)
+
+        @gen_test  # type: ignore[untyped-decorator]
+        def runTest(self) -> Any:
+            with zmq.Context() as context, context.socket(zmq.PAIR) as socket:
+                stream = ZMQStream(socket, self.io_loop)
+                assert ZMQStream.on_recv(stream, print) is None and stream.io_loop is IOLoop.current()
+                yield gen.sleep(0)
+                stream.close()
+
+    result = Case().run()
+    assert result is not None and not result.errors + result.failures, result.errors
 
 
 def test_old_names_are_those_of_tornado(ledger: None) -> None:

@@ -16,10 +16,10 @@ import pickle
 import selectors
 import time
 import warnings
+from asyncio import Future as Future
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from itertools import islice
 from typing import Any
 
 from zmq.core import context as _context
@@ -29,7 +29,7 @@ from zmq.core import socket as _socket
 from zmq.core._text import describe
 from zmq.core.constants import Flag, PollEvent, SocketType
 from zmq.core.error import Again, ZMQError
-from zmq.core.pending import begin, begin_poll, begin_receive, pending, received_class
+from zmq.core.pending import Slice, begin, begin_poll, begin_receive, is_time_to_yield, pending, received_class
 from zmq.utils import jsonapi
 
 # Plain numbers: those of an enum take a microsecond to combine.
@@ -38,6 +38,9 @@ DONTWAIT, SNDMORE = int(Flag.DONTWAIT), int(Flag.SNDMORE)
 
 #: For how many turns of the loop a descriptor is still watched for which nobody waits.
 TURNS = 4
+
+#: Messages of a batch between two looks at the clock.
+CHUNK = 64
 
 SEND, SEND_MULTIPART = _socket.Socket.send, _socket.Socket.send_multipart
 SEND_MANY, RECV_MANY = _socket.Socket.send_many, _socket.Socket.recv_many
@@ -138,6 +141,7 @@ class Hub(_hub.Hub):
             lingers=True,
         )
         self.loop = loop
+        self.slice = Slice(self.soon)
         self.retired: list[Watcher] = []
         self.turns = 0
 
@@ -383,11 +387,15 @@ class Socket(_socket.Socket):
         except Again:
             return []
         batch = [first if multipart else first[0]]
-        if max > 1:
-            # What comes after the first is not waited for, so nobody can cancel this any more. An error comes again
-            # with the next call.
-            with suppress(ValueError, ZMQError):
-                batch += RECV_MANY(self, max - 1, flags=DONTWAIT, copy=copy, multipart=multipart)
+        # What comes after the first is not waited for, so nobody can cancel this any more. An error comes again
+        # with the next call.
+        with suppress(ValueError, ZMQError):
+            while len(batch) < max:
+                size = min(max - len(batch), CHUNK)
+                more = RECV_MANY(self, size, flags=DONTWAIT, copy=copy, multipart=multipart)
+                batch += more
+                if len(more) < size or (not flags & DONTWAIT and is_time_to_yield(hub_of(loop))):
+                    break
         return batch
 
     # Sending.
@@ -422,13 +430,25 @@ class Socket(_socket.Socket):
         if flags & SNDMORE:
             raise ValueError("send_many sends whole messages: SNDMORE means nothing here")
         batch = list(messages)
+        loop = self._get_loop()
+        hub = hub_of(loop)
+        attempt = SEND_MULTIPART if multipart else SEND
         sent = 0
         try:
             while sent < len(batch):
+                if not flags & DONTWAIT and is_time_to_yield(hub):
+                    await asyncio.sleep(0)
                 # In its turn among those who wait to send; then as many as there is room for.
-                await (self.send_multipart if multipart else self.send)(batch[sent], flags, copy)
+                first = list(batch[sent]) if multipart else batch[sent]
+                route = self._route(first[0]) if multipart and first else None
+                await begin(self, loop, hub_of, flags, attempt, (first, flags | DONTWAIT, copy), route, prompt=True)
                 sent += 1
-                sent += SEND_MANY(self, islice(batch, sent, None), flags | DONTWAIT, copy, multipart=multipart)
+                while sent < len(batch):
+                    chunk = batch[sent : sent + CHUNK]
+                    done = SEND_MANY(self, chunk, flags | DONTWAIT, copy, multipart=multipart)
+                    sent += done
+                    if done < len(chunk) or (not flags & DONTWAIT and is_time_to_yield(hub)):
+                        break
         except Again:
             pass
         except BaseException as error:

@@ -8,15 +8,21 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 pytest.importorskip("tornado")
 
+from monkeyed import FRAMEWORKS, PAIRS, Framework, run
+from tornado import ioloop as tornado_ioloop
 from tornado.ioloop import PeriodicCallback
 
+import zmq as plain
 from front_ends import FRONT_ENDS, LIMIT, FrontEnd, wait_until
+from zmq.eventloop import zmqstream
+from zmq.eventloop.selector import Selector
 from zmq.eventloop.zmqstream import ZMQStream
 
 GREEN = [front_end for front_end in FRONT_ENDS if front_end.zmq.Socket._get_hub is not None]
@@ -27,9 +33,12 @@ def front_end(request: pytest.FixtureRequest) -> FrontEnd:
     return request.param
 
 
+def module_of(front_end: FrontEnd, name: str = "ioloop") -> Any:
+    return importlib.import_module(f"{front_end.zmq.__name__}.eventloop.{name}")
+
+
 def new_loop(front_end: FrontEnd) -> Any:
-    module = importlib.import_module(f"{front_end.zmq.__name__}.eventloop.ioloop")
-    return module.IOLoop(make_current=False)
+    return module_of(front_end).IOLoop(make_current=False)
 
 
 def test_an_application_runs_while_greenlets_tick(front_end: FrontEnd, context: Any, zmq: Any) -> None:
@@ -214,3 +223,310 @@ def test_an_idle_loop_does_not_spin(front_end: FrontEnd, context: Any, zmq: Any)
     task = front_end.spawn(application)
     wait_until(front_end, lambda: looks)
     task.get()
+
+
+# Which loop is the current one.
+
+
+def installed(module: Any) -> Any:
+    with pytest.warns(DeprecationWarning, match="IOLoop.current"):
+        module.install()
+    return tornado_ioloop.IOLoop.current()
+
+
+def made_current(module: Any) -> Any:
+    loop = module.ZMQIOLoop(make_current=False)
+    with pytest.warns(DeprecationWarning, match="make_current"):
+        loop.install()
+    return tornado_ioloop.IOLoop.current()
+
+
+OLD_NAMES: dict[str, Callable[[Any], Any]] = {
+    "current": lambda module: module.IOLoop.current(),
+    "instance": lambda module: module.IOLoop.instance(),
+    "made": lambda module: module.IOLoop(),
+    "ZMQIOLoop": lambda module: module.ZMQIOLoop.instance(),
+    "install": installed,
+    "its own install": made_current,
+}
+
+
+@pytest.mark.parametrize("name", OLD_NAMES)
+def test_old_names_give_a_loop_that_leaves_the_hub_free(front_end: FrontEnd, context: Any, zmq: Any, name: str) -> None:
+    module, streams = module_of(front_end), module_of(front_end, "zmqstream")
+    got: list[Any] = []
+    started: list[int] = []
+    a, b = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+    a.bind("inproc://old-names")
+    b.connect("inproc://old-names")
+
+    def application() -> None:
+        loop = OLD_NAMES[name](module)
+        try:
+            assert isinstance(loop, module.IOLoop)
+            for same in (module.IOLoop.current(), module.IOLoop.instance(), tornado_ioloop.IOLoop.current()):
+                assert same is loop
+            stream = streams.ZMQStream(b)
+            assert stream.io_loop is loop and isinstance(stream, zmqstream.ZMQStream)
+            stream.on_recv(got.append)
+            timer = PeriodicCallback(lambda: loop.stop() if got else None, 1)
+            timer.start()
+            loop.add_callback(lambda: started.append(1))
+            loop.call_later(LIMIT, loop.stop)
+            loop.start()
+            timer.stop()
+            stream.close()
+        finally:
+            loop.close()
+        assert module.IOLoop.current(instance=False) is None
+
+    task = front_end.spawn(application)
+    wait_until(front_end, lambda: started)
+    a.send(b"x")
+    task.get()
+    assert got == [[b"x"]]
+
+
+def test_every_greenlet_has_the_loop_that_it_made_current(front_end: FrontEnd, context: Any, zmq: Any) -> None:
+    module, streams = module_of(front_end), module_of(front_end, "zmqstream")
+    loops: list[Any] = []
+    closed: list[int] = []
+    checked: list[int] = []
+
+    def application(number: int) -> None:
+        loop = module.IOLoop()
+        loops.append(loop)
+        try:
+            wait_until(front_end, lambda: len(loops) == 2 and len(checked) == 1)
+            stream = streams.ZMQStream(context.socket(zmq.PULL))
+            assert module.IOLoop.current() is stream.io_loop is loop
+
+            async def main() -> None:
+                assert module.IOLoop.current() is tornado_ioloop.IOLoop.current() is loop
+                await asyncio.sleep(0.01)
+                assert module.IOLoop.current() is tornado_ioloop.IOLoop.current() is loop
+
+            loop.run_sync(main, timeout=LIMIT)
+            stream.close()
+        finally:
+            loop.close()
+            closed.append(number)
+
+    def third() -> None:
+        wait_until(front_end, lambda: len(loops) == 2)
+        assert module.IOLoop.current() is loops[1], "not the last that was made current"
+        checked.append(1)
+        wait_until(front_end, lambda: len(closed) == 2)
+        assert module.IOLoop.current(instance=False) is None
+
+    tasks = [front_end.spawn(application, number) for number in range(2)]
+    tasks.append(front_end.spawn(third))
+    for task in tasks:
+        task.get()
+
+
+def test_a_loop_that_was_closed_or_cleared_is_not_current(front_end: FrontEnd, ledger: None) -> None:
+    module = module_of(front_end)
+    loop = module.IOLoop.current()
+    assert module.IOLoop.current() is loop
+    with pytest.warns(DeprecationWarning, match="clear_current"):
+        module.IOLoop.clear_current()
+    assert module.IOLoop.current(instance=False) is None
+    other = module.IOLoop.current()
+    assert other is not loop
+    other.asyncio_loop.close()
+    assert module.IOLoop.current(instance=False) is None
+    other._clear_current_hook()
+    loop.close()
+
+
+def test_asyncio_has_its_loop_back(front_end: FrontEnd, ledger: None) -> None:
+    module = module_of(front_end)
+    before = asyncio.new_event_loop()
+    asyncio.set_event_loop(before)
+    try:
+        one, other = module.IOLoop(), module.IOLoop()
+        one.close()
+        assert module.IOLoop.current() is other
+        other.close()
+        assert asyncio.get_event_loop_policy()._local._loop in (before, None)  # type: ignore[attr-defined]
+        single = module.IOLoop()
+        single.close()
+    finally:
+        asyncio.set_event_loop(None)
+        before.close()
+
+
+def test_native_threads_have_loops_of_their_own(front_end: FrontEnd, ledger: None) -> None:
+    module = module_of(front_end)
+    here = module.IOLoop.current()
+    found: list[Any] = []
+
+    def elsewhere() -> None:
+        loop = module.IOLoop.current()
+
+        async def main() -> None:
+            found.append((loop is not here, module.IOLoop.current() is loop))
+
+        loop.run_sync(main, timeout=LIMIT)
+        loop.close()
+
+    front_end.thread(elsewhere).get()
+    assert found == [(True, True)] and module.IOLoop.current() is here
+    here.close()
+
+
+def test_a_loop_that_runs_comes_before_the_green_one(front_end: FrontEnd, context: Any, zmq: Any) -> None:
+    """A program of asyncio's that uses the old names has the loop that it is in."""
+    module, streams = module_of(front_end), module_of(front_end, "zmqstream")
+    loop = new_loop(front_end)
+
+    async def main() -> None:
+        stream = streams.ZMQStream(context.socket(zmq.PULL))
+        assert stream.io_loop is loop is module.IOLoop.current()
+        stream.close()
+
+    other = module.IOLoop()
+    loop.run_sync(main, timeout=LIMIT)
+    loop.close()
+    other.close()
+
+
+@pytest.mark.parametrize("name", ["TimeoutError", "IOLoop", "PeriodicCallback", "Configurable", "app_log", "ZMQIOLoop"])
+def test_all_names_of_tornados_loop_are_there(front_end: FrontEnd, name: str) -> None:
+    for module in (module_of(front_end), importlib.import_module("zmq.eventloop.ioloop")):
+        assert hasattr(module, name)
+        with pytest.raises(AttributeError):
+            module.no_such_name  # noqa: B018
+    assert module_of(front_end, "zmqstream").IOLoop is module_of(front_end).IOLoop
+
+
+PROGRAM = """
+import warnings; warnings.simplefilter("ignore", DeprecationWarning)
+import importlib
+how = {how!r}
+ioloop = importlib.import_module({package!r} + ".ioloop")
+zmqstream = importlib.import_module({package!r} + ".zmqstream")
+if how == "install":
+    ioloop.install()
+    from tornado.ioloop import IOLoop
+    loop = IOLoop.current()
+elif how == "stream":
+    loop = None
+else:
+    loop = getattr(ioloop.IOLoop, how)()
+stream = zmqstream.ZMQStream(b)
+loop = loop or stream.io_loop
+assert stream.io_loop is loop
+got = []
+stream.on_recv(lambda message: (got.append(message), loop.stop()))
+green.beside(loop.start, lambda: a.send(b"x"))
+assert got == [[b"x"]]
+stream.close()
+loop.close()
+context.destroy()
+"""
+
+
+@pytest.fixture(params=FRAMEWORKS, ids=lambda framework: framework.name)
+def framework(request: pytest.FixtureRequest) -> Framework:
+    return request.param
+
+
+@pytest.mark.parametrize("how", ["install", "instance", "current", "stream"])
+@pytest.mark.parametrize("world", ["plain", "patched", "patched-plain-names"])
+def test_a_program_begins_with_its_loop(framework: Framework, how: str, world: str) -> None:
+    """In the main greenlet, before the hub ever ran."""
+    package = "zmq.eventloop" if world == "patched-plain-names" else f"{framework.front_end}.eventloop"
+    if world == "patched-plain-names" and not framework.can_nest_asyncio:
+        pytest.skip("a hub that is an asyncio loop itself can't run another one inside")
+    patch = "green.patch_world(); green.monkey.patch_all()" if world != "plain" else ""
+    pairs = PAIRS if world != "plain" else PAIRS.replace("import zmq", f"import {framework.front_end} as zmq")
+    run(framework, patch, pairs, PROGRAM.format(how=how, package=package))
+
+
+# A loop that always has something to do.
+
+
+@pytest.mark.parametrize("budget", [1e-9, 0.0], ids=["over-at-once", "none"])
+@pytest.mark.parametrize("kind", ["callbacks", "stream"])
+def test_a_busy_loop_lets_greenlets_have_their_turn(
+    front_end: FrontEnd, context: Any, zmq: Any, kind: str, budget: float
+) -> None:
+    loop = new_loop(front_end)
+    rounds: list[int] = []
+    seen: list[int] = []
+    done: list[int] = []
+
+    def others() -> None:
+        while not done:
+            seen.append(len(rounds))
+            front_end.sleep(0)
+
+    async def main() -> None:
+        a, b = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+        a.bind("inproc://busy")
+        b.connect("inproc://busy")
+        stream = ZMQStream(b, loop)
+
+        def again(*_: Any) -> None:
+            rounds.append(1)
+            if len(rounds) < 300:
+                if kind == "stream":
+                    # There is always a message there.
+                    a.send(b"x", plain.NOBLOCK)
+                    a.send(b"x", plain.NOBLOCK) if len(rounds) < 3 else None
+                else:
+                    loop.add_callback(again)
+
+        if kind == "stream":
+            a.send(b"x")
+            stream.on_recv(again)
+        else:
+            again()
+        while len(rounds) < 300:
+            await asyncio.sleep(0)
+        stream.close()
+
+    def application() -> None:
+        try:
+            loop.run_sync(main)
+        finally:
+            loop.close()
+            done.append(1)
+
+    before = plain.get_budget()
+    plain.set_budget(budget)
+    try:
+        tasks = [front_end.spawn(application), front_end.spawn(others)]
+        for task in tasks:
+            task.get()
+    finally:
+        plain.set_budget(before)
+    between = {rounds for rounds in seen if 0 < rounds < 300}
+    assert len(between) >= 3 if budget else not between
+
+
+def test_a_selector_that_has_waited_lets_nobody_run_again(front_end: FrontEnd) -> None:
+    """The hub ran while it waited: its time begins anew."""
+    selector = Selector(module_of(front_end).Poller)
+    reader, writer = os.pipe()
+    selector.register(reader, 1)
+    runs: list[int] = []
+    before = plain.get_budget()
+    plain.set_budget(1000)
+    try:
+        assert selector.select(0.001) == []
+        os.write(writer, b"x")
+        front_end.spawn(runs.append, 1)
+        for _ in range(1000):
+            assert selector.select(0)
+        assert runs == []
+        plain.set_budget(1e-9)
+        assert selector.select(0)
+        assert runs == [1]
+    finally:
+        plain.set_budget(before)
+        selector.close()
+        os.close(reader)
+        os.close(writer)

@@ -6,6 +6,11 @@ which hears of whatever may have changed. What must not: event loops. Called by 
 The trampoline wakes whoever is parked by a `switch`. A `Pending` call takes the place of the greenlet: its `switch`
 makes the attempt and settles the future. So queues, baton and time-outs are those of greenlets, and nothing is written
 twice.
+
+A call that need not wait is done when it returns, and to await it does not visit the loop. So that the others have
+their turn, a call that finds that the loop has not run for the budget of `zmq.set_budget` ends in the loop's next
+turn, where a `Slice` says so: a receive takes its message not before then, as if it had to wait; a send and a poll
+are made at once, and their futures are told then.
 """
 
 from functools import partial
@@ -13,6 +18,8 @@ from functools import partial
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer, Py_buffer
 from libc.string cimport memcpy
 
+from zmq.core cimport trampoline as fairness
+from zmq.core cimport wait
 from zmq.core.hand cimport HELD, RETURNED, Hand
 from zmq.core.hub cimport Hub
 from zmq.core.libzmq cimport (
@@ -20,7 +27,9 @@ from zmq.core.libzmq cimport (
     ZMQ_EVENTS,
     ZMQ_POLLIN,
     ZMQ_POLLOUT,
+    ZMQ_RCVMORE,
     ZMQ_RCVTIMEO,
+    ZMQ_SNDMORE,
     ZMQ_SNDTIMEO,
     zmq_getsockopt,
     zmq_msg_copy,
@@ -31,7 +40,18 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.socket cimport Socket, seconds_of, several_frames
 from zmq.core.transfer cimport AS_SET, try_recv
-from zmq.core.trampoline cimport CLOSED, EXPIRED, POLLER, Parked, Subscription, Trampoline
+from zmq.core.trampoline cimport (
+    CHOSEN,
+    CLOSED,
+    EXPIRED,
+    FUEL,
+    PARKED,
+    POLLER,
+    Parked,
+    Subscription,
+    Trampoline,
+    monotonic,
+)
 
 from zmq.core.error import Again
 
@@ -105,6 +125,81 @@ cdef int take(future, Hand hand) except -1:
     return 0
 
 
+cdef class Slice:
+    """For how long an event loop has not run, as far as the calls that need not wait can tell.
+
+    Parameters
+    ----------
+    call_soon : callable
+        ``call_soon(callback)`` has it called in the loop's next turn.
+    """
+
+    cdef object call_soon
+    cdef double begun   # when a call looked first after the loop had run; 0 until then
+
+    def __init__(self, call_soon):
+        self.call_soon = call_soon
+
+    def renew(self):
+        """The loop runs."""
+        self.begun = 0
+
+
+def is_time_to_yield(hub):
+    """Tell whether an event loop has not run for so long that others must have their turn.
+
+    Parameters
+    ----------
+    hub : Hub
+        Of the loop; its ``slice`` is a `Slice`.
+
+    Returns
+    -------
+    bool
+    """
+    cdef Slice slice = hub.slice
+    cdef double now
+    wait.fuel = FUEL
+    if fairness.budget == 0:
+        return False
+    now = monotonic()
+    if slice.begun != 0 and now - slice.begun < fairness.budget:
+        return False
+    if not hub.is_alive():
+        # What is put off until a closed loop runs never happens.
+        return False
+    if slice.begun != 0:
+        return True
+    slice.call_soon(slice.renew)
+    slice.begun = now
+    return False
+
+
+def finish(get_hub, future, result):
+    """Settle the future of a call that is done; in the loop's next turn if it is time that others have theirs.
+
+    Parameters
+    ----------
+    get_hub : callable
+        Returns the `Hub` of the loop.
+    future : Future
+    result : object
+        What the call returned, or an exception.
+    """
+    if wait.fuel <= 0:
+        hub = get_hub()
+        if is_time_to_yield(hub):
+            fairness.count_yields += 1
+            hub.call_soon(partial(settle_late, future, result))
+            return
+    settle(future, result)
+
+
+def settle_late(future, result):
+    if not future.done():
+        settle(future, result)
+
+
 cdef class Pending:
     """One call that waits for its turn on a socket."""
 
@@ -112,6 +207,7 @@ cdef class Pending:
     cdef object attempt
     cdef object future
     cdef object expired     # what the future gets when the time is over; None for `Again`
+    cdef bint once          # there is no time for a second attempt
 
     cdef make(self):
         """Make the call without waiting; raise `Again` if it would have to."""
@@ -142,9 +238,11 @@ cdef class Pending:
             try:
                 result = self.make()
             except Again:
-                turn.owner.trying = False
-                turn.again()
-                return
+                if not self.once:
+                    turn.owner.trying = False
+                    turn.again()
+                    return
+                result = Again()
             except Exception as error:
                 result = error
             if turn.owner is not None:
@@ -339,6 +437,7 @@ def begin_receive(
     cdef PendingReceive receive = PendingReceive.__new__(PendingReceive)
     cdef double seconds = AS_SET
     cdef Hand hand
+    cdef bint yields = False
     future = future_class(loop=loop)
     future._hand = None
     future._receive = receive if buffer is not None else None
@@ -366,23 +465,34 @@ def begin_receive(
             seconds = seconds_of(timeout)
         if trampoline.interest:
             trampoline.enter()
-        if flags & ZMQ_DONTWAIT or not trampoline.must_queue(ZMQ_POLLIN, NULL, 0) and worth_trying(trampoline):
-            hand = receive.make()
-            deliver(receive, hand, True)
-            return future
+        if flags & ZMQ_DONTWAIT or not trampoline.must_queue(ZMQ_POLLIN, NULL, 0):
+            if wait.fuel <= 0 and not flags & ZMQ_DONTWAIT and is_time_to_yield(get_hub(loop)):
+                # Not between two frames: others might receive the rest of the message.
+                yields = not socket.get(ZMQ_RCVMORE)
+            if not yields and (flags & ZMQ_DONTWAIT or worth_trying(trampoline)):
+                hand = receive.make()
+                deliver(receive, hand, True)
+                return future
     except Again as error:
         if flags & ZMQ_DONTWAIT:
             future.set_exception(error)
             return future
     except Exception as error:
-        future.set_exception(error)
+        wait.fuel -= 1
+        finish(partial(get_hub, loop), future, error)
         return future
     if seconds == AS_SET:
         seconds = timeout_of(socket, ZMQ_RCVTIMEO)
-    if seconds == 0:
-        future.set_exception(Again())
+    if seconds != 0 or yields:
+        receive.once = seconds == 0
+        enqueue(receive, trampoline, partial(get_hub, loop), ZMQ_POLLIN, None, -1 if receive.once else seconds)
+        if yields:
+            fairness.count_yields += 1
+            if receive.turn.state == PARKED:
+                receive.turn.choose(CHOSEN)
     else:
-        enqueue(receive, trampoline, partial(get_hub, loop), ZMQ_POLLIN, None, seconds)
+        wait.fuel -= 1
+        finish(partial(get_hub, loop), future, Again())
     return future
 
 
@@ -394,7 +504,9 @@ cdef double timeout_of(Socket socket, int option) noexcept:
     return milliseconds / 1000.0
 
 
-def begin(Socket socket not None, loop, get_hub, int flags, attempt, tuple args, bytes route=None):
+def begin(
+    Socket socket not None, loop, get_hub, int flags, attempt, tuple args, bytes route=None, bint prompt=False
+):
     """Send now if there is room, or else when the turn of this call has come.
 
     Parameters
@@ -411,6 +523,8 @@ def begin(Socket socket not None, loop, get_hub, int flags, attempt, tuple args,
     args : tuple
     route : bytes, optional
         The first frame of the message, which names the peer if the socket is a ROUTER.
+    prompt : bool
+        Whether a call that need not wait is told at once even if it is time that others have their turn.
 
     Returns
     -------
@@ -432,18 +546,25 @@ def begin(Socket socket not None, loop, get_hub, int flags, attempt, tuple args,
         if trampoline.interest:
             trampoline.enter()
         if flags & ZMQ_DONTWAIT or not trampoline.must_queue(ZMQ_POLLOUT, start, length):
-            future.set_result(attempt(socket, *args))
+            result = attempt(socket, *args)
+            # Not between two frames: others might send something there.
+            if wait.fuel <= 0 and not prompt and not flags & (ZMQ_DONTWAIT | ZMQ_SNDMORE):
+                finish(partial(get_hub, loop), future, result)
+            else:
+                future.set_result(result)
             return future
     except Again as error:
         if flags & ZMQ_DONTWAIT:
             future.set_exception(error)
             return future
     except Exception as error:
-        future.set_exception(error)
+        wait.fuel -= 1
+        finish(partial(get_hub, loop), future, error)
         return future
     timeout = timeout_of(socket, ZMQ_SNDTIMEO)
     if timeout == 0:
-        future.set_exception(Again())
+        wait.fuel -= 1
+        finish(partial(get_hub, loop), future, Again())
         return future
     pending = Pending()
     pending.future = future
@@ -493,8 +614,13 @@ def begin_poll(Socket socket not None, get_hub, int flags, timeout, future):
             raise Again()
         return found
 
+    wait.fuel -= 1
     try:
-        future.set_result(look())
+        found = look()
+        if seconds == 0:
+            future.set_result(found)
+        else:
+            finish(get_hub, future, found)
     except Again:
         if seconds == 0:
             future.set_result(0)
@@ -505,7 +631,7 @@ def begin_poll(Socket socket not None, get_hub, int flags, timeout, future):
             pending.expired = 0
             enqueue(pending, trampoline, get_hub, flags | POLLER, None, seconds)
     except Exception as error:
-        future.set_exception(error)
+        finish(get_hub, future, error)
 
 
 def pending(Socket socket not None, int events):

@@ -55,6 +55,7 @@ from functools import partial
 
 from zmq.core import hub as hub_module
 from zmq.core.constants import PollEvent
+from zmq.core.pending import finish
 
 cdef extern from "bells.h" nogil:
     bint GREENZMQ_HAS_BELLS
@@ -1016,15 +1017,20 @@ cdef class PollSet:
         cdef PendingPoll pending
         cdef double seconds = seconds_of(timeout)
         cdef double deadline = -1
+        wait.fuel -= 1
         try:
             self.own()
             ready = self.collect()
             self.polled = True
         except Exception as error:
-            future.set_exception(error)
+            finish(get_hub, future, error)
             return
-        if ready or seconds == 0:
+        wait.fuel -= len(ready) >> 3
+        if seconds == 0:
             future.set_result(ready)
+            return
+        if ready:
+            finish(get_hub, future, ready)
             return
         if seconds > 0:
             deadline = monotonic() + seconds

@@ -10,6 +10,9 @@ cdef enum:
     CLOSED      # the socket is being closed
 
 cdef enum:
+    FUEL = 64           # transfers between two looks at the clock
+
+cdef enum:
     POLLER = 1 << 16    # in Parked.events: does not take what it waits for
 
 
@@ -110,9 +113,11 @@ cdef class Trampoline(Waiter):
     cdef int poll(self, get_hub, int events, double timeout) except -1
 
 
+cdef long count_yields
+cdef double budget      # seconds for which calls that need not wait may keep the others from running; 0 for any time
 cdef double monotonic() noexcept nogil
+cpdef int let_run(Hub hub, double seconds=*) except -1
 cdef bint is_time_to_yield() noexcept
-cdef int let_run(Hub hub, double seconds=*) except -1
 cdef int refuel(get_hub) except -1
 cpdef bint wait_readable(Hub hub, int fd, double timeout, what=*) except -1
 cdef Trampoline trampoline_of(void *handle)

@@ -113,7 +113,6 @@ cdef double monotonic() noexcept nogil:
 
 
 cdef enum:
-    FUEL = 64           # transfers between two looks at the clock
     HANDOVERS = 32      # switches past the hub in a row
     DEBT = 16           # times that the hub must find a partner before one is looked at that was looked at in vain
 
@@ -183,7 +182,8 @@ def set_budget(double seconds):
     Parameters
     ----------
     seconds : float
-        After this time the next blocking send, receive or poll lets the hub run once; 0 turns that off.
+        After this time the next blocking send, receive or poll lets the hub run once; 0 turns that off. In
+        `zmq.asyncio` the next that is awaited ends in the next turn of the event loop.
         NOBLOCK calls never yield. The default is 0.005.
 
     Raises
@@ -1013,8 +1013,16 @@ cdef class Sleeper:
         return 0
 
 
-cdef int let_run(Hub hub, double seconds=0) except -1:
-    """Let the hub run once, or for so long: descriptors, timers, everybody."""
+cpdef int let_run(Hub hub, double seconds=0) except -1:
+    """Let the hub run once, or for some time: descriptors, timers, everybody.
+
+    Parameters
+    ----------
+    hub : Hub
+        Of this thread.
+    seconds : float
+        For how long; 0 for once.
+    """
     cdef Sleeper sleeper = Sleeper(hub)
     timer = hub.call_at(monotonic() + seconds, sleeper.wake)
     try:

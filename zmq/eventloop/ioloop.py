@@ -1,9 +1,14 @@
-"""Tornado's `IOLoop` under the names of the time when 0MQ needed a loop of its own. It needs none any more."""
+"""Tornado's `IOLoop` under the names of the time when 0MQ needed a loop of its own. It needs none any more.
+
+All other names of `tornado.ioloop` are here too.
+"""
 
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
+from tornado import ioloop as _ioloop
 from tornado.ioloop import IOLoop as IOLoop
 from tornado.ioloop import PeriodicCallback as PeriodicCallback
 from tornado.log import app_log as app_log
@@ -20,3 +25,9 @@ def install() -> None:
         DeprecationWarning,
         stacklevel=2,
     )
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_ioloop, name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from zmq.core.constants import PollEvent
 from zmq.core.hub import thread_ident
 from zmq.core.poll import Poller
+from zmq.core.trampoline import get_budget, let_run
 
 POLLIN, POLLOUT = int(PollEvent.POLLIN), int(PollEvent.POLLOUT)
 
@@ -28,7 +30,10 @@ class Selector(selectors.BaseSelector):
         A green `Poller`.
     """
 
-    #: The event loop in whose callback the loop that uses the selector runs: that of a hub, or None.
+    #: When the hub ran last, as far as is known here.
+    hub_ran = 0.0
+
+    #: The event loop in whose callback the loop that uses the selector runs, or None.
     outer: asyncio.AbstractEventLoop | None = None
 
     def __init__(self, poller_class: type[Poller]) -> None:
@@ -61,9 +66,10 @@ class Selector(selectors.BaseSelector):
         milliseconds = None if timeout is None else max(0.0, timeout) * 1000
         found = []
         inner = asyncio._get_running_loop()
-        asyncio._set_running_loop(self.outer)
+        asyncio._set_running_loop(self.find_outer())
         try:
             ready = self.poller.poll(milliseconds)
+            self.yield_if_busy(bool(ready) or milliseconds == 0)
         finally:
             asyncio._set_running_loop(inner)
         for fd, flags in ready:
@@ -76,12 +82,39 @@ class Selector(selectors.BaseSelector):
                 found.append((key, events & key.events))
         return found
 
+    def find_outer(self) -> asyncio.AbstractEventLoop | None:
+        """Return the loop that runs where this one waits: it may be a hub's that was started since."""
+        if self.outer is not None:
+            return self.outer
+        loop = hubs_own(self.poller._get_hub())  # type: ignore[misc]
+        return loop if loop is not None and loop.is_running() else None
+
+    def yield_if_busy(self, busy: bool) -> None:
+        """Let the hub run if the loop has not waited for longer than the budget: it always has something to do."""
+        now = time.monotonic()
+        if busy:
+            budget = get_budget()
+            if not budget or now - self.hub_ran < budget:
+                return
+            hub = self.poller._get_hub()  # type: ignore[misc]
+            if hub.is_current():
+                return
+            let_run(hub)
+            now = time.monotonic()
+        self.hub_ran = now
+
     def close(self) -> None:
         for fd in list(self.keys):
             self.unregister(fd)
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
         return FileObjects(self)
+
+
+def hubs_own(hub: Any) -> asyncio.AbstractEventLoop | None:
+    """Return the loop of asyncio's that a framework's hub is itself, or None."""
+    loop = getattr(hub.hub, "loop", None)
+    return loop if isinstance(loop, asyncio.AbstractEventLoop) else None
 
 
 class FileObjects(Mapping[Any, selectors.SelectorKey]):
@@ -135,5 +168,5 @@ class EventLoop(asyncio.SelectorEventLoop):
         try:
             yield
         finally:
-            asyncio._set_running_loop(outer)
             self.waits.outer = before
+            asyncio._set_running_loop(self.waits.find_outer() if outer is None else outer)

@@ -7,7 +7,9 @@ import pickle
 import warnings
 from collections import deque
 from collections.abc import Callable
-from inspect import isawaitable
+from functools import cached_property
+from inspect import isawaitable, iscoroutine
+from time import monotonic
 from typing import Any
 
 from tornado.ioloop import IOLoop
@@ -21,10 +23,25 @@ from zmq.core.constants import POLLOUT as POLLOUT
 from zmq.core.pending import Listener
 from zmq.utils import jsonapi as jsonapi
 
-__all__ = ["ZMQStream"]
+__all__ = ["ClosedStreamError", "ZMQStream"]
 
-#: Messages that are handled in one turn of the loop, in each direction.
+#: Messages that are handled in one turn of the loop, in each direction, if that does not take longer than the budget.
 BURST = 20
+
+#: Keyword arguments of sends that `ZMQStream.send_json` does not hand to `json.dumps`.
+SENDING = ("copy", "track", "routing_id", "group")
+
+#: What callbacks await; an event loop by itself does not hold on to it.
+tasks: set[asyncio.Future[Any]] = set()
+
+
+class ClosedStreamError(zmq.ZMQError, OSError):
+    """A stream that is closed was used, or one whose socket is (ENOTSOCK)."""
+
+    strerror: str
+
+    def __init__(self, errno: int | None = zmq.ENOTSOCK, msg: str | None = "the stream is closed") -> None:
+        super().__init__(errno, msg)
 
 
 class ZMQStream:
@@ -35,7 +52,7 @@ class ZMQStream:
     socket : Socket
         A plain one. Of one whose methods return futures a shadow is used.
     io_loop : IOLoop, optional
-        That of this thread when left out.
+        The current one when left out.
 
     Raises
     ------
@@ -46,12 +63,15 @@ class ZMQStream:
     -----
     An exception in a callback is logged and handed to the loop's exception handler; the stream goes on.
 
+    What a REQ or REP may not send yet, because a message has to be received first, waits as if there were no room.
+
     Examples
     --------
     >>> stream = ZMQStream(socket)
     >>> stream.on_recv(lambda message: stream.send_multipart(message))
     """
 
+    #: None once the stream is closed.
     socket: zmq.Socket[bytes]
     io_loop: IOLoop
     # Those of the socket.
@@ -65,6 +85,9 @@ class ZMQStream:
     setsockopt_unicode: Callable[..., None]
     getsockopt_unicode: Callable[..., str]
 
+    #: Whose current one is used when none is given.
+    _loop_class: type[IOLoop] = IOLoop
+
     def __init__(self, socket: zmq.Socket[Any], io_loop: IOLoop | None = None) -> None:
         if not isinstance(socket, zmq.Socket):
             raise TypeError(f"a ZMQStream is made of a zmq.Socket, not of {socket!r}")
@@ -76,7 +99,7 @@ class ZMQStream:
             )
             socket = zmq.Socket.shadow(socket)
         self.socket = socket
-        self.io_loop = IOLoop.current() if io_loop is None else io_loop
+        self.io_loop = self._loop_class.current() if io_loop is None else io_loop
         self._loop: Any = getattr(self.io_loop, "asyncio_loop", self.io_loop)
         self._recv_callback: Callable[..., Any] | None = None
         self._recv_copy = True
@@ -87,6 +110,7 @@ class ZMQStream:
         self._scheduled = False
         self._busy = False
         self._robbed = False
+        self._deaf = False
         self._listener: Listener | None = Listener(socket, lambda: hub_of(self._loop), self._changed, self._lost)
         # For programs that call these on the stream.
         for name in (
@@ -102,6 +126,11 @@ class ZMQStream:
         ):
             setattr(self, name, getattr(socket, name))
 
+    @cached_property
+    def poller(self) -> zmq.Poller:
+        """A poller without sockets, for programs that look for one here."""
+        return zmq.Poller()
+
     # Callbacks.
 
     def on_recv(self, callback: Callable[[list[Any]], Any] | None, copy: bool = True) -> None:
@@ -113,11 +142,19 @@ class ZMQStream:
             ``callback(frames)``; None is `stop_on_recv`.
         copy : bool
             Whether the frames are bytes, or else `Frame`.
+
+        Raises
+        ------
+        ClosedStreamError
+            The stream is closed. So do all methods that begin or end something, but for `close`.
+        RuntimeError
+            Its event loop is closed.
         """
         assert callback is None or callable(callback), f"a callback is callable, not {callback!r}"
         self._check()
         self._recv_callback = callback
         self._recv_copy = copy
+        self._deaf = False
         self._update()
 
     def on_recv_stream(self, callback: Callable[[ZMQStream, list[Any]], Any] | None, copy: bool = True) -> None:
@@ -131,6 +168,7 @@ class ZMQStream:
 
     def stop_on_recv(self) -> None:
         """Receive no more: messages wait in the socket."""
+        self._check_open()
         self._recv_callback = None
         self._update()
 
@@ -157,10 +195,11 @@ class ZMQStream:
 
     def stop_on_send(self) -> None:
         """Call nobody after a message is sent."""
+        self._check_open()
         self._send_callback = None
 
     def on_err(self, callback: Callable[[], Any] | None) -> None:
-        """Have a function called when an error ends a receive or a send.
+        """Have a function called when an error ends a receive or a send; not when it only has to wait.
 
         Parameters
         ----------
@@ -213,8 +252,8 @@ class ZMQStream:
 
         Raises
         ------
-        ZMQError
-            ENOTSOCK: the stream is closed.
+        ClosedStreamError
+            The stream is closed.
         RuntimeError
             Its event loop is closed.
         """
@@ -242,8 +281,9 @@ class ZMQStream:
     def send_json(
         self, obj: Any, flags: int = 0, callback: Callable[[Any, Any], Any] | None = None, **kwargs: Any
     ) -> None:
-        """Send an object as JSON; see `send_multipart`. Keyword arguments are those of `json.dumps`."""
-        self.send(jsonapi.dumps(obj, **kwargs), flags=flags, callback=callback)
+        """Send an object as JSON; see `send_multipart`. Keyword arguments are those of `send` and of `json.dumps`."""
+        sending = {name: kwargs.pop(name) for name in SENDING if name in kwargs}
+        self.send(jsonapi.dumps(obj, **kwargs), flags=flags, callback=callback, **sending)
 
     def send_pyobj(
         self,
@@ -262,11 +302,12 @@ class ZMQStream:
         serialize: Callable[[Any], Any],
         flags: int = 0,
         copy: bool = True,
+        track: bool = False,
         callback: Callable[[Any, Any], Any] | None = None,
         **kwargs: Any,
     ) -> None:
         """Send an object as the frames that `serialize` makes of it; see `send_multipart`."""
-        self.send_multipart(serialize(msg), flags=flags, copy=copy, callback=callback, **kwargs)
+        self.send_multipart(serialize(msg), flags=flags, copy=copy, track=track, callback=callback, **kwargs)
 
     # State.
 
@@ -307,6 +348,7 @@ class ZMQStream:
             )
         else:
             self.socket.close(linger)
+        self.socket = None  # type: ignore[assignment]
         if self._close_callback is not None:
             self._run_callback(self._close_callback)
 
@@ -316,7 +358,8 @@ class ZMQStream:
         Parameters
         ----------
         flag : int
-            `POLLIN` to receive, `POLLOUT` to send, or both.
+            `POLLIN` to receive, `POLLOUT` to send, or both. What is received while there is no callback for it is
+            dropped: that is how to get rid of messages that wait.
         limit : int, optional
             At most so many messages, in both directions together.
 
@@ -324,6 +367,13 @@ class ZMQStream:
         -------
         int
             How many there were.
+
+        Raises
+        ------
+        ClosedStreamError
+            The stream is closed.
+        RuntimeError
+            Its event loop is closed.
         """
         self._check()
         count = 0
@@ -332,15 +382,10 @@ class ZMQStream:
             moved = True
             while moved and (limit is None or count < limit):
                 moved = False
-                if flag & POLLIN and self.receiving() and self._listener is not None:
+                if flag & POLLIN and self._is_open():
                     moved = self._receive_one()
                     count += moved
-                if (
-                    flag & POLLOUT
-                    and self.sending()
-                    and (limit is None or count < limit)
-                    and self._listener is not None
-                ):
+                if flag & POLLOUT and self.sending() and (limit is None or count < limit) and self._is_open():
                     sent = self._send_one()
                     count += sent
                     moved = moved or sent
@@ -351,9 +396,15 @@ class ZMQStream:
 
     # The work.
 
+    def _is_open(self) -> bool:
+        return self._listener is not None and not self._robbed
+
+    def _check_open(self) -> None:
+        if not self._is_open():
+            raise ClosedStreamError()
+
     def _check(self) -> None:
-        if self._listener is None or self._robbed:
-            raise zmq.ZMQError(zmq.ENOTSOCK, "the stream is closed")
+        self._check_open()
         if self._loop.is_closed():
             raise RuntimeError("the event loop of this stream is closed")
 
@@ -386,16 +437,20 @@ class ZMQStream:
     def _handle_events(self) -> None:
         """Receive and send a few messages."""
         self._scheduled = False
-        if self._listener is None or self._robbed:
+        if not self._is_open():
             return
         again = True
+        budget = zmq.get_budget()
+        end = monotonic() + budget
         self._busy = True
         try:
             for _ in range(BURST):
-                received = self._listener is not None and self.receiving() and self._receive_one()
-                sent = self._listener is not None and self.sending() and self._send_one()
+                received = self.receiving() and self._is_open() and self._receive_one()
+                sent = self.sending() and self._is_open() and self._send_one()
                 if not received and not sent and not self._robbed_of_news():
                     again = False
+                    break
+                if budget and monotonic() >= end:
                     break
         finally:
             # Also after an exception, which goes to the loop's handler.
@@ -411,7 +466,7 @@ class ZMQStream:
 
     def _robbed_of_news(self) -> bool:
         """Tell whether a message came after the last look at the mailbox: a send in vain may have heard the bell."""
-        if self._listener is None or self._robbed or not self.receiving() or not self.sending():
+        if not self._is_open() or self._deaf or not self.receiving() or not self.sending():
             return False
         try:
             return bool(int(self.socket.get(zmq.EVENTS)) & POLLIN)
@@ -421,31 +476,46 @@ class ZMQStream:
 
     def _receive_one(self) -> bool:
         """Receive one message, if there is one, and call back; tell whether there was."""
+        if self._deaf:
+            return False
         try:
             message = self.socket.recv_multipart(zmq.NOBLOCK, copy=self._recv_copy)
         except zmq.Again:
             return False
         except zmq.ZMQError as error:
-            gen_log.error("RECV Error: %s", error)
-            self._failed()
+            if error.errno == zmq.EFSM:
+                # A REQ or REP has to send first.
+                return False
+            # Sockets of some types never receive anything: that is said once.
+            self._deaf = error.errno == zmq.ENOTSUP
+            if not self._deaf or self.receiving():
+                gen_log.error("RECV Error: %s", error)
+                self._failed()
             return False
         if self._recv_callback is not None:
             self._run_callback(self._recv_callback, message)
         return True
 
     def _send_one(self) -> bool:
-        """Send the message whose turn it is, if there is room, and call back; tell whether it went."""
+        """Send the message whose turn it is, if it may go, and call back; tell whether it went."""
         message, options = self._send_queue[0]
         status: Any
+        failed = False
         try:
             status = self.socket.send_multipart(message, **{**options, "flags": options["flags"] | zmq.NOBLOCK})
         except zmq.Again:
             return False
         except Exception as error:
+            if isinstance(error, zmq.ZMQError) and error.errno == zmq.EFSM:
+                # A REQ or REP has to receive first.
+                return False
             gen_log.error("SEND Error: %s", error)
             status = error
-            self._failed()
+            failed = True
+        # The callbacks may raise, or use the stream.
         self._send_queue.popleft()
+        if failed:
+            self._failed()
         if self._send_callback is not None:
             self._run_callback(self._send_callback, message, status)
         return True
@@ -459,7 +529,13 @@ class ZMQStream:
         try:
             result = callback(*args)
             if isawaitable(result):
+                if self._loop.is_closed():
+                    if iscoroutine(result):
+                        # Nobody will run it.
+                        result.close()
+                    return
                 task = asyncio.ensure_future(result, loop=self._loop)
+                tasks.add(task)
                 task.add_done_callback(log_failure)
         except Exception:
             gen_log.error("Uncaught exception in ZMQStream callback", exc_info=True)
@@ -468,6 +544,7 @@ class ZMQStream:
 
 def log_failure(task: asyncio.Future[Any]) -> None:
     """Log the exception of a callback's coroutine, and hand it to the loop's handler."""
+    tasks.discard(task)
     if task.cancelled():
         return
     error = task.exception()

@@ -1,15 +1,19 @@
-"""`IOLoop`: tornado's loop, waiting in eventlet's hub, so that other greenlets run while it does."""
+"""`IOLoop`: tornado's loop, waiting in eventlet's hub, so that other greenlets run while it does.
+
+All other names of `tornado.ioloop` are here too.
+"""
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
+from tornado import ioloop as _ioloop
 from tornado.ioloop import PeriodicCallback as PeriodicCallback
 from tornado.log import app_log as app_log
-from tornado.platform.asyncio import AsyncIOLoop
 
+from zmq.eventlet.hub import get_hub as _get_hub
 from zmq.eventlet.poll import Poller
+from zmq.eventloop import hubloop as _hubloop
 from zmq.eventloop import selector as _selector
 
 
@@ -20,22 +24,31 @@ class EventLoop(_selector.EventLoop):
         super().__init__(Poller)
 
 
-class IOLoop(AsyncIOLoop):
+class IOLoop(_hubloop.HubLoop):
     """A loop of tornado's that blocks only the greenlet in which it is started.
+
+    `current`, and `instance`, give the one that runs here; or that which this greenlet made current; or the last that
+    any greenlet of the thread did; or else they make one.
 
     Parameters
     ----------
     make_current : bool
-        Whether it becomes the current one of this thread.
+        Whether it becomes the current one of this greenlet, and of its thread.
     """
 
-    def initialize(self, **kwargs: Any) -> None:  # type: ignore[override]
-        super().initialize(asyncio_loop=EventLoop(), **kwargs)
+    _get_hub = staticmethod(_get_hub)
+    _new_event_loop = EventLoop
 
 
 ZMQIOLoop = IOLoop
 
 
 def install() -> None:
-    """Do nothing: make an `IOLoop` of this module, and start it in a greenlet."""
-    warnings.warn("install is deprecated: make an IOLoop of this module", DeprecationWarning, stacklevel=2)
+    """Make an `IOLoop` of this module the current one of this thread, also for tornado and asyncio."""
+    _hubloop.install(IOLoop)
+
+
+def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_ioloop, name)
