@@ -157,7 +157,7 @@ cdef class Context:
         cdef void *handle = self.handle
         if handle == NULL or self.is_shadow or self.born != wait.generation:
             return
-        shown = repr(self)
+        shown = "" if exiting else repr(self)
         self.handle = NULL
         begin_ending(handle, -1)
         if not exiting and warnings is not None:

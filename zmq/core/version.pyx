@@ -167,7 +167,7 @@ def curve_public(secret_key):
     Raises
     ------
     ValueError
-        The key has not 40 characters.
+        The key has not 40 characters, or is not ASCII.
     ZMQError
         EINVAL: the key is no Z85; ENOTSUP: libzmq was built without CURVE.
 
@@ -176,6 +176,9 @@ def curve_public(secret_key):
     Source: zmq_curve_public(3).
     """
     if isinstance(secret_key, str):
+        if not secret_key.isascii():
+            # The error of an encoder would hold the key.
+            raise ValueError(f"a CURVE key is ASCII; of {len(secret_key)} characters some are not")
         secret_key = secret_key.encode("ascii")
     if not isinstance(secret_key, bytes):
         raise TypeError(f"secret_key must be bytes or str, not {type(secret_key).__name__}")

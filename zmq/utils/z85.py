@@ -60,7 +60,7 @@ def decode(z85bytes: bytes | bytearray | memoryview | str) -> bytes:
     ------
     ValueError
         The length is no multiple of 5, there is a character that Z85 has not, or 5 characters stand for more than 4
-        bytes can hold.
+        bytes can hold. No more than a wrong character is shown: it may be a secret key.
 
     Notes
     -----
@@ -78,7 +78,7 @@ def decode(z85bytes: bytes | bytearray | memoryview | str) -> bytes:
                 raise ValueError(f"{char!r} at position {position} is no character of Z85")
             number = 85 * number + digit
         if number > 0xFFFFFFFF:
-            raise ValueError(f"{text[start : start + 5]!r} at position {start} is more than 4 bytes can hold")
+            raise ValueError(f"what is at position {start} is more than 4 bytes can hold")
         raw += number.to_bytes(4, "big")
     return bytes(raw)
 
