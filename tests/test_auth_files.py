@@ -210,6 +210,31 @@ def test_a_relative_path_counts_from_where_it_was_named(
         assert [knows(auth, key) for key in keys] == [True, False]
 
 
+@pytest.mark.parametrize("wrong", [{"user": "geheim€"}, {"user": 5}, None], ids=["no text", "no password", "a mapping"])
+def test_a_record_of_the_log_holds_no_password(wrong: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor do the frames that it holds on to."""
+
+    class Broken(dict[str, str]):
+        def get(self, user: str, default: Any = None) -> Any:
+            word = "geheim€"
+            raise LookupError(len(word))
+
+    auth = Authenticator(zmq.Context.instance(), encoding="latin-1")
+    auth.configure_plain("*", Broken() if wrong is None else wrong)
+    assert ask(auth, "PLAIN", b"user", b"geheim") == b"500"
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    _, error, traceback = record.exc_info
+    assert error is not None and "geheim" not in repr((error, error.args, error.__context__, error.__cause__))
+    frames = 0
+    while traceback is not None:
+        assert "geheim" not in repr(traceback.tb_frame.f_locals.values())
+        traceback = traceback.tb_next
+        frames += 1
+    # It still says where.
+    assert frames > 1 and "_policies.py" in caplog.text
+
+
 # Certificates.
 
 
