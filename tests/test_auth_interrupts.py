@@ -71,6 +71,9 @@ class Scene:
     def check(self) -> None:
         """See that nobody comes in whom nobody knows, and that it can be stopped and started."""
         assert self.ask(UNKNOWN) in REFUSED
+        if not self.auth.is_alive():
+            # Then it does not decide either.
+            assert self.ask(KNOWN) == UNDECIDED
         self.auth.stop()
         assert not self.auth.is_alive() and self.auth.zap_socket is None
         assert self.ask(KNOWN) == UNDECIDED
