@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import os
 import time
@@ -151,7 +152,149 @@ def test_another_encoding(tmp_path: Path) -> None:
     assert ask(auth, "PLAIN", b"\xe9", b"\xe8") == b"200"
 
 
+def test_a_password_takes_as_long_for_an_unknown_user(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As much is computed, of as many bytes."""
+    hashed: list[int] = []
+    digest = hmac.digest
+    monkeypatch.setattr(hmac, "digest", lambda key, text, name: (hashed.append(len(text)), digest(key, text, name))[1])
+    long = "x" * 200
+    file.write_text(f"one=1\ntwo={long}\n")
+    log = logging.getLogger("zmq.auth.test")
+    for users in (
+        _policies.Passwords({"one": "1", "two": long, "three": b"3"}, "utf-8"),
+        _policies.PasswordFile(file, log),
+    ):
+        # A file that has only just changed is read again.
+        monkeypatch.setattr(_policies, "COARSE", -(10**18))
+        users.digest_of("one")
+        work = []
+        for user in ("one", "two", "three", "unknown"):
+            hashed.clear()
+            assert not _policies.is_password(users, user, b"wrong", "utf-8")
+            work.append(list(hashed))
+        assert work[0] and work == [work[0]] * 4
+    assert not _policies.is_password(None, "one", b"", "utf-8")
+    assert not _policies.is_password(_policies.Passwords({}, "utf-8"), "x", _policies.NO_PASSWORD.encode(), "utf-8")
+
+
+@pytest.mark.parametrize("what", ["passwords", "keys", "the keys of here", "principals"])
+def test_a_relative_path_counts_from_where_it_was_named(
+    auth: Authenticator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    keys = []
+    for name in ("home", "elsewhere"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "passwords").touch(0o600)
+        (folder / "passwords").write_text(f"user={name}\n")
+        (folder / "principals").write_text(f"{name}@REALM\n")
+        if zmq.has("curve"):
+            keys.append(load_certificate(create_certificates(folder, "one")[0])[0])
+    monkeypatch.chdir(tmp_path / "home")
+    if what == "passwords":
+        auth.configure_plain("*", "passwords")
+    elif what == "principals":
+        auth.configure_gssapi("*", "principals")
+    elif not zmq.has("curve"):
+        pytest.skip("this libzmq has no CURVE")
+    elif what == "keys":
+        auth.configure_curve("*", Path("../home"))
+    else:
+        auth.configure_curve("*")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    if what == "passwords":
+        assert login(auth, "user", "home") and not login(auth, "user", "elsewhere")
+    elif what == "principals":
+        assert ask(auth, "GSSAPI", b"home@REALM") == b"200" and ask(auth, "GSSAPI", b"elsewhere@REALM") != b"200"
+    else:
+        assert [knows(auth, key) for key in keys] == [True, False]
+
+
+@pytest.mark.parametrize("wrong", [{"user": "geheim€"}, {"user": 5}, None], ids=["no text", "no password", "a mapping"])
+def test_a_record_of_the_log_holds_no_password(wrong: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Nor do the frames that it holds on to."""
+
+    class Broken(dict[str, str]):
+        def get(self, user: str, default: Any = None) -> Any:
+            word = "geheim€"
+            raise LookupError(len(word))
+
+    auth = Authenticator(zmq.Context.instance(), encoding="latin-1")
+    auth.configure_plain("*", Broken() if wrong is None else wrong)
+    assert ask(auth, "PLAIN", b"user", b"geheim") == b"500"
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    _, error, traceback = record.exc_info
+    assert error is not None and "geheim" not in repr((error, error.args, error.__context__, error.__cause__))
+    frames = 0
+    while traceback is not None:
+        assert "geheim" not in repr(traceback.tb_frame.f_locals.values())
+        traceback = traceback.tb_next
+        frames += 1
+    # It still says where.
+    assert frames > 1 and "_policies.py" in caplog.text
+
+
 # Certificates.
+
+
+@pytest.mark.skipif(not zmq.has("curve"), reason="this libzmq has no CURVE")
+def test_no_location_lets_nobody_in(auth: Authenticator, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As with PyZMQ that is logged and nothing is raised."""
+    key = load_certificate(create_certificates(tmp_path, "one")[0])[0]
+    auth.configure_curve("*", tmp_path)
+    assert knows(auth, key) and not caplog.records
+    auth.configure_curve(location=None)
+    assert not knows(auth, key) and "Failed to load CURVE certs from None" in caplog.text
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> list[bytes]:
+    """A directory with many certificates, of which the first and the last are returned."""
+    keys = [z85.encode(number.to_bytes(32, "big")) for number in range(1, 301)]
+    for number, key in enumerate(keys):
+        (tmp_path / f"{number}.key").write_text(f'curve\n    public-key = "{key.decode()}"\n')
+    return [keys[0], keys[-1]]
+
+
+@pytest.mark.parametrize("settled", [False, True])
+@pytest.mark.parametrize("spares", [False, True])
+def test_a_large_directory_is_not_read_for_every_connection(
+    tmp_path: Path, many: list[bytes], settled: bool, spares: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if settled:
+        monkeypatch.setattr(_policies, "COARSE", -(10**18))
+    monkeypatch.setattr(_policies, "CHEAP", -1 if spares else 10**18)
+    monkeypatch.setattr(_policies, "SPARING", 10**9)
+    opened: list[Path] = []
+    read = _policies.load_public_key
+
+    def load(path: Path) -> bytes:
+        opened.append(path)
+        return read(path)
+
+    monkeypatch.setattr(_policies, "load_public_key", load)
+    stats: list[object] = []
+    stat = os.stat
+    directory = _policies.KeyDirectory(tmp_path, logging.getLogger("zmq.auth.test"))
+    assert len(opened) == 300
+    opened.clear()
+    monkeypatch.setattr(os, "stat", lambda path, **options: (stats.append(path), stat(path, **options))[1])
+    first, last = many
+    new = z85.encode(bytes(32))
+    assert directory.knows(first) and directory.knows(last) and not directory.knows(new)
+    if settled:
+        assert not opened
+        assert len(stats) == (5 if spares else 903)
+    # A file that goes, one that comes, one that says something else: at the next connection.
+    (tmp_path / "0.key").unlink()
+    assert not directory.knows(first)
+    (tmp_path / "0.key").write_text(f"public-key = {first.decode()}")
+    assert directory.knows(first)
+    (tmp_path / "299.key").write_text(f"public-key = {new.decode()}")
+    assert not directory.knows(last)
+    assert directory.knows(new)
+    assert directory.admitted() >= {first, new}
 
 
 def knows(auth: Authenticator, key: bytes) -> bool:

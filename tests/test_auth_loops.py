@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import threading
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -196,6 +197,7 @@ def test_what_a_callback_lets_out_refuses_one_and_ends_nobody(
 
 
 def test_start_needs_a_loop(auth_class: Any, kit: Kit) -> None:
+    asyncio.set_event_loop(None)
     auth = auth_class(kit.context)
     with pytest.raises(RuntimeError, match="no running event loop"):
         auth.start()
@@ -217,6 +219,39 @@ def test_it_can_be_started_before_its_loop(kit: Kit) -> None:
     loop.run_until_complete(asyncio.sleep(0))
     loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
+
+
+@pytest.mark.parametrize("kind", ["asyncio", "tornado", "zmq.green.eventloop", "zmq.eventlet.eventloop"])
+def test_it_can_be_started_before_the_current_loop(auth_class: Any, kit: Kit, kind: str) -> None:
+    """Which is not named: who comes meanwhile waits for it."""
+    mechanism = Curve(kit)
+    server = kit.server(mechanism.serve)
+    loop: Any = asyncio.new_event_loop()
+    if kind == "asyncio":
+        asyncio.set_event_loop(loop)
+    else:
+        loop.close()
+        pytest.importorskip("tornado")
+        loop = importlib.import_module("tornado.ioloop" if kind == "tornado" else kind).IOLoop(make_current=True)
+    auth = auth_class(kit.context)
+    mechanism.configure(auth)
+    auth.start()
+    client, monitor = kit.client(server, mechanism.right("one"), b"patience")
+
+    async def main() -> None:
+        while not server.poll(0):
+            await asyncio.sleep(0.002)
+        auth.stop()
+        await asyncio.sleep(0)
+
+    if kind == "asyncio":
+        loop.run_until_complete(asyncio.wait_for(main(), LIMIT))
+    else:
+        loop.run_sync(main, timeout=LIMIT)
+    loop.close()
+    asyncio.set_event_loop(None)
+    assert server.recv() == b"patience"
+    kit.leave(client, monitor)
 
 
 def test_a_loop_of_tornado(kit: Kit) -> None:

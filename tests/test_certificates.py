@@ -20,6 +20,7 @@ import pytest
 import zmq
 from zmq import auth, curve_keygen
 from zmq.auth import certs, create_certificates, load_certificate, load_certificates
+from zmq.utils import z85
 
 pytestmark = pytest.mark.skipif(not zmq.has("curve"), reason="this libzmq has no CURVE")
 
@@ -254,6 +255,99 @@ def test_what_is_not_there_or_no_file(tmp_path: Path) -> None:
     for path in (tmp_path / "nowhere", written(tmp_path, CURVE)):
         with pytest.raises(OSError, match="Invalid certificate directory"):
             load_certificates(path)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_would_have_to_be_waited_for_is_not_opened(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "some.key"
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    for load in (load_certificate, lambda path: load_certificates(path.parent)):
+        with pytest.raises(ValueError, match=r"some\.key is no regular file"):
+            load(path)
+
+
+def test_what_becomes_a_pipe_in_the_midst_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, regular = tmp_path / "some.key", written(tmp_path, CURVE, "other")
+    os.mkfifo(path)
+    stat_of = os.stat
+    monkeypatch.setattr(os, "stat", lambda found, **options: stat_of(regular if found == path else found, **options))
+    with pytest.raises(ValueError, match="no regular file"):
+        certs.read_certificate(path)
+
+
+# What is raised holds no secret.
+
+
+def held(error: BaseException) -> list[object]:
+    """Return what an error and those that it came from hold, the locals of the frames of `zmq.auth` included."""
+    found: list[object] = []
+    left: list[BaseException | None] = [error]
+    while left:
+        each = left.pop()
+        if each is None:
+            continue
+        found += [str(each), *each.args, getattr(each, "object", None)]
+        traceback = each.__traceback__
+        while traceback is not None:
+            frame = traceback.tb_frame
+            if frame.f_globals["__name__"].startswith("zmq.auth"):
+                found += frame.f_locals.values()
+            traceback = traceback.tb_next
+        left += [each.__cause__, each.__context__]
+    return found
+
+
+TELLTALE = "HUNTER2"
+
+
+def configured(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b"\n" + TELLTALE.encode())
+    auth.Authenticator(zmq.Context.instance()).configure_plain("*", path)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda path: zmq.curve_public(TELLTALE + "é" * 33),
+        lambda path: zmq.curve_public(TELLTALE),
+        lambda path: z85.decode(f"{TELLTALE}   "),
+        lambda path: z85.decode(f"%nSc1{TELLTALE}###"),
+        lambda path: load_certificate(path),
+        lambda path: load_certificates(path.parent),
+        lambda path: configured(path),
+    ],
+)
+@pytest.mark.parametrize(
+    "content",
+    [
+        f'public-key = "{PUBLIC.decode()}"\nsecret-key = "{TELLTALE}{"x" * 32}"',
+        f'secret-key = "{TELLTALE}é{"x" * 32}"',
+        b"secret-key = " + TELLTALE.encode() + b"\xff",
+    ],
+)
+def test_what_is_raised_holds_no_secret(tmp_path: Path, call: Any, content: str | bytes) -> None:
+    path = written(tmp_path, content)
+    with pytest.raises(ValueError) as caught:
+        call(path)
+    assert not [each for each in held(caught.value) if TELLTALE in repr(each)]
+
+
+@pytest.mark.parametrize(
+    "secret", [TELLTALE, TELLTALE + "é" * 33, TELLTALE.encode() * 6, [TELLTALE], TELLTALE + " " * 33]
+)
+def test_a_socket_that_cannot_be_secured_tells_no_secret(secret: Any) -> None:
+    with zmq.Context() as context, context.socket(zmq.PULL) as socket:
+        for call in (
+            lambda: auth.secure_server(socket, (PUBLIC, secret)),
+            lambda: auth.secure_client(socket, (PUBLIC, secret), PUBLIC),
+        ):
+            with pytest.raises((ValueError, TypeError)) as caught:
+                call()
+            shown = [str(caught.value), *caught.value.args, caught.value.__context__, caught.value.__cause__]
+            assert not [each for each in shown if TELLTALE in repr(each)]
 
 
 def test_a_secret_that_others_can_read_is_warned_of(tmp_path: Path) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import pytest
+from interruptions import interrupt
 from programs import run
 from waits import WAITS, Ticker, fill, serve, start
 
@@ -215,36 +215,6 @@ def test_who_would_have_to_wait_in_the_hub_itself_gets_the_error_of_the_framewor
 
 
 # Signals.
-
-
-class Interrupt(Exception):
-    """What the handler of a signal raises."""
-
-
-def interrupt(number: int, call: Callable[[], object]) -> bool:
-    """Raise before the bytecode of that number of a call; tell whether it has so many."""
-    left = number
-
-    def trace(frame: FrameType, event: str, _: object) -> Any:
-        nonlocal left
-        if frame.f_globals["__name__"].partition(".")[0] not in ("zmq", "eventlet"):
-            return None  # such as asyncio, which would be broken
-        frame.f_trace_opcodes = True
-        left -= event == "opcode"
-        if left < 0:
-            raise Interrupt
-        return trace
-
-    # Python 3.12 looks at the frames of the present only when tracing begins.
-    sys._getframe().f_trace_opcodes = True
-    sys.settrace(trace)
-    try:
-        call()
-    except Interrupt:
-        return True
-    finally:
-        sys.settrace(None)
-    return False
 
 
 @pytest.mark.parametrize("taken", [False, True], ids=["free", "taken"])

@@ -8,16 +8,57 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from greenlet import GreenletExit, getcurrent
 
-from zmq.auth._door import Door
+from zmq.auth import _door, _secrets
+from zmq.auth._door import Turn
 from zmq.auth.base import ENDS, Authenticator
 from zmq.core.constants import PollEvent
 from zmq.core.error import ContextTerminated
-from zmq.core.native import NativeThread
+from zmq.core.native import NativeSignal, NativeThread
 from zmq.core.poll import Poller, zmq_poll
+
+
+class GreenTurn(Turn):
+    """The time for which the socket is lent to a greenlet."""
+
+    def __init__(self, authenticator: Authenticator) -> None:
+        super().__init__(authenticator)
+        #: Tells the greenlet that the authenticator was dropped.
+        self.signal = NativeSignal()
+        self.greenlet: Any = None
+        self.is_killed = False
+
+    def run(self, poller_class: type[Poller]) -> None:
+        """Answer until it is over: what the greenlet does."""
+        release = False
+        try:
+            _door.borrow(self)
+            while not self.over:
+                message = self.receive()
+                authenticator = self.authenticator()
+                if authenticator is None or self.over:
+                    break
+                if message is not None:
+                    authenticator._answer(message)
+                    continue
+                # While it waits nobody holds on to it.
+                del authenticator
+                assert self.door is not None
+                waited = [(self.door.fd, PollEvent.POLLIN), (self.signal.fd, PollEvent.POLLIN)]
+                zmq_poll(waited, poller_class=poller_class)
+        except ContextTerminated:
+            # The context is being terminated, which waits for this socket.
+            release = not self.over
+        except BaseException as error:
+            message = None
+            if not self.is_last:
+                _secrets.forget(error)
+            raise
+        finally:
+            self.finish(release)
 
 
 class GreenAuthenticatorBase(Authenticator):
@@ -26,10 +67,10 @@ class GreenAuthenticatorBase(Authenticator):
     #: What waits in the hub.
     _poller_class: ClassVar[type[Poller]]
     greenlet: Any = None
-    #: One that is being killed; who is interrupted while that is waited for may wait again.
-    _ending: Any = None
+    _turn_class = GreenTurn
 
-    def _spawn(self, door: Door) -> Any:
+    def _spawn(self, turn: GreenTurn) -> Any:
+        """Have a greenlet run a turn and, also if it is killed before it could begin, finish it."""
         raise NotImplementedError
 
     def _kill(self, greenlet: Any) -> None:
@@ -40,56 +81,36 @@ class GreenAuthenticatorBase(Authenticator):
         """Wait until another greenlet has ended."""
         raise NotImplementedError
 
-    def start(self) -> None:
-        super().start()
-        assert self._door is not None
-        try:
-            self.greenlet = self._spawn(self._door)
-        except BaseException:
-            self._give_up(release=True)
-            raise
+    def _begin(self, turn: Turn) -> None:
+        turn = cast(GreenTurn, turn)
+        self.greenlet = turn.greenlet = self._spawn(turn)
+        self._place = _door.Place(self.context, self.stop)
 
-    def _run(self, door: Door) -> None:
-        try:
-            while door is self._door:
-                message = door.receive()
-                if message is None:
-                    zmq_poll([(door.fd, PollEvent.POLLIN)], poller_class=self._poller_class)
-                else:
-                    self._answer(message)
-        except ContextTerminated:
-            # The context is being terminated, which waits for this socket.
-            if door is self._door:
-                self._give_up(release=True)
-        finally:
-            self._ended(door)
+    def _forget(self, turn: Turn | None) -> None:
+        if turn is self._turn:
+            self.greenlet = None
+        super()._forget(turn)
 
-    def _ended(self, door: Door) -> None:
-        # Killed, perhaps by the program: nobody else will tell the guard.
-        if door is self._door:
-            self._give_up()
+    def _drop(self, turn: Turn) -> None:
+        super()._drop(turn)
+        cast(GreenTurn, turn).signal.set()
 
     def stop(self, release: bool = False) -> None:
-        greenlet, self.greenlet = self.greenlet, None
-        door = self._door
-        if greenlet is not None and door is not None:
-            self._ending = greenlet
-            # Nobody may take it for one that was killed by somebody else, and nothing is received any more.
-            self._door = None
-            try:
-                if greenlet is not getcurrent():
-                    self._kill(greenlet)
-                    self._join(greenlet)
-            finally:
-                self._door = door
-                super().stop(release)
-        elif self._ending not in (None, getcurrent()):
-            self._join(self._ending)
-        self._ending = None
+        turn = cast("GreenTurn | None", self._turn)
+        super().stop(release)
+        if turn is None or turn.door is None:
+            return
+        # In the child of a fork it is the parent's.
+        if turn.greenlet not in (None, getcurrent()) and not turn.door.is_inherited:
+            if not turn.is_killed:
+                self._kill(turn.greenlet)
+                turn.is_killed = True
+            self._join(turn.greenlet)
+        self._done(turn)
 
     def is_alive(self) -> bool:
         """Tell whether it runs."""
-        return self._door is not None
+        return self._door is not None and self._turn is not None and not self._turn.over
 
     def _is_end(self, error: BaseException) -> bool:
         return isinstance(error, (*ENDS, GreenletExit))

@@ -9,17 +9,23 @@ import hashlib
 import hmac
 import logging
 import os
+import struct
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from zmq.auth import certs
+from zmq.auth import _secrets, certs
 
 T = TypeVar("T")
 
-#: Nanoseconds after which a change of a file surely changes its time too.
-COARSE = 2_000_000_000
+#: Nanoseconds after which a change of a file surely changes its time too: of one whose times are multiples of
+#: `CLOCK`, as on file systems that have seconds, and of any other one.
+COARSE, FINE = 2_000_000_000, 200_000_000
+CLOCK = 10_000_000
+#: Nanoseconds of work that may be done for every connection, and how many times as long as it took what takes more is
+#: not done again.
+CHEAP, SPARING = 500_000, 20
 #: Bytes; more is no file of passwords or principals.
 LARGEST = 16 * 2**20
 #: Passwords are compared as digests with this key, so that all comparisons take the same time.
@@ -27,10 +33,15 @@ KEY = os.urandom(32)
 
 
 def digest(secret: bytes) -> bytes:
-    return hmac.digest(KEY, secret, hashlib.sha256)
+    """Return what passwords are compared as; of all that PLAIN can send it takes the same time."""
+    return hmac.digest(KEY, struct.pack(">Q", len(secret)) + secret.ljust(LONGEST, b"\0"), hashlib.sha256)
 
 
-NO_PASSWORD = digest(os.urandom(32))
+#: Bytes of the longest password that PLAIN can send.
+LONGEST = 255
+#: Nobody's.
+NO_PASSWORD = os.urandom(16).hex()
+NO_DIGEST = digest(NO_PASSWORD.encode())
 
 
 #: What says whether a file has changed; its times come last.
@@ -42,6 +53,12 @@ Problem = tuple[str, Stamp | None]
 def stamp_of(path: Path) -> Stamp:
     found = os.stat(path)
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def is_settled(stamp: Stamp) -> bool:
+    """Tell whether a further change would change the stamp; not where the last one has only just been made."""
+    changed = max(stamp[-2:])
+    return time.time_ns() - changed > (min(COARSE, FINE) if changed % CLOCK else COARSE)
 
 
 def problem_of(path: Path, error: Exception) -> Problem:
@@ -60,7 +77,9 @@ class WatchedFile(Generic[T]):
         It can't be read now. Later that is logged, and the file says nothing.
     """
 
-    def __init__(self, path: Path, load: Callable[[Path], T], nothing: T, log: logging.Logger) -> None:
+    def __init__(
+        self, path: Path, load: Callable[[Path], T], nothing: T, log: logging.Logger, at_once: bool = True
+    ) -> None:
         self.path = path
         self.load = load
         self.nothing = nothing
@@ -68,26 +87,29 @@ class WatchedFile(Generic[T]):
         self.problem: Problem | None = None
         self.stamp: Stamp | None = None
         self.value = nothing
-        self.read()
+        #: What is wrong with what it says.
+        self.wrong = ""
+        if at_once:
+            self.read()
 
     def read(self) -> None:
         stamp = stamp_of(self.path)
-        if stamp == self.stamp:
-            return
-        self.stamp, self.value = None, self.nothing
-        if not os.path.isfile(self.path):
-            # To open a named pipe would wait.
-            raise ValueError(f"{self.path} is no file")
-        self.value = self.load(self.path)
-        # One that has only just changed may change once more in the same moment.
-        if time.time_ns() - max(stamp[-2:]) > COARSE:
-            self.stamp = stamp
+        if stamp != self.stamp:
+            self.stamp, self.value, self.wrong = None, self.nothing, ""
+            try:
+                self.value = self.load(self.path)
+            except ValueError as error:
+                self.wrong = str(error)
+            if is_settled(stamp):
+                self.stamp = stamp
+        if self.wrong:
+            raise ValueError(self.wrong)
 
     def get(self) -> T:
         try:
             self.read()
         except (OSError, ValueError) as error:
-            self.stamp, self.value = None, self.nothing
+            self.value = self.nothing
             problem = problem_of(self.path, error)
             if problem != self.problem:
                 self.log.error("nobody is let in, as a file can't be read: %s", str(error))
@@ -99,9 +121,8 @@ class WatchedFile(Generic[T]):
 
 def read_lines(path: Path) -> list[tuple[int, str]]:
     """Return the lines of a file that say something, with their numbers."""
-    with open(path, "rb") as file:
-        data = file.read(LARGEST + 1)
-    if len(data) > LARGEST:
+    data = certs.read_file(path, LARGEST)
+    if data is None:
         raise ValueError(f"{path} has more than {LARGEST} bytes")
     try:
         lines = data.decode().split("\n")
@@ -137,11 +158,20 @@ class Passwords:
         self.encoding = encoding
 
     def digest_of(self, user: str) -> bytes | None:
-        password = self.passwords.get(user)
-        if password is None:
-            return None
-        # Not bytes(): of a number that is as many NULs, and of False or 0 the empty password.
-        return digest(password.encode(self.encoding) if isinstance(password, str) else memoryview(password).tobytes())
+        found = self.passwords.get(user)
+        password = NO_PASSWORD if found is None else found
+        if not isinstance(password, str):
+            # Not bytes(): of a number that is as many NULs, and of False or 0 the empty password.
+            return digest(memoryview(password).tobytes())
+        try:
+            raw = password.encode(self.encoding)
+        except UnicodeEncodeError:
+            # The error would hold the password.
+            raw = None
+        if raw is None:
+            raise ValueError(f"a password of {len(password)} characters is no text in {self.encoding}")
+        hashed = digest(raw)
+        return None if found is None else hashed
 
 
 class PasswordFile:
@@ -149,7 +179,7 @@ class PasswordFile:
 
     def __init__(self, path: Path, log: logging.Logger) -> None:
         none: dict[str, bytes] = {}
-        self.file = WatchedFile(path, load_passwords, none, log)
+        self.file = WatchedFile(path, lambda path: _secrets.kept(lambda: load_passwords(path)), none, log)
         if certs.is_exposed(path):
             log.warning("%s holds passwords, and everybody can read or change it: chmod 600 it", path)
 
@@ -162,54 +192,106 @@ def is_password(users: Passwords | PasswordFile | None, user: str, password: byt
     wanted = None if users is None else users.digest_of(user)
     if isinstance(users, PasswordFile) and encoding != "utf-8":
         password = password.decode(encoding).encode()
-    same = hmac.compare_digest(digest(password), NO_PASSWORD if wanted is None else wanted)
+    same = hmac.compare_digest(digest(password), NO_DIGEST if wanted is None else wanted)
     return same and wanted is not None
 
 
 class KeyDirectory:
-    """The public keys of a directory with certificates, which may change at any time."""
+    """The public keys of a directory with certificates, which may change at any time.
+
+    Whether a key is let in is found out from the times of the file that it stands in, which are looked at every time:
+    who was taken out is refused. What else has become of the directory is found out from its own times and those of all
+    files. Anybody can have that done before he has shown that he owns a key. So in a directory of many files those that
+    were written anew in their places are looked for now and then only; files that came, went or were renamed always.
+    """
 
     def __init__(self, path: Path, log: logging.Logger) -> None:
         self.path = path
         self.log = log
         self.files: dict[str, WatchedFile[bytes]] = {}
+        #: The names of the files by what they said when all were looked at.
+        self.names: dict[bytes, list[str]] = {}
         self.problems: dict[str, Problem] = {}
+        #: Of the directory, if that tells whether a file has come or gone.
+        self.stamp: Stamp | None = None
+        #: Nanoseconds: when all files were looked at last, and how long that took.
+        self.looked = self.took = 0
         self.admitted()
 
     def admitted(self) -> set[bytes]:
         """Return the keys that are there now; files that are no certificates are logged, and admit nobody."""
+        began = time.thread_time_ns()
         problems: dict[str, Problem] = {}
-        keys: set[bytes] = set()
+        keys: dict[bytes, list[str]] = {}
         try:
-            names = {name for name in os.listdir(self.path) if name.endswith(".key")}
+            stamp = stamp_of(self.path)
+            if stamp != self.stamp:
+                self.list(stamp)
         except OSError as error:
-            names = set()
+            self.stamp = None
+            self.files = {}
             problems[""] = str(error), None
-        for gone in self.files.keys() - names:
-            del self.files[gone]
-        for name in sorted(names):
+        for name, file in self.files.items():
             try:
-                if name in self.files:
-                    self.files[name].read()
-                else:
-                    self.files[name] = WatchedFile(self.path / name, load_public_key, b"", self.log)
-                keys.add(self.files[name].value)
+                file.read()
+                keys.setdefault(file.value, []).append(name)
             except (OSError, ValueError) as error:
-                self.files.pop(name, None)
-                problems[name] = problem_of(self.path / name, error)
-        for name, problem in problems.items():
-            if self.problems.get(name) != problem:
-                self.log.error("Failed to load CURVE certs from %s: %s", self.path, problem[0])
-        self.problems = problems
-        return keys
+                problems[name] = problem_of(file.path, error)
+        for name in sorted(problems):
+            if self.problems.get(name) != problems[name]:
+                self.log.error("Failed to load CURVE certs from %s: %s", self.path, problems[name][0])
+        self.problems, self.names = problems, keys
+        self.took, self.looked = time.thread_time_ns() - began, time.monotonic_ns()
+        return set(keys)
+
+    def list(self, stamp: Stamp) -> None:
+        """Have a `WatchedFile` for every certificate of the directory."""
+        files: dict[str, WatchedFile[bytes]] = {}
+        for name in sorted(name for name in os.listdir(self.path) if name.endswith(".key")):
+            file = self.files.get(name)
+            files[name] = WatchedFile(self.path / name, load_public_key, b"", self.log, False) if file is None else file
+        self.files = files
+        self.stamp = stamp if is_settled(stamp) else None
+
+    def is_current(self) -> bool:
+        """Tell whether no file has come or gone, and it is too early to look at all of them."""
+        if self.took > CHEAP and time.monotonic_ns() - self.looked > SPARING * self.took:
+            return False
+        try:
+            return self.took > CHEAP and stamp_of(self.path) == self.stamp
+        except OSError:
+            return False
+
+    def knows(self, key: bytes) -> bool:
+        """Tell whether a key is let in now."""
+        if not self.is_current():
+            return key in self.admitted()
+        for name in self.names.get(key, ()):
+            file = self.files[name]
+            try:
+                file.read()
+            except (OSError, ValueError):
+                return key in self.admitted()
+            return file.value == key or key in self.admitted()
+        return False
 
 
 def load_public_key(path: Path) -> bytes:
-    return certs.read_certificate(path)[0]
+    return _secrets.kept(lambda: certs.read_certificate(path)[0])
 
 
 class AnyKey:
     """Lets in everybody who knows the public key of the server."""
+
+    def knows(self, key: bytes) -> bool:
+        return True
+
+
+class NoKey:
+    """Lets in nobody."""
+
+    def knows(self, key: bytes) -> bool:
+        return False
 
 
 class Provider:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from typing import Any
+import warnings
+from typing import Any, cast
 
 from zmq.asyncio import Context as _Context
 from zmq.asyncio import Poller as Poller
-from zmq.auth._door import Door
+from zmq.auth import _door, _secrets
+from zmq.auth._door import Turn
 from zmq.auth.base import ENDS, INTERNAL_ERROR, Authenticator
 from zmq.core.context import Context
 from zmq.core.error import ContextTerminated
@@ -21,22 +24,88 @@ def set_ready(future: asyncio.Future[None]) -> None:
         future.set_result(None)
 
 
+def current_loop() -> asyncio.AbstractEventLoop:
+    """Return the loop that runs in this thread, or else the one that is to."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        with warnings.catch_warnings():
+            # Some versions of Python warn where they make one.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            try:
+                return asyncio.get_event_loop_policy().get_event_loop()
+            except RuntimeError:
+                raise RuntimeError("no running event loop, and none that is set in this thread") from None
+
+
+class LoopTurn(Turn):
+    """The time for which the socket is lent to a task."""
+
+    task: asyncio.Task[None] | None = None
+    #: The loop and the descriptor that it watches.
+    watched: tuple[asyncio.AbstractEventLoop, int] | None = None
+
+    async def run(self) -> None:
+        """Answer until it is over: what the task does."""
+        release = False
+        try:
+            _door.borrow(self)
+            while not self.over:
+                message = self.receive()
+                authenticator = cast("AsyncioAuthenticator | None", self.authenticator())
+                if authenticator is None or self.over:
+                    break
+                if message is not None:
+                    await authenticator._answer_in_loop(message)
+                    continue
+                # While it waits nobody holds on to it.
+                del authenticator
+                await self.wait()
+        except ContextTerminated:
+            # The context is being terminated, which waits for this socket.
+            release = not self.over
+        except BaseException as error:
+            message = None
+            if not self.is_last:
+                _secrets.forget(error)
+            raise
+        finally:
+            self.finish(release)
+
+    async def wait(self) -> None:
+        assert self.door is not None
+        loop = asyncio.get_running_loop()
+        readable = loop.create_future()
+        try:
+            self.watched = loop, self.door.fd
+            loop.add_reader(self.door.fd, set_ready, readable)
+            await readable
+        finally:
+            self.unwatch()
+
+    def unwatch(self) -> None:
+        watched, self.watched = self.watched, None
+        if watched is not None and not watched[0].is_closed():
+            watched[0].remove_reader(watched[1])
+
+
 class AsyncioAuthenticator(Authenticator):
     """An `Authenticator` that is a task of an event loop.
+
+    It may be started before the loop runs; until then everybody is refused.
 
     Parameters
     ----------
     context : Context, optional
         Of any kind; `zmq.asyncio.Context.instance` when left out.
     loop : optional
-        The event loop; the one that runs when it is started when left out.
+        The event loop. When left out it is the one that runs when it is started; where none does, the one that
+        `asyncio.get_event_loop` returns in this thread.
     encoding, log
         As of `Authenticator`.
     """
 
-    _task: asyncio.Task[None] | None = None
-    #: The loop and the descriptor that it watches.
-    _watched: tuple[asyncio.AbstractEventLoop, int] | None = None
+    _turn_class = LoopTurn
 
     def __init__(
         self,
@@ -48,56 +117,33 @@ class AsyncioAuthenticator(Authenticator):
         super().__init__(context, encoding, log)
         self.loop = loop
 
+    @property
+    def _task(self) -> asyncio.Task[None] | None:
+        return None if self._turn is None else cast(LoopTurn, self._turn).task
+
     def _default_context(self) -> Context[Any]:
         return _Context.instance()
 
-    def start(self) -> None:
-        loop = asyncio.get_running_loop() if self.loop is None else self.loop
-        super().start()
-        assert self._door is not None
-        self._task = loop.create_task(self._run(self._door))
+    def _begin(self, turn: Turn) -> None:
+        turn = cast(LoopTurn, turn)
+        loop = current_loop() if self.loop is None else self.loop
+        if loop.is_closed():
+            raise RuntimeError("Event loop is closed")
+        turn.task = task = loop.create_task(turn.run())
+        # Also if it is cancelled before it could begin.
+        task.add_done_callback(lambda _: turn.finish())
+        self._place = _door.Place(self.context, self.stop)
 
-    async def _run(self, door: Door) -> None:
-        try:
-            while door is self._door:
-                message = door.receive()
-                if message is None:
-                    await self._wait(door)
-                else:
-                    await self._answer_in_loop(door, message)
-        except ContextTerminated:
-            # The context is being terminated, which waits for this socket.
-            if door is self._door:
-                self._give_up(release=True)
-        finally:
-            # Cancelled, perhaps by the program: nobody else will tell the guard.
-            if door is self._door:
-                self._give_up()
-
-    async def _wait(self, door: Door) -> None:
-        loop = asyncio.get_running_loop()
-        readable = loop.create_future()
-        loop.add_reader(door.fd, set_ready, readable)
-        self._watched = loop, door.fd
-        try:
-            await readable
-        finally:
-            if door is self._door:
-                self._unwatch()
-
-    def _unwatch(self) -> None:
-        watched, self._watched = self._watched, None
-        if watched is not None and not watched[0].is_closed():
-            watched[0].remove_reader(watched[1])
-
-    async def _answer_in_loop(self, door: Door, message: list[bytes]) -> None:
+    async def _answer_in_loop(self, message: list[bytes]) -> None:
+        door, turn = self._door, self._turn
         try:
             answered: Any = self.handle_zap_message(message)
             if asyncio.iscoroutine(answered):
                 await answered
         except BaseException as error:
+            message = []
             self._not_answered(error)
-        if door is self._door and door.request_id is not None:
+        if door is not None and door.request_id is not None and turn is not None and not turn.over:
             door.reply(*INTERNAL_ERROR)
 
     def _is_end(self, error: BaseException) -> bool:
@@ -107,18 +153,30 @@ class AsyncioAuthenticator(Authenticator):
             return not hasattr(task, "cancelling") or bool(task.cancelling())
         return isinstance(error, ENDS)
 
+    def _drop(self, turn: Turn) -> None:
+        super()._drop(turn)
+        task = cast(LoopTurn, turn).task
+        if task is not None:
+            # Not where the loop is closed.
+            with contextlib.suppress(RuntimeError):
+                task.get_loop().call_soon_threadsafe(task.cancel)
+
     def stop(self, release: bool = False) -> None:
-        task, self._task = self._task, None
-        if self._door is not None and self._door.is_inherited:
-            # In the child of a fork, where the loop's selector is still the parent's.
-            self._watched = None
-        else:
-            # At once: when the task hears of it the descriptor may be another's.
-            self._unwatch()
-            if task is not None and not task.get_loop().is_closed():
-                task.cancel()
+        turn = cast("LoopTurn | None", self._turn)
         super().stop(release)
+        if turn is None or turn.task is None:
+            return
+        if turn.door is not None and turn.door.is_inherited:
+            # In the child of a fork, where the loop's selector is still the parent's.
+            turn.watched = None
+            return
+        # At once: when the task hears of it the descriptor may be another's.
+        turn.unwatch()
+        if not turn.task.get_loop().is_closed():
+            turn.task.cancel()
+        self._done(turn)
 
     def is_alive(self) -> bool:
         """Tell whether it runs."""
-        return self._task is not None and not self._task.done()
+        task = self._task
+        return task is not None and not task.done() and self._turn is not None and not self._turn.over

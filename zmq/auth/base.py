@@ -15,10 +15,11 @@ from inspect import isawaitable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from zmq.auth import _policies, _zap
-from zmq.auth._door import Door, NativeSocket, Place, open_door
+from zmq.auth import _door, _policies, _secrets, _zap
+from zmq.auth._door import Door, NativeSocket, Place, Turn
+from zmq.core.constants import Errno
 from zmq.core.context import Context
-from zmq.core.error import ContextTerminated
+from zmq.core.error import ContextTerminated, ZMQError
 from zmq.utils import z85
 
 __all__ = ["CURVE_ALLOW_ANY", "Authenticator"]
@@ -102,8 +103,9 @@ class Authenticator:
     zap_socket: NativeSocket | None = None
     _door: Door | None = None
     _place: Place | None = None
-    #: Whether what runs it has a thread of its own.
-    _has_thread = False
+    #: The last one, which may be over.
+    _turn: Turn | None = None
+    _turn_class: type[Turn] = Turn
 
     def __init__(
         self, context: Context[Any] | None = None, encoding: str = "utf-8", log: logging.Logger | None = None
@@ -116,7 +118,7 @@ class Authenticator:
         self._allowed: set[str] = set()
         self._denied: set[str] = set()
         self._users: dict[str, _policies.Passwords | _policies.PasswordFile] = {}
-        self._keys: dict[str, _policies.KeyDirectory | _policies.AnyKey | _policies.Provider] = {}
+        self._keys: dict[str, _policies.KeyDirectory | _policies.AnyKey | _policies.NoKey | _policies.Provider] = {}
         self._principals: dict[str, _policies.WatchedFile[frozenset[str]] | None] = {}
 
     def _default_context(self) -> Context[Any]:
@@ -139,6 +141,7 @@ class Authenticator:
         ValueError
             `deny` was called before.
         """
+        self._shut()
         if self._denied:
             raise ValueError("Only use allow or deny, not both")
         self._allowed.update(self._addresses("allow", addresses))
@@ -156,9 +159,20 @@ class Authenticator:
         ValueError
             `allow` was called before.
         """
+        self._shut()
         if self._allowed:
             raise ValueError("Only use allow or deny, not both")
         self._denied.update(self._addresses("deny", addresses))
+
+    def _shut(self) -> None:
+        """Refuse everybody from now on, until it is started."""
+        if self._turn is None or self._turn.over:
+            try:
+                _door.shut(self.context)
+            except ZMQError as error:
+                # Somebody else decides, or there is nothing to decide.
+                if error.errno not in (Errno.EADDRINUSE, Errno.ETERM, Errno.EFAULT, Errno.ENOTSUP):
+                    raise
 
     def _addresses(self, what: str, addresses: tuple[str, ...]) -> list[str]:
         for address in addresses:
@@ -185,7 +199,8 @@ class Authenticator:
         passwords : mapping or str or path
             Passwords by user name; a change of the mapping counts at once. Or the path of a file with a line
             ``name=password`` for each user and ``#`` before comments, UTF-8, which is read again when it has changed;
-            while it can't be read, or a line is wrong, nobody is let in. Nobody is when this is left out.
+            while it can't be read, or a line is wrong, nobody is let in. Nobody is when this is left out. A relative
+            path counts from the directory that is the current one now.
 
         Raises
         ------
@@ -200,37 +215,46 @@ class Authenticator:
         -----
         PLAIN does not encrypt: whoever listens knows the password. Source: zmq_plain(7).
         """
+        self._shut()
         if passwords is None:
             passwords = {}
         if isinstance(passwords, (str, os.PathLike)):
-            self._users[domain] = _policies.PasswordFile(Path(passwords), self.log)
+            path = Path(passwords).absolute()
+            self._users[domain] = _secrets.kept(lambda: _policies.PasswordFile(path, self.log))
         elif isinstance(passwords, Mapping) or hasattr(passwords, "get"):
             self._users[domain] = _policies.Passwords(passwords, self.encoding)
         else:
-            raise TypeError(f"passwords are a mapping or the path of a file, not a {type(passwords).__name__}")
+            kind = type(passwords).__name__
+            del passwords
+            raise TypeError(f"passwords are a mapping or the path of a file, not a {kind}")
         self.log.debug("Configure plain: %r", domain)
 
-    def configure_curve(self, domain: str = "*", location: str | os.PathLike[str] = ".") -> None:
+    def configure_curve(self, domain: str = "*", location: str | os.PathLike[str] | None = ".") -> None:
         """Say which keys are let in.
 
         Parameters
         ----------
         domain : str
             The ZAP_DOMAIN of the sockets that are meant; ``"*"`` for all that have no keys of their own.
-        location : str or path
+        location : str or path, optional
             A directory with the certificates of those who are let in, files whose names end with ``.key``. It may
             change at any time, and is looked at for every connection. A file that is no certificate is logged, as is
-            a directory that is not there, and lets nobody in. Or `CURVE_ALLOW_ANY`: everybody who knows the public
-            key of the server.
+            a directory that is not there, and lets nobody in. A relative path counts from the directory that is the
+            current one now. Or `CURVE_ALLOW_ANY`: everybody who knows the public key of the server. With None, which
+            is logged as an error, nobody is let in.
 
         Notes
         -----
         Source: zmq_curve(7).
         """
+        self._shut()
         if location == CURVE_ALLOW_ANY:
             self._keys[domain] = _policies.AnyKey()
+        elif location is None:
+            self._keys[domain] = _policies.NoKey()
+            self.log.error("Failed to load CURVE certs from None: nobody is let in to domain %r", domain)
         else:
-            self._keys[domain] = _policies.KeyDirectory(Path(location), self.log)
+            self._keys[domain] = _policies.KeyDirectory(Path(location).absolute(), self.log)
         self.log.debug("Configure curve: %r, %s", domain, location)
 
     def configure_curve_callback(self, domain: str = "*", credentials_provider: Any = None) -> None:
@@ -251,8 +275,10 @@ class Authenticator:
         TypeError
             The object has no such method.
         """
+        self._shut()
         if not callable(getattr(credentials_provider, "callback", None)):
-            raise TypeError(f"a credentials provider has a method callback(domain, key); {credentials_provider!r} not")
+            kind = type(credentials_provider).__name__
+            raise TypeError(f"a credentials provider has a method callback(domain, key); a {kind} has none")
         self._keys[domain] = _policies.Provider(credentials_provider)
         self.log.debug("Configure curve callback: %r", domain)
 
@@ -265,7 +291,8 @@ class Authenticator:
             The ZAP_DOMAIN of the sockets that are meant; ``"*"`` for all that have no principals of their own.
         location : str or path, optional
             A file with a principal in each line and ``#`` before comments, which is read again when it has changed.
-            When left out all are let in whom Kerberos knows.
+            When left out all are let in whom Kerberos knows. A relative path counts from the directory that is the
+            current one now.
 
         Raises
         ------
@@ -277,11 +304,13 @@ class Authenticator:
         libzmq 4.3.4 lets in whom a ZAP handler refuses with 400. This one answers 401 to requests of GSSAPI, which ends
         the connection; `docs/security.md` says more. Source: zmq_gssapi(7).
         """
+        self._shut()
         if location is None:
             self._principals[domain] = None
         else:
             none: frozenset[str] = frozenset()
-            self._principals[domain] = _policies.WatchedFile(Path(location), _policies.load_principals, none, self.log)
+            path = Path(location).absolute()
+            self._principals[domain] = _policies.WatchedFile(path, _policies.load_principals, none, self.log)
         self.log.debug("Configure gssapi: %r", domain)
 
     # For subclasses.
@@ -328,7 +357,7 @@ class Authenticator:
         msg : list of bytes
             What `zap_socket` received.
         """
-        door = self._door
+        door, turn = self._door, self._turn
         if door is not None:
             door.note(msg)
         # What is sent where the rest ends in any other way, also by a kill.
@@ -339,16 +368,18 @@ class Authenticator:
             self.log.error("a malformed ZAP request: %s", str(error))
             reply = [b"400", b"malformed request", b"", b""]
         except Denied as error:
-            # Not the error itself: who keeps the record would keep its traceback, and the password there, with it.
+            # Not the error itself: who keeps the record would keep its traceback with it.
             self.log.info("%s", str(error))
             reply = [b"400", DENIED.encode(), b"", b""]
         except BaseException as error:
+            _secrets.forget(error)
             if self._is_end(error):
                 raise
-            self.log.error("a ZAP request could not be answered", exc_info=True)
+            self.log.error("a ZAP request could not be answered", exc_info=_secrets.shown(error))
         finally:
+            msg = []
             # Unless it was stopped meanwhile: then somebody else has the door.
-            if door is not None and door is self._door:
+            if door is not None and door is self._door and not (turn is not None and turn.over):
                 # That the context ends is heard when the next request is to be received.
                 with contextlib.suppress(ContextTerminated):
                     door.reply(*reply)
@@ -370,7 +401,7 @@ class Authenticator:
         else:
             user_id = self._principal(domain, who, *request.credentials)
         if not isinstance(user_id, str):
-            raise TypeError(f"a user id is a str, not {user_id!r}")
+            raise TypeError(f"a user id is a str, not a {type(user_id).__name__}")
         raw = user_id.encode()
         if len(raw) > _zap.LONGEST.get(mechanism, 255):
             raise ValueError(f"a user id has at most 255 bytes, not {len(raw)}")
@@ -400,7 +431,7 @@ class Authenticator:
                 answer = await self._settle(answer)
             known = bool(answer)
         else:
-            known = isinstance(policy, _policies.AnyKey) or encoded in policy.admitted()
+            known = policy.knows(encoded)
         if not known:
             raise Denied(f"refused a {who}: the key is unknown")
         return self.curve_user_id(key)
@@ -425,23 +456,25 @@ class Authenticator:
 
     def _answer(self, msg: list[bytes]) -> None:
         """Answer a request where no event loop runs."""
-        door = self._door
+        door, turn = self._door, self._turn
         try:
             answered: Any = self.handle_zap_message(msg)
             if isawaitable(answered):
                 finish(answered)  # type: ignore[arg-type]
         except BaseException as error:
+            msg = []
             self._not_answered(error)
-        if door is not None and door.request_id is not None:
+        if door is not None and door.request_id is not None and not (turn is not None and turn.over):
             door.reply(*INTERNAL_ERROR)
 
     def _not_answered(self, error: BaseException) -> None:
         """Log what came out of `handle_zap_message`, which a subclass may have replaced; called where it is handled."""
+        _secrets.forget(error)
         if self._is_end(error):
             raise error
         # It may be the log that fails.
         with contextlib.suppress(Exception):
-            self.log.error("a ZAP request could not be answered", exc_info=True)
+            self.log.error("a ZAP request could not be answered", exc_info=_secrets.shown(error))
 
     # Running.
 
@@ -454,10 +487,19 @@ class Authenticator:
 
     def __del__(self) -> None:
         # Of one that was dropped and not stopped the door must not stand open.
-        self._give_up()
+        turn = self._turn
+        if turn is not None and not turn.over:
+            self._drop(turn)
+
+    def _drop(self, turn: Turn) -> None:
+        """End a turn from anywhere: this may be any thread, and in the midst of anything."""
+        _door.end_later(turn)
 
     def start(self) -> None:
         """Begin to answer.
+
+        Whatever interrupts it, Ctrl-C or the handler of another signal: it has begun to answer, or everybody is refused
+        and it can be started again.
 
         Raises
         ------
@@ -465,15 +507,37 @@ class Authenticator:
             EADDRINUSE: this or another ZAP handler of the context runs already. ETERM, EFAULT: the context is
             terminated.
         """
-        self._door = open_door(self.context)
-        self.zap_socket = self._door.socket
-        if not self._has_thread:
-            self._place = Place(self.context, self.stop)
+        last = self._turn
+        if last is not None and not last.over:
+            if last.complete:
+                raise ZMQError(Errno.EADDRINUSE)
+            # That start was interrupted, and so was what ended the turn.
+            _door.end(last)
+        self._turn = turn = self._turn_class(self)
+        try:
+            _door.begin(self.context, turn)
+            self._door = turn.door
+            assert self._door is not None
+            self.zap_socket = self._door.socket
+            self._begin(turn)
+            turn.complete = True
+        except BaseException:
+            try:
+                _door.end(turn)
+            finally:
+                self._forget(turn)
+            raise
+
+    def _begin(self, turn: Turn) -> None:
+        """Have something answer; nobody does here but the program itself."""
+        _door.borrow(turn)
+        self._place = Place(self.context, self.stop)
 
     def stop(self, release: bool = False) -> None:
         """End to answer; nothing where it was not started.
 
-        Connections that are made from then on are refused, until an authenticator is started.
+        Connections that are made from then on are refused, until an authenticator is started. One that is interrupted
+        is called again.
 
         Parameters
         ----------
@@ -481,15 +545,28 @@ class Authenticator:
             Whether the context shall have no ZAP handler at all, so that the program can bind one of its own. Then
             libzmq lets in whomever it lets in without: see `require_authenticator`.
         """
-        self._give_up(release)
+        self._end(self._turn, release)
 
-    def _give_up(self, release: bool = False) -> None:
-        door, self._door, self.zap_socket = self._door, None, None
-        if self._place is not None:
-            self._place.over = True
-            self._place = None
-        if door is not None:
-            if release:
-                door.close()
-            else:
-                door.leave()
+    def _end(self, turn: Turn | None, release: bool = False) -> None:
+        """End a turn, if it is not over yet."""
+        try:
+            if turn is None:
+                if release:
+                    _door.release(self.context)
+            elif release or not turn.over:
+                _door.end(turn, release)
+        finally:
+            self._forget(turn)
+
+    def _done(self, turn: Turn) -> None:
+        """Have nothing of a turn that nobody needs to wait for any more."""
+        if turn is self._turn:
+            self._turn = None
+
+    def _forget(self, turn: Turn | None) -> None:
+        """Have nothing of a turn that is over."""
+        if turn is self._turn:
+            self._door = self.zap_socket = None
+            place, self._place = self._place, None
+            if place is not None:
+                place.over = True

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import zmq
+from zmq.auth import _secrets
 from zmq.utils import z85
 
 __all__ = ["create_certificates", "load_certificate", "load_certificates"]
@@ -87,6 +88,12 @@ def create_certificates(
         if quote in value or not value.isprintable() or not NAME.fullmatch(key):
             raise ValueError(f"metadata are names and lines of text with one kind of quotes, not {key!r}: {value!r}")
         lines.append(f"    {key} = {quote}{value}{quote}")
+    return _secrets.kept(lambda: write_certificates(key_dir, name, lines, overwrite))
+
+
+def write_certificates(
+    key_dir: str | os.PathLike[str], name: str, lines: list[str], overwrite: bool
+) -> tuple[str, str]:
     public_key, secret_key = zmq.curve_keypair()
     lines += ["curve", f'    public-key = "{public_key.decode()}"']
     date = f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
@@ -139,11 +146,29 @@ def is_exposed(path: str | os.PathLike[str]) -> bool:
     return bool(os.stat(path).st_mode & (stat.S_IROTH | stat.S_IWOTH))
 
 
+def read_file(path: Path, largest: int) -> bytes | None:
+    """Return what a regular file holds, or None where that is more than `largest` bytes.
+
+    Raises
+    ------
+    ValueError
+        It is something else. Nothing is waited for: to open a named pipe would wait for a writer.
+    """
+    kind = os.stat(path).st_mode
+    if not stat.S_ISDIR(kind) and not stat.S_ISREG(kind):
+        raise ValueError(f"{path} is no regular file")
+    # It may have become a pipe meanwhile.
+    with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError(f"{path} is no regular file")
+        data = file.read(largest + 1)
+    return data if len(data) <= largest else None
+
+
 def read_certificate(filename: str | os.PathLike[str]) -> tuple[bytes, bytes | None]:
     path = Path(filename)
-    with open(path, "rb") as file:
-        data = file.read(LARGEST + 1)
-    if len(data) > LARGEST:
+    data = read_file(path, LARGEST)
+    if data is None:
         raise ValueError(f"{path} is no certificate: it has more than {LARGEST} bytes")
     try:
         lines = data.decode().splitlines()
@@ -213,7 +238,8 @@ def load_certificate(filename: str | os.PathLike[str]) -> tuple[bytes, bytes | A
     OSError
         The file can't be read.
     ValueError
-        It is no certificate: it has no public key, or a key that is none, or two that are no pair.
+        It is no certificate: it is no regular file, has no public key, or a key that is none, or two that are no
+        pair. What is said does not show what stands there.
 
     Warns
     -----
@@ -222,7 +248,7 @@ def load_certificate(filename: str | os.PathLike[str]) -> tuple[bytes, bytes | A
     """
     if not os.path.exists(filename):
         raise OSError(f"Invalid certificate file: {os.fspath(filename)}")
-    public, secret = read_certificate(filename)
+    public, secret = _secrets.kept(lambda: read_certificate(filename))
     if secret is not None and is_exposed(filename):
         warnings.warn(
             f"{os.fspath(filename)} holds a secret key, and everybody can read or change it: chmod 600 it, "
@@ -255,4 +281,5 @@ def load_certificates(directory: str | os.PathLike[str] = ".") -> dict[bytes, bo
     """
     if not os.path.isdir(directory):
         raise OSError(f"Invalid certificate directory: {os.fspath(directory)}")
-    return {read_certificate(path)[0]: True for path in sorted(Path(directory).glob("*.key"))}
+    files = sorted(Path(directory).glob("*.key"))
+    return {_secrets.kept(lambda: read_certificate(path)[0]): True for path in files}  # noqa: B023

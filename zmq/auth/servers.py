@@ -6,22 +6,35 @@ import os
 from typing import Any
 
 import zmq
-from zmq.auth import certs
+from zmq.auth import _secrets, certs
+from zmq.utils import z85
 
 __all__ = ["require_authenticator", "secure_client", "secure_server"]
 
 Certificate = str | os.PathLike[str] | tuple[bytes, bytes]
 
 
+def key_of(key: Any, what: str) -> bytes:
+    """Return a key as it has to be. What is said of a wrong one does not show it: it may be a secret."""
+    if isinstance(key, str) and key.isascii():
+        key = key.encode()
+    if not isinstance(key, bytes):
+        raise TypeError(f"{what} is bytes, 40 characters of Z85, not a {type(key).__name__} like this")
+    if len(key) not in (32, 40):
+        raise ValueError(f"{what} has 40 characters of Z85, not {len(key)}")
+    if len(key) == 40:
+        z85.decode(key)
+    return key
+
+
 def keys_of(certificate: Certificate) -> tuple[bytes, bytes]:
     if isinstance(certificate, tuple):
-        public, secret = certificate
+        public, found = certificate
     else:
         public, found = certs.load_certificate(certificate)
         if found is None:
             raise ValueError(f"No secret key found in {os.fspath(certificate)}")
-        secret = found
-    return public, secret
+    return key_of(public, "a public key"), key_of(found, "a secret key")
 
 
 def require_authenticator(socket: zmq.Socket[Any], domain: str = "global") -> None:
@@ -73,7 +86,8 @@ def secure_server(socket: zmq.Socket[Any], certificate: Certificate, domain: str
     Raises
     ------
     OSError, ValueError
-        The certificate can't be read, or has no secret key; the domain is empty.
+        The certificate can't be read, or has no secret key; the domain is empty; a key is none. Nothing that is raised
+        shows a key, or holds on to one but for the arguments.
 
     Notes
     -----
@@ -84,11 +98,15 @@ def secure_server(socket: zmq.Socket[Any], certificate: Certificate, domain: str
     >>> secure_server(socket, "server.key_secret")
     >>> socket.bind("tcp://*:5555")
     """
-    public, secret = keys_of(certificate)
-    require_authenticator(socket, domain)
-    socket.setsockopt(zmq.CURVE_PUBLICKEY, public)
-    socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
-    socket.setsockopt(zmq.CURVE_SERVER, 1)
+
+    def secure() -> None:
+        public, secret = keys_of(certificate)
+        require_authenticator(socket, domain)
+        socket.setsockopt(zmq.CURVE_PUBLICKEY, public)
+        socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
+        socket.setsockopt(zmq.CURVE_SERVER, 1)
+
+    _secrets.kept(secure)
 
 
 def secure_client(socket: zmq.Socket[Any], certificate: Certificate, server: str | os.PathLike[str] | bytes) -> None:
@@ -107,14 +125,19 @@ def secure_client(socket: zmq.Socket[Any], certificate: Certificate, server: str
     Raises
     ------
     OSError, ValueError
-        A certificate can't be read, or that of the client has no secret key.
+        A certificate can't be read, or that of the client has no secret key; a key is none. Nothing that is raised
+        shows a key, or holds on to one but for the arguments.
 
     Notes
     -----
     Source: zmq_curve(7).
     """
-    public, secret = keys_of(certificate)
-    key = server if isinstance(server, bytes) else certs.read_certificate(server)[0]
-    socket.setsockopt(zmq.CURVE_SERVERKEY, key)
-    socket.setsockopt(zmq.CURVE_PUBLICKEY, public)
-    socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
+
+    def secure() -> None:
+        public, secret = keys_of(certificate)
+        key = key_of(server, "a public key") if isinstance(server, bytes) else certs.read_certificate(server)[0]
+        socket.setsockopt(zmq.CURVE_SERVERKEY, key)
+        socket.setsockopt(zmq.CURVE_PUBLICKEY, public)
+        socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
+
+    _secrets.kept(secure)

@@ -3,107 +3,139 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import contextlib
 import logging
 import threading
-import weakref
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, cast
 
-from zmq.auth._door import Signal
+from zmq.auth import _secrets
+from zmq.auth._door import Turn
 from zmq.auth.base import ENDS, Authenticator
+from zmq.core.constants import PollEvent
 from zmq.core.context import Context
 from zmq.core.error import ContextTerminated
-from zmq.core.native import NativeThread
-from zmq.core.poll import Poller
+from zmq.core.native import NativeSignal
+from zmq.core.poll import Poller, zmq_poll
 
 __all__ = ["AuthenticationThread", "ThreadAuthenticator"]
 
-#: Seconds for which the end of the interpreter waits for a thread that is busy with a request.
-PATIENCE = 1.0
+
+class ThreadTurn(Turn):
+    """The time for which the guard's thread is that of an authenticator."""
+
+    in_thread = True
+
+    def __init__(self, authenticator: Authenticator) -> None:
+        super().__init__(authenticator)
+        #: Tells that the thread has left.
+        self.left = NativeSignal()
+        self.ident: int | None = None
+        self.native_id: int | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def enter(self) -> None:
+        self.ident, self.native_id = threading.get_ident(), threading.get_native_id()
+
+    def answer(self, message: list[bytes]) -> None:
+        authenticator = self.authenticator()
+        if authenticator is None:
+            self.over = True
+            return
+        try:
+            authenticator._answer(message)
+        except ContextTerminated:
+            raise
+        except BaseException as error:
+            self.over = True
+            message = []
+            _secrets.forget(error)
+            # Nobody else tells what a thread ended of.
+            with contextlib.suppress(Exception):
+                authenticator.log.critical(
+                    "the authenticator ended: everybody is refused now", exc_info=_secrets.shown(error)
+                )
+
+    def leave(self) -> None:
+        self.over = True
+        if self.loop is not None:
+            self.loop.close()
+        authenticator = self.authenticator()
+        if authenticator is not None:
+            authenticator._forget(self)
+        self.left.set()
+
+    def settle(self, answer: Awaitable[Any]) -> Any:
+        """Wait for a coroutine, in an event loop that lives as long as the turn."""
+
+        async def wait() -> Any:
+            return await answer
+
+        if self.loop is None:
+            self.loop = asyncio.new_event_loop()
+        return self.loop.run_until_complete(wait())
 
 
 class AuthenticationThread:
-    """What runs a `ThreadAuthenticator`: a native thread, whatever is monkeypatched.
+    """What runs a `ThreadAuthenticator`: a native thread, whatever is monkeypatched, which guards the door afterwards.
 
     It has the methods of `threading.Thread`.
 
     Parameters
     ----------
     authenticator : ThreadAuthenticator
-        It is started.
-    pipe : Signal
-        What tells the thread to end.
+    pipe : ThreadTurn
+        What the thread is told by.
     """
 
     name = "zmq.auth"
     daemon = True
-    ident: int | None = None
-    native_id: int | None = None
     #: What waits; a thing of the thread's own.
     poller: Any = None
-    #: Whether nobody shall answer afterwards.
-    release = False
 
-    def __init__(self, authenticator: ThreadAuthenticator, pipe: Signal) -> None:
+    def __init__(self, authenticator: ThreadAuthenticator, pipe: ThreadTurn) -> None:
         self.authenticator = authenticator
         self.pipe = pipe
-        self._thread = NativeThread(self.run, name=self.name)
-        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def ident(self) -> int | None:
+        """The number of the thread for Python, once it has begun."""
+        return self.pipe.ident
+
+    @property
+    def native_id(self) -> int | None:
+        """The number of the thread for the system, once it has begun."""
+        return self.pipe.native_id
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
+        """Start the authenticator."""
+        self.authenticator.start()
 
     def run(self) -> None:
-        """Answer requests until there is a signal, or the context ends: what the thread does."""
-        self.ident, self.native_id = self._thread.ident, threading.get_native_id()
-        authenticator, door = self.authenticator, self.authenticator._door
-        assert door is not None
-        try:
-            door.serve(self.pipe, authenticator._answer)
-        except ContextTerminated:
-            # The context is being terminated, which waits for this socket.
-            self.release = True
-        except BaseException:
-            # Nobody else tells what a thread ended of.
-            with contextlib.suppress(Exception):
-                authenticator.log.critical("the authenticator ended: everybody is refused now", exc_info=True)
-            raise
-        finally:
-            authenticator._give_up(self.release)
-            if authenticator._thread is self:
-                authenticator._thread = None
-            if self._loop is not None:
-                self._loop.close()
-
-    def settle(self, answer: Awaitable[Any]) -> Any:
-        """Wait for a coroutine, in an event loop that lives as long as the thread."""
-
-        async def wait() -> Any:
-            return await answer
-
-        if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-        return self._loop.run_until_complete(wait())
+        """Wait until the thread has ended."""
+        self.join()
 
     def is_alive(self) -> bool:
-        """Tell whether the thread runs."""
-        return self._thread.is_alive()
+        """Tell whether the thread answers for the authenticator; in the child of a fork it does not."""
+        turn = self.pipe
+        return turn.door is not None and not turn.left.is_set and not turn.over and not turn.door.is_inherited
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until the thread has ended.
+        """Wait until the thread has ended to answer for the authenticator.
 
         Parameters
         ----------
         timeout : float, optional
             Seconds; None to wait for ever.
         """
+        turn = self.pipe
+        if turn.door is None or turn.left.is_set or turn.door.is_inherited:
+            return
         get_hub = type(self.authenticator.context)._get_hub
         # In the hub of who waits, if it has one.
-        poller = None if get_hub is None else type("Waiting", (Poller,), {"_get_hub": staticmethod(get_hub)})
-        self._thread.join(timeout, poller_class=poller)
+        poller = type("Waiting", (Poller,), {"_get_hub": get_hub and staticmethod(get_hub)})
+        milliseconds = None if timeout is None else 1000 * max(0, timeout)
+        zmq_poll([(turn.left.fd, PollEvent.POLLIN)], milliseconds, poller_class=poller)
 
     def getName(self) -> str:
         """Return the name."""
@@ -140,71 +172,37 @@ class ThreadAuthenticator(Authenticator):
     """
 
     pipe_endpoint = ""
-    _has_thread = True
     thread: AuthenticationThread | None = None
-    #: The same, also when it is being stopped.
-    _thread: AuthenticationThread | None = None
+    _turn_class = ThreadTurn
 
     def __init__(
         self, context: Context[Any] | None = None, encoding: str = "utf-8", log: logging.Logger | None = None
     ) -> None:
         super().__init__(context, encoding, log)
 
-    def start(self) -> None:
-        super().start()
-        assert self._door is not None
-        self._door.in_thread = True
-        try:
-            self.thread = self._thread = AuthenticationThread(self, Signal())
-            self.thread.start()
-        except BaseException:
+    def _begin(self, turn: Turn) -> None:
+        self.thread = AuthenticationThread(self, cast(ThreadTurn, turn))
+
+    def _forget(self, turn: Turn | None) -> None:
+        if turn is self._turn:
             self.thread = None
-            self._give_up(release=True)
-            raise
-        running.add(self)
+        super()._forget(turn)
 
     def stop(self, release: bool = False) -> None:
-        thread, self.thread = self.thread, None
-        if thread is None:
-            return
-        running.discard(self)
-        thread.release = release
-        if thread.is_alive():
-            thread.pipe.set()
-            # Where one of its own callbacks stops it, it ends when that request is answered.
-            if thread.native_id != threading.get_native_id():
-                thread.join()
-                thread.pipe.close()
-        else:
-            # As in the child of a fork.
-            self._give_up(release)
+        turn = cast("ThreadTurn | None", self._turn)
+        super().stop(release)
+        # Where one of its own callbacks stops it, it ends when that request is answered.
+        if turn is not None and turn.native_id != threading.get_native_id():
+            AuthenticationThread(self, turn).join()
+            self._done(turn)
 
     def is_alive(self) -> bool:
         """Tell whether it runs."""
-        return self.thread is not None and self.thread.is_alive()
+        thread = self.thread
+        return thread is not None and thread.is_alive()
 
     def _is_end(self, error: BaseException) -> bool:
         return isinstance(error, ENDS)
 
     async def _settle(self, answer: Awaitable[Any]) -> Any:
-        thread = self._thread
-        assert thread is not None
-        return thread.settle(answer)
-
-
-#: Those that are started.
-running: weakref.WeakSet[ThreadAuthenticator] = weakref.WeakSet()
-
-
-def stop_all() -> None:
-    """At the end of the interpreter no thread may be in the midst of using a socket."""
-    for authenticator in list(running):
-        thread = authenticator.thread
-        if thread is None or not thread.is_alive():
-            continue
-        thread.release = True
-        thread.pipe.set()
-        thread.join(PATIENCE)
-
-
-atexit.register(stop_all)
+        return cast(ThreadTurn, self._turn).settle(answer)

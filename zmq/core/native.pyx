@@ -1,6 +1,6 @@
-"""`NativeThread` and `NativeLock`: a thread and a lock of the operating system, whatever is monkeypatched.
+"""`NativeThread`, `NativeLock` and `NativeSignal`: things of the operating system, whatever is monkeypatched.
 
-Lives here: both. What must not: what is done with them. Called by `zmq.devices`, `zmq.auth` and `zmq.log`. Under
+Lives here: all three. What must not: what is done with them. Called by `zmq.devices`, `zmq.auth` and `zmq.log`. Under
 monkeypatching `threading.Thread` is a greenlet, and a greenlet that blocks in C blocks its hub; and locks that exist
 already may be made into locks between greenlets.
 """
@@ -18,8 +18,11 @@ from cpython.pythread cimport (
     PyThread_release_lock,
     PyThread_type_lock,
 )
+from cpython.exc cimport PyErr_SetFromErrno
 from cpython.ref cimport Py_DECREF, Py_INCREF
-from posix.unistd cimport close, write
+from posix.fcntl cimport F_SETFD, F_SETFL, FD_CLOEXEC, O_NONBLOCK, fcntl
+from posix.unistd cimport close as close_fd
+from posix.unistd cimport pipe, read, write
 
 from zmq.core cimport wait
 
@@ -63,6 +66,66 @@ cdef class NativeLock:
             PyThread_release_lock(self.lock)
 
 
+cdef class NativeSignal:
+    """NativeSignal()
+--
+
+    A descriptor that is readable from a moment on, or now and then: what wakes whoever waits for it.
+
+    It is C to the end, so that a signal's handler that raises leaves no descriptor open.
+
+    Raises
+    ------
+    OSError
+        There are no descriptors left.
+    """
+
+    cdef readonly int fd        # -1 when it is closed
+    cdef int writer
+    cdef readonly bint is_set
+
+    def __cinit__(self):
+        self.fd = self.writer = -1
+
+    def __init__(self):
+        cdef int fds[2]
+        cdef int end
+        if self.fd >= 0:
+            return
+        if pipe(fds) != 0:
+            PyErr_SetFromErrno(OSError)
+        self.fd, self.writer = fds[0], fds[1]
+        for end in range(2):
+            fcntl(fds[end], F_SETFD, FD_CLOEXEC)
+            fcntl(fds[end], F_SETFL, O_NONBLOCK)
+
+    def __dealloc__(self):
+        self.close()
+
+    def set(self):
+        """Have it readable from now on."""
+        self.is_set = True
+        write(self.writer, b"x", 1)
+
+    def wake(self):
+        """Have it readable until it is drained."""
+        write(self.writer, b"x", 1)
+
+    def drain(self):
+        """Have it not readable, unless it was set."""
+        cdef char found[512]
+        read(self.fd, found, sizeof(found))
+        if self.is_set:
+            write(self.writer, b"x", 1)
+
+    cpdef close(self):
+        """Give the descriptor back."""
+        if self.fd >= 0:
+            close_fd(self.fd)
+            close_fd(self.writer)
+            self.fd = self.writer = -1
+
+
 cdef class NativeThread:
     """NativeThread(target, daemon=True, name=None)
 --
@@ -99,8 +162,8 @@ cdef class NativeThread:
 
     def __dealloc__(self):
         if self.done_fd >= 0:
-            close(self.done_fd)
-            close(self.running)
+            close_fd(self.done_fd)
+            close_fd(self.running)
 
     def __repr__(self):
         state = "not started" if self.done_fd < 0 else "running" if self.is_alive() else "done"

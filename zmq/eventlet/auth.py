@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import Any
 
 import eventlet
+import eventlet.event
 
 from zmq.auth import CURVE_ALLOW_ANY as CURVE_ALLOW_ANY
 from zmq.auth import Authenticator as Authenticator
@@ -17,8 +17,7 @@ from zmq.auth import load_certificates as load_certificates
 from zmq.auth import require_authenticator as require_authenticator
 from zmq.auth import secure_client as secure_client
 from zmq.auth import secure_server as secure_server
-from zmq.auth._door import Door
-from zmq.auth._green import GreenAuthenticatorBase
+from zmq.auth._green import GreenAuthenticatorBase, GreenTurn
 from zmq.auth.thread import ThreadAuthenticator as ThreadAuthenticator
 from zmq.eventlet.core import Context
 from zmq.eventlet.poll import Poller
@@ -28,7 +27,7 @@ class GreenAuthenticator(GreenAuthenticatorBase):
     """An `Authenticator` in a greenlet of the hub in which it is started; there is no thread while it runs.
 
     Callbacks run in that greenlet: they may wait as greenlets do, and one request is answered after the other. It is
-    stopped in the thread in which it was started.
+    stopped in the thread in which it was started; one that is dropped ends by itself.
 
     Attributes
     ----------
@@ -41,18 +40,20 @@ class GreenAuthenticator(GreenAuthenticatorBase):
     def _default_context(self) -> Any:
         return Context.instance()
 
-    def _spawn(self, door: Door) -> eventlet.greenthread.GreenThread:
-        greenlet = eventlet.spawn(self._run, door)
+    def _spawn(self, turn: GreenTurn) -> eventlet.greenthread.GreenThread:
+        greenlet = eventlet.spawn(turn.run, self._poller_class)
         # Also if it is killed before it could begin.
-        greenlet.link(lambda _: self._ended(door))
+        greenlet.link(lambda _: turn.finish())
         return greenlet
 
     def _kill(self, greenlet: eventlet.greenthread.GreenThread) -> None:
         greenlet.kill()
 
     def _join(self, greenlet: eventlet.greenthread.GreenThread) -> None:
-        with contextlib.suppress(eventlet.greenlet.GreenletExit):
-            greenlet.wait()
+        # `wait` would raise what it ended of.
+        ended = eventlet.event.Event()
+        greenlet.link(lambda _: ended.send())
+        ended.wait()
 
 
 __all__ = [

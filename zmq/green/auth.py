@@ -16,8 +16,7 @@ from zmq.auth import load_certificates as load_certificates
 from zmq.auth import require_authenticator as require_authenticator
 from zmq.auth import secure_client as secure_client
 from zmq.auth import secure_server as secure_server
-from zmq.auth._door import Door
-from zmq.auth._green import GreenAuthenticatorBase
+from zmq.auth._green import GreenAuthenticatorBase, GreenTurn
 from zmq.auth.thread import ThreadAuthenticator as ThreadAuthenticator
 from zmq.green.core import Context
 from zmq.green.poll import Poller
@@ -27,7 +26,7 @@ class GreenAuthenticator(GreenAuthenticatorBase):
     """An `Authenticator` in a greenlet of the hub in which it is started; there is no thread while it runs.
 
     Callbacks run in that greenlet: they may wait as greenlets do, and one request is answered after the other. It is
-    stopped in the thread in which it was started.
+    stopped in the thread in which it was started; one that is dropped ends by itself.
 
     Attributes
     ----------
@@ -40,10 +39,10 @@ class GreenAuthenticator(GreenAuthenticatorBase):
     def _default_context(self) -> Any:
         return Context.instance()
 
-    def _spawn(self, door: Door) -> gevent.Greenlet[..., Any]:
-        greenlet = gevent.spawn(self._run, door)
+    def _spawn(self, turn: GreenTurn) -> gevent.Greenlet[..., Any]:
+        greenlet = gevent.spawn(turn.run, self._poller_class)
         # Also if it is killed before it could begin.
-        greenlet.rawlink(lambda _: self._ended(door))
+        greenlet.rawlink(lambda _: turn.finish())
         return greenlet
 
     def _kill(self, greenlet: gevent.Greenlet[..., Any]) -> None:

@@ -60,7 +60,7 @@ def decode(z85bytes: bytes | bytearray | memoryview | str) -> bytes:
     ------
     ValueError
         The length is no multiple of 5, there is a character that Z85 has not, or 5 characters stand for more than 4
-        bytes can hold.
+        bytes can hold. No more than a wrong character is shown: it may be a secret key.
 
     Notes
     -----
