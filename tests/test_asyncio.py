@@ -406,27 +406,55 @@ def test_loops_one_after_the_other_use_one_poller(context: Any, number: int) -> 
         poller.unregister(a)
 
 
-def test_two_live_loops_of_a_thread_do_not_share_a_socket(pair: Any) -> None:
-    a, _ = pair
+def test_a_loop_that_has_stopped_gives_a_socket_up_to_one_that_runs(pair: Any) -> None:
+    a, b = pair
     one, other = asyncio.new_event_loop(), asyncio.new_event_loop()
 
     async def receive() -> Any:
         return a.recv()
 
     async def received() -> None:
-        await a.recv()
+        future = a.recv()
+        await asyncio.sleep(0)
+        await b.send(b"other")
+        assert await future == b"other"
 
     future = one.run_until_complete(receive())
-    with pytest.raises(RuntimeError, match="another event loop"):
-        other.run_until_complete(received())
-    future.cancel()
+    assert not future.done()
+    other.run_until_complete(received())
+    assert future.cancelled()
     one.run_until_complete(asyncio.sleep(0))
     one.close()
     other.close()
 
 
+def test_two_loops_of_a_thread_that_run_do_not_share_a_socket(pair: Any) -> None:
+    a, _ = pair
+    one, other = asyncio.new_event_loop(), asyncio.new_event_loop()
+
+    async def receive() -> None:
+        future = a.recv()
+        asyncio._set_running_loop(None)
+        try:
+            with pytest.raises(RuntimeError, match="another event loop"):
+                other.run_until_complete(received())
+        finally:
+            asyncio._set_running_loop(one)
+        assert not future.done()
+        future.cancel()
+
+    async def received() -> None:
+        await a.recv()
+
+    one.run_until_complete(receive())
+    one.close()
+    other.close()
+
+
 @pytest.mark.parametrize("number", [0, 1, 6], ids=["native", "few", "many"])
-def test_two_live_loops_of_a_thread_do_not_share_a_poller(context: Any, number: int) -> None:
+@pytest.mark.parametrize("runs", [False, True], ids=["stopped", "runs"])
+def test_a_poller_in_two_loops_of_a_thread(context: Any, number: int, runs: bool) -> None:
+    """Refused while both run; a loop that was stopped gives it up."""
     poller = za.Poller()
     one_end, other_end = native.socketpair()
     sockets = [connect(context)[0] for _ in range(number)] or [one_end]
@@ -435,17 +463,25 @@ def test_two_live_loops_of_a_thread_do_not_share_a_poller(context: Any, number: 
     one, other = asyncio.new_event_loop(), asyncio.new_event_loop()
 
     async def poll() -> Any:
-        return poller.poll(LIMIT * 1000)
+        future = poller.poll(LIMIT * 1000)
+        if runs:
+            asyncio._set_running_loop(None)
+            try:
+                with pytest.raises(RuntimeError, match="another event loop"):
+                    other.run_until_complete(polled())
+            finally:
+                asyncio._set_running_loop(one)
+            future.cancel()
+        return future
 
     async def polled() -> Any:
         return await poller.poll(10)
 
     future = one.run_until_complete(poll())
-    with pytest.raises(RuntimeError, match="another event loop"):
-        other.run_until_complete(polled())
-    future.cancel()
     one.run_until_complete(asyncio.sleep(0))
     assert other.run_until_complete(polled()) == []
+    assert future.cancelled()
+    one.run_until_complete(asyncio.sleep(0))
     one.close()
     other.close()
     one_end.close()

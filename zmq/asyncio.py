@@ -65,12 +65,20 @@ class Watcher:
     def start(self, callback: Callable[[], object]) -> None:
         self.callback = callback
         if not self.armed:
-            if self.events & POLLIN:
-                self.hub.loop.add_reader(self.fd, self.ready)
-            if self.events & POLLOUT:
-                self.hub.loop.add_writer(self.fd, self.ready)
-            # Last: were it interrupted, by the handler of a signal, it could be done again.
-            self.armed = True
+            if self.hub.is_elsewhere():
+                self.hub.loop.call_soon_threadsafe(self.arm)
+            else:
+                self.arm()
+
+    def arm(self) -> None:
+        if self.armed or self.callback is None or self.hub.loop.is_closed():
+            return
+        if self.events & POLLIN:
+            self.hub.loop.add_reader(self.fd, self.ready)
+        if self.events & POLLOUT:
+            self.hub.loop.add_writer(self.fd, self.ready)
+        # Last: were it interrupted, by the handler of a signal, it could be done again.
+        self.armed = True
 
     def stop(self) -> None:
         self.callback = None
@@ -126,14 +134,23 @@ class Hub(_hub.Hub):
             call_soon=self.soon,
             watcher=partial(Watcher, self),
             native_watcher=partial(NativeWatcher, self),
+            lingers=True,
         )
         self.loop = loop
         self.retired: list[Watcher] = []
         self.turns = 0
 
     def soon(self, callback: Callable[[], object]) -> None:
-        if not self.loop.is_closed():
-            self.loop.call_soon(callback)
+        loop = self.loop
+        if asyncio._get_running_loop() is loop:
+            loop.call_soon(callback)
+        elif self.is_elsewhere():
+            loop.call_soon_threadsafe(callback)
+        elif not loop.is_closed():
+            loop.call_soon(callback)
+
+    def call_soon_threadsafe(self, callback: Callable[[], object]) -> None:
+        self.loop.call_soon_threadsafe(callback)
 
     def call_at(self, deadline: float, callback: Callable[[], object], keep: bool = True) -> asyncio.TimerHandle:
         return self.loop.call_later(max(0, deadline - time.monotonic()), callback)
@@ -143,6 +160,22 @@ class Hub(_hub.Hub):
 
     def is_alive(self) -> bool:
         return not self.loop.is_closed()
+
+    def is_running(self) -> bool:
+        return self.loop.is_running()
+
+    def is_elsewhere(self) -> bool:
+        loop = self.loop
+        if asyncio._get_running_loop() is loop or not loop.is_running():
+            return False
+        # While a greenlet waits in the selector of its loop no loop is noted.
+        return getattr(loop, "zmq_thread", None) != _hub.thread_ident()
+
+    def give_up(self, parked: Any) -> None:
+        parked.give_up()
+
+    def end(self) -> None:
+        """Do nothing: the thread ends, but another one may run the loop."""
 
     def retire(self, watcher: Watcher) -> None:
         """Disarm a watcher that is not started again before the loop's next turn."""

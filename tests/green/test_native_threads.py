@@ -6,6 +6,7 @@ The library's threads are native whatever is monkeypatched: were one a greenlet,
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from monkeyed import EVENTLET, GEVENT, Framework, run
 from waits import poller_of, start
 
-from front_ends import GreenFrontEnd
+from front_ends import GreenFrontEnd, ThreadTask, wait_until
 
 Pair = Callable[..., tuple[Any, Any]]
 
@@ -33,7 +34,6 @@ USES: dict[str, Callable[[Any, ModuleType], Any]] = {
     "Poller.poll": lambda s, zmq: poller_of(zmq, zmq.POLLIN, s).poll(),
     "select": lambda s, zmq: zmq.select([s], [], []),
     "zmq_poll": lambda s, zmq: zmq.zmq_poll([(s, zmq.POLLIN)]),
-    "close": lambda s, zmq: s.close(),
 }
 
 
@@ -56,6 +56,68 @@ def test_a_second_thread_on_a_socket_gets_one_clear_error(
         if b.poll(0):
             assert b.recv() == b"1"
     assert not a.poll(0)
+
+
+@pytest.mark.parametrize("way", ["close", "destroy"])
+@pytest.mark.parametrize("wait", ["recv", "poll", "poller of few", "poller of many"])
+def test_a_second_thread_may_close(zmq: ModuleType, green: GreenFrontEnd, way: str, wait: str) -> None:
+    """It is the hub's thread that closes: no other may touch what its loop watches."""
+    context = zmq.Context()
+    socket, *others = (context.socket(zmq.PULL) for _ in range(9))
+    if wait == "poller of many":
+        call = poller_of(zmq, zmq.POLLIN, socket, *others).poll
+    elif wait == "poller of few":
+        call = poller_of(zmq, zmq.POLLIN, socket).poll
+    else:
+        call = getattr(socket, wait)
+    waiting = start(green, call)
+    if way == "destroy":
+        green.thread(context.destroy, 0).get()
+    else:
+        green.thread(socket.close, 0).get()
+    with pytest.raises(zmq.ZMQError) as caught:
+        waiting.get()
+    assert caught.value.errno in (zmq.ENOTSOCK, zmq.ETERM)
+    assert socket.closed
+    context.destroy(0)
+
+
+@pytest.mark.parametrize("wait", ["recv", "poll", "send", "poller of few", "poller of many", "recv with a time-out"])
+def test_who_waits_in_a_thread_that_has_ended_is_given_up(zmq: ModuleType, green: GreenFrontEnd, wait: str) -> None:
+    """The socket can be closed, or waited for elsewhere."""
+    context = zmq.Context()
+    socket, *others = (context.socket(zmq.DEALER) for _ in range(9))
+    peer = context.socket(zmq.DEALER)
+    socket.bind("inproc://ended")
+    kept = []
+
+    def leave() -> None:
+        if wait == "poller of many":
+            call = poller_of(zmq, zmq.POLLIN, socket, *others).poll
+        elif wait == "poller of few":
+            call = poller_of(zmq, zmq.POLLIN, socket).poll
+        elif wait == "send":
+            call = partial(socket.send, b"x")
+        elif wait == "recv with a time-out":
+            socket.rcvtimeo = 60_000
+            call = socket.recv
+        else:
+            call = getattr(socket, wait)
+        kept.append(start(green, call))
+
+    # Without a word to the framework, whose hub is left as it is.
+    thread = ThreadTask(leave, (), {})
+    wait_until(green, lambda: not thread.thread.is_alive())
+    thread.get()
+    assert zmq.statistics()["waiting"] == []
+    peer.connect("inproc://ended")
+    socket.rcvtimeo = -1
+    receiving = start(green, socket.recv)
+    peer.send(b"here")
+    assert receiving.get() == b"here"
+    assert socket.poll(0) == 0
+    context.destroy(0)
+    assert socket.closed and context.closed
 
 
 def test_a_second_thread_on_a_poller_gets_the_same_error(pair: Pair, zmq: ModuleType, green: GreenFrontEnd) -> None:

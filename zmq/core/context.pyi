@@ -1,8 +1,7 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ctypes import c_void_p
 from types import GenericAlias
 from typing import Any, ClassVar, Generic, overload
-from weakref import WeakSet
 
 from typing_extensions import Self, TypeVar
 
@@ -16,6 +15,14 @@ _SocketT = TypeVar("_SocketT", bound=Socket[Any])
 _SocketT_co = TypeVar("_SocketT_co", bound=Socket[Any], covariant=True, default=Any)
 
 EXIT_LINGER: float
+
+class Members:
+    def add(self, member: Any) -> None: ...
+    def discard(self, member: Any) -> None: ...
+    def clear(self) -> None: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def __len__(self) -> int: ...
+    def __contains__(self, member: object, /) -> bool: ...
 
 class Context(_ContextOptions, _SocketOptions, Generic[_SocketT_co]):
     _get_hub: ClassVar[Callable[[], Hub] | None]
@@ -46,7 +53,7 @@ class Context(_ContextOptions, _SocketOptions, Generic[_SocketT_co]):
     @property
     def _shadow_obj(self) -> Any: ...
     @property
-    def _sockets(self) -> WeakSet[Any]: ...
+    def _sockets(self) -> Members: ...
     @property
     def sockopts(self) -> dict[int, Any]: ...
     @classmethod

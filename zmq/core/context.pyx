@@ -8,6 +8,7 @@ import atexit
 import os
 import warnings
 import weakref
+from functools import partial
 from types import GenericAlias
 
 from cpython.exc cimport PyErr_CheckSignals
@@ -27,7 +28,7 @@ from zmq.core.libzmq cimport (
     zmq_pollitem_t,
 )
 from zmq.core.options cimport option_named, read_attribute
-from zmq.core.trampoline cimport wait_readable
+from zmq.core.trampoline cimport close_left, pause, wait_readable
 
 from zmq.core.constants import ContextOption, Errno, SocketOption, SocketType
 from zmq.core.error import ContextTerminated, ZMQError
@@ -37,6 +38,7 @@ cdef extern from "ending.h" nogil:
     void await_endings "greenzmq_await_endings"(double seconds)
 
 cdef enum:
+    IO_THREADS = 1  # as in ContextOption
     PAGE = 4096     # no object has an address below
     TERM_PAUSE = 5  # milliseconds between two looks at whether another thread has terminated a context
 
@@ -83,6 +85,66 @@ class Ending:
         return zmq_poll(&item, 1, 0) != 0
 
 
+cdef class Members:
+    """What a context closes when it is destroyed, held weakly.
+
+    All of it is C: the handler of a signal can't keep a socket that libzmq has from being known here.
+    """
+
+    def __cinit__(self):
+        self.references = {}
+
+    cpdef add(self, member):
+        cdef size_t key = <size_t> <void *> member
+        self.references[key] = weakref.ref(member, partial(_lose, self.references, key))
+
+    cpdef discard(self, member):
+        self.references.pop(<size_t> <void *> member, None)
+
+    def clear(self):
+        self.references.clear()
+
+    cdef list present(self):
+        found = []
+        for reference in list(self.references.values()):
+            member = reference()
+            if member is not None:
+                found.append(member)
+        return found
+
+    def __iter__(self):
+        return iter(self.present())
+
+    def __len__(self):
+        return len(self.present())
+
+    def __contains__(self, member):
+        reference = self.references.get(<size_t> <void *> member)
+        return reference is not None and reference() is member
+
+
+def _lose(dict references, key, _reference):
+    references.pop(key, None)
+
+
+# Weak references to all contexts by their address, shadows included.
+cdef dict living = {}
+# The addresses of libzmq's contexts that a plain call of `term` is terminating: libzmq frees one as soon as its last
+# socket is closed, before the thread that waits for that can say so.
+cdef set terminating = set()
+
+
+cdef int forget_handle(void *handle) except -1:
+    """Nobody uses libzmq's context any more: it is freed, or about to be."""
+    cdef Context context
+    terminating.discard(<size_t> handle)
+    for reference in list(living.values()):
+        context = reference()
+        if context is not None and context.handle == handle and context.born == wait.generation:
+            context.handle = NULL
+    return 0
+
+
 cdef class Context:
     """Context(io_threads=1, shadow=None)
 --
@@ -125,11 +187,14 @@ cdef class Context:
 
     def __init__(self, io_threads=1, shadow=None):
         cdef size_t address
+        cdef int threads, err
+        cdef void *handle
         if self.handle != NULL:
             raise RuntimeError("a Context is made once")
         self.born = wait.generation
-        self._sockets = weakref.WeakSet()
+        self._sockets = Members()
         self.sockopts = {}
+        living[<size_t> <void *> self] = weakref.ref(self)
         if isinstance(io_threads, Context):
             shadow = io_threads
         if shadow is not None:
@@ -140,15 +205,18 @@ cdef class Context:
             self.is_shadow = True
             self.original = shadow if hasattr(shadow, "underlying") else None
             return
-        self.handle = zmq_ctx_new()
-        if self.handle == NULL:
+        threads = io_threads
+        handle = zmq_ctx_new()
+        if handle == NULL:
             raise_errno(zmq_errno())
-        try:
-            check(zmq_ctx_set(self.handle, ContextOption.IO_THREADS, io_threads))
-        except BaseException:
-            zmq_ctx_term(self.handle)
-            self.handle = NULL
-            raise
+        if <size_t> handle in terminating:
+            # It was freed, and the thread that terminated it did not come to say so yet.
+            forget_handle(handle)
+        if zmq_ctx_set(handle, IO_THREADS, threads) != 0:
+            err = zmq_errno()
+            zmq_ctx_term(handle)
+            raise_errno(err)
+        self.handle = handle
 
     __class_getitem__ = classmethod(GenericAlias)
 
@@ -158,10 +226,14 @@ cdef class Context:
         if handle == NULL or self.is_shadow or self.born != wait.generation:
             return
         shown = repr(self)
-        self.handle = NULL
+        forget_handle(handle)
         begin_ending(handle, -1)
         if not exiting and warnings is not None:
             warnings.warn(f"Unclosed context {shown}", ResourceWarning, stacklevel=2, source=self)
+
+    def __dealloc__(self):
+        if living is not None:
+            living.pop(<size_t> <void *> self, None)
 
     def __repr__(self):
         count = len(self._sockets) if self._sockets is not None else 0
@@ -196,6 +268,8 @@ cdef class Context:
             raise ZMQError(Errno.ENOTSUP if self._sockets is None else Errno.EFAULT, "the context is terminated")
         if self.born != wait.generation:
             raise ZMQError(Errno.EFAULT, "this context was made before a fork: make a new one in the child")
+        if terminating and <size_t> self.handle in terminating:
+            raise ContextTerminated(msg="the context is being terminated")
         return 0
 
     @property
@@ -285,8 +359,9 @@ cdef class Context:
         ZMQError
             EINVAL: there is no such option. EFAULT: the context is terminated.
         """
+        cdef int number = option
         self.usable()
-        return check(zmq_ctx_get(self.handle, option))
+        return check(zmq_ctx_get(self.handle, number))
 
     def set(self, option, optval):
         """Set a context option.
@@ -302,8 +377,10 @@ cdef class Context:
         ZMQError
             EINVAL: no such option or value. EFAULT: the context is terminated.
         """
+        cdef int number = option
+        cdef int value = optval
         self.usable()
-        check(zmq_ctx_set(self.handle, option, optval))
+        check(zmq_ctx_set(self.handle, number, value))
 
     def getsockopt(self, opt):
         """Return the default of a socket option for new sockets; see `sockopts`.
@@ -403,7 +480,6 @@ cdef class Context:
             except ZMQError:
                 # It means nothing for this type of socket.
                 pass
-        self._sockets.add(socket)
         return socket
 
     # The end.
@@ -431,28 +507,35 @@ cdef class Context:
         if get_hub is None:
             wait.block(self)
             try:
+                # Not once this context was forgotten, by another thread that terminated it or found it freed.
                 while self.handle != NULL:
-                    if self.being_terminated:
-                        # By another thread. libzmq frees the context when that is done.
+                    if <size_t> handle in terminating:
                         with nogil:
                             zmq_poll(NULL, 0, TERM_PAUSE)
                     else:
-                        handle = self.handle
-                        self.being_terminated = True
+                        close_left()
+                        terminating.add(<size_t> handle)
                         with nogil:
                             err = 0 if zmq_ctx_term(handle) == 0 else zmq_errno()
-                        self.being_terminated = False
+                        if self.handle == NULL:
+                            break
                         if err == 0:
-                            self.handle = NULL
-                        elif err != EINTR:
-                            raise_errno(err)
+                            forget_handle(handle)
+                        else:
+                            terminating.discard(<size_t> handle)
+                            if err != EINTR:
+                                raise_errno(err)
                     PyErr_CheckSignals()
             finally:
                 wait.unblock()
             return
-        if handle != NULL:
+        while self.handle != NULL and <size_t> handle in terminating:
+            # A thread was, before the program was monkeypatched.
+            pause(get_hub(), TERM_PAUSE / 1000.0)
+        if self.handle != NULL:
+            close_left()
             self.ending = Ending(<size_t> handle)
-            self.handle = NULL
+            forget_handle(handle)
         # Another greenlet may be waiting too: the last one to know it closes the descriptor.
         ending = self.ending
         if ending is not None:

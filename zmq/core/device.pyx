@@ -172,6 +172,8 @@ cdef int pass_on(Incoming *message, void *target, const char *prefix, size_t pre
     out.count = out.ready = message.count + before
     out.more = 0
     out.drops = True
+    # Nobody but this loop has the messages.
+    out.shares = False
     err = prepare_all(&out, out.count)
     if not err:
         err = try_send(target, &out, ZMQ_DONTWAIT)

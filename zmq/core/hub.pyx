@@ -6,6 +6,17 @@ Called by `zmq.core.trampoline` and by pollers.
 
 import time
 import warnings
+import weakref
+from sys import is_finalizing
+
+from cpython.pythread cimport PyThread_get_thread_ident
+from cpython.ref cimport PyObject
+from posix.unistd cimport getpid
+
+from zmq.core.wait import leave_all
+
+cdef extern from "Python.h":
+    PyObject *PyThreadState_GetDict()
 
 #: Seconds between two looks of the alarm.
 SWEEP_SECONDS = 3.0
@@ -78,11 +89,54 @@ cdef class Timer:
             watcher.close()
 
 
+cdef unsigned long this_thread() noexcept:
+    return <unsigned long> PyThread_get_thread_ident()
+
+
+def thread_ident():
+    """Return the identifier of the native thread that runs, whatever is monkeypatched."""
+    return this_thread()
+
+
+cdef class Life:
+    """Tells whether a thread has ended. Its number tells nothing: the next thread may get the same."""
+
+    def __cinit__(self):
+        self.hubs = []
+        self.pid = getpid()
+
+
+cdef class LastWill:
+    """Kept by the interpreter for a thread, and dropped when that ends, before whoever joins it is told."""
+
+    cdef Life life
+
+    def __del__(self):
+        self.life.over = True
+        # The child of a fork has none of its parent's other threads: what they waited for is its parent's.
+        if is_finalizing is not None and not is_finalizing() and self.life.pid == getpid():
+            for reference in list(self.life.hubs):
+                hub = reference()
+                if hub is not None:
+                    hub.end()
+
+
+cdef Life life_of_this_thread():
+    cdef LastWill will
+    cdef dict kept = <dict> PyThreadState_GetDict()
+    will = kept.get("zmq.core.hub")
+    if will is None:
+        will = LastWill()
+        will.life = Life()
+        kept["zmq.core.hub"] = will
+    return will.life
+
+
 cdef class Hub:
-    """One event loop of one thread, and the greenlets that wait in it.
+    """One event loop, and the greenlets that wait in it.
 
     A framework's adapter is a subclass that passes four of its own callables, as fast as it has them, and
-    implements `call_at`. Everything is called in the thread that owns the hub.
+    implements `call_at`. Everything is called in the thread that runs the hub, but for what says otherwise.
 
     Parameters
     ----------
@@ -101,15 +155,22 @@ cdef class Hub:
     native_watcher : callable, optional
         The same for a descriptor of the program's own, which others may watch in the same event loop; `watcher` when
         left out.
+    lingers : bool
+        Whether the descriptor may be watched still for some time after ``stop()``.
     """
 
-    def __init__(self, *, current, park, call_soon, watcher, native_watcher=None):
+    def __init__(self, *, current, park, call_soon, watcher, native_watcher=None, lingers=False):
         self.current = current
         self.park = park
         self.call_soon = call_soon
         self.watcher = watcher
         self.native_watcher = watcher if native_watcher is None else native_watcher
         self.watched = set()
+        self.posted = []
+        self.lingers = lingers
+        self.thread = this_thread()
+        self.life = life_of_this_thread()
+        self.life.hubs.append(weakref.ref(self, self.life.hubs.remove))
 
     def call_at(self, double deadline, callback, bint keep=True):
         """Have a callback called in the hub at a time.
@@ -140,15 +201,74 @@ cdef class Hub:
         """
         watcher.close()
 
+    def call_soon_threadsafe(self, callback):
+        """Have a callback called in the hub; in any thread, while the hub runs in another.
+
+        Parameters
+        ----------
+        callback : callable
+
+        Notes
+        -----
+        Where a framework has no such thing it is called when the sweep alarm looks, a few seconds later.
+        """
+        self.posted.append(callback)
+
     def is_alive(self):
-        """Tell whether the event loop can still run.
+        """Tell whether the hub can still run; in any thread.
 
         Returns
         -------
         bool
-            False when it was closed: who is parked there will never be woken.
+            False when its event loop was closed or its thread has ended: who is parked there will never be woken.
         """
-        return True
+        return not self.life.over
+
+    def is_running(self):
+        """Tell whether the hub runs, or will when its thread lets it; in any thread.
+
+        Returns
+        -------
+        bool
+            False also for an event loop that was stopped and that any thread may start again.
+        """
+        return self.is_alive()
+
+    def is_elsewhere(self):
+        """Tell whether the hub runs in another thread than this one.
+
+        Returns
+        -------
+        bool
+        """
+        return self.thread != this_thread() and self.is_alive()
+
+    def give_up(self, parked):
+        """Tell somebody who is parked that he waits no more; in any thread, while the hub does not run.
+
+        Parameters
+        ----------
+        parked : object
+            From `current`, or what took its place. Nothing can be done for a greenlet.
+        """
+
+    def end(self):
+        """Give up whoever waits: the thread ends that ran the hub."""
+        self.tidying = True
+        for reference in list(self.watched):
+            waiter = reference()
+            if waiter is not None:
+                waiter.abandon_all()
+        leave_all(self)
+        self.watched.clear()
+        self.last = None
+        if self.alarm is not None:
+            alarm, self.alarm = self.alarm, None
+            try:
+                alarm.cancel()
+            except Exception:
+                # The event loop is gone already, and the alarm with it.
+                pass
 
     def is_current(self):
         """Tell whether the greenlet that runs is the hub's own, which cannot park.
@@ -159,15 +279,26 @@ cdef class Hub:
         """
         return False
 
-    cdef int watch(self, waiter) except -1:
-        """Somebody parked on a waiter: look after it until `unwatch`."""
-        self.watched.add(waiter)
+    cdef int post(self, callback) except -1:
+        """Have a callback called in the hub, in whatever thread."""
+        if self.thread == this_thread() or not self.is_elsewhere():
+            self.call_soon(callback)
+        else:
+            self.call_soon_threadsafe(callback)
+        return 0
+
+    cdef int watch(self, reference) except -1:
+        """Somebody parked on a waiter: look after it until `unwatch`.
+
+        It is known by a weak reference: an event loop that is closed, or dropped, holds nobody who waits in it.
+        """
+        self.watched.add(reference)
         if self.alarm is None:
             self.alarm = self.call_at(time.monotonic() + SWEEP_SECONDS, self.sweep, False)
         return 0
 
-    cdef int unwatch(self, waiter) except -1:
-        self.watched.discard(waiter)
+    cdef int unwatch(self, reference) except -1:
+        self.watched.discard(reference)
         if not self.watched and self.alarm is not None and not self.tidying:
             # Often the next one parks before the hub runs: an alarm that is set and cancelled each time costs more than
             # the rest of a park.
@@ -187,8 +318,14 @@ cdef class Hub:
         """Look for readiness that nobody was told of; there should be none."""
         self.alarm = None
         found = 0
-        for waiter in list(self.watched):
-            found += waiter.sweep()
+        while self.posted:
+            self.posted.pop(0)()
+        for reference in list(self.watched):
+            waiter = reference()
+            if waiter is None:
+                self.watched.discard(reference)
+            else:
+                found += waiter.sweep()
         if self.watched and self.alarm is None:
             self.alarm = self.call_at(time.monotonic() + SWEEP_SECONDS, self.sweep, False)
         note_missed(found)

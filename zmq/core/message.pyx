@@ -86,6 +86,7 @@ cdef class Frame:
     def __init__(self, data=None, bint track=False, copy=None, copy_threshold=None):
         cdef Py_buffer view
         cdef Release release = None
+        cdef bint begun = False
         if self.made:
             raise RuntimeError("a Frame is made once")
         if data is None:
@@ -101,15 +102,19 @@ cdef class Frame:
             if copy is None:
                 threshold = COPY_THRESHOLD if copy_threshold is None else copy_threshold
                 copy = view.len < threshold
+            copies = bool(copy)
+            # That ran code of others, perhaps this method.
+            if self.made:
+                raise RuntimeError("a Frame was made while it was being made")
+            begun = self.made = True
             self.readonly = True
-            if copy:
+            if copies:
                 if zmq_msg_init_size(&self.msg, <size_t> view.len) != 0:
                     # What it leaves behind must not be closed.
                     zmq_msg_init(&self.msg)
                     raise_errno(ENOMEM)
                 if view.len:
                     memcpy(zmq_msg_data(&self.msg), view.buf, <size_t> view.len)
-                self.made = True
                 self.tracker = _FINISHED_TRACKER if track else None
             else:
                 if track:
@@ -117,9 +122,12 @@ cdef class Frame:
                     self.tracker_event = release
                     self.tracker = tracker_for(release, type(self))
                 lend(&self.msg, data, release)
-                self.made = True
                 self.readonly = view.readonly
                 self._data = data
+        except BaseException:
+            if begun:
+                self.made = False
+            raise
         finally:
             PyBuffer_Release(&view)
 

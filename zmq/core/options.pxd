@@ -1,3 +1,5 @@
+from libc.stdint cimport int64_t
+
 cdef enum:
     INT
     INT64
@@ -5,7 +7,16 @@ cdef enum:
     FD
 
 cdef int kind_of(option) except -1
-cdef object get_option(void *handle, option)
-cdef int set_option(void *handle, option, value) except -1
+
+cdef struct Setting:
+    int number          # of the option
+    const void *data    # what libzmq gets: of the value, or of this struct
+    size_t size
+    int as_int
+    int64_t as_int64
+
+cdef object get_option(void *handle, int number)
+cdef int take_value(Setting *setting, int number, value) except -1
+cdef int set_option(void *handle, Setting *setting, value) except -1
 cdef int option_named(str name, bint of_context) except -2
 cdef object read_attribute(owner, option, name)

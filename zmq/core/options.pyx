@@ -41,10 +41,9 @@ cdef int option_named(str name, bint of_context) except -2:
     return socket_options.get(name.upper(), -1)
 
 
-cdef object get_option(void *handle, option):
+cdef object get_option(void *handle, int number):
     """Return the value of a socket option."""
-    cdef int number = option
-    cdef int kind = kind_of(option)
+    cdef int kind = kind_of(number)
     cdef int as_int = 0
     cdef int64_t as_int64 = 0
     cdef char as_bytes[LONGEST]
@@ -71,38 +70,40 @@ cdef object get_option(void *handle, option):
     return PyBytes_FromStringAndSize(as_bytes, <Py_ssize_t> size)
 
 
-cdef int set_option(void *handle, option, value) except -1:
-    """Set a socket option."""
-    cdef int number = option
-    cdef int kind = kind_of(option)
-    cdef int as_int
-    cdef int64_t as_int64
-    cdef const void *data
-    cdef size_t size
+cdef int take_value(Setting *setting, int number, value) except -1:
+    """Prepare to set a socket option: all that may run code of others. `value` has to live until it is set."""
+    cdef int kind = kind_of(number)
+    setting.number = number
     if kind == BYTES:
         if isinstance(value, str):
-            raise TypeError(f"option {name_of(option)} takes bytes: use set_string to set a str")
+            raise TypeError(f"option {name_of(number)} takes bytes: use set_string to set a str")
         if not isinstance(value, bytes):
             raise TypeError(f"expected bytes, got: {value!r}")
-        data = PyBytes_AS_STRING(value)
-        size = <size_t> PyBytes_GET_SIZE(value)
+        setting.data = PyBytes_AS_STRING(value)
+        setting.size = <size_t> PyBytes_GET_SIZE(value)
     else:
         if not isinstance(value, int):
             raise TypeError(f"expected int, got: {value!r}")
         if kind == INT64:
-            as_int64 = value
-            data = &as_int64
-            size = sizeof(int64_t)
+            setting.as_int64 = value
+            setting.data = &setting.as_int64
+            setting.size = sizeof(int64_t)
         else:
-            as_int = value
-            data = &as_int
-            size = sizeof(int)
-    while zmq_setsockopt(handle, number, data, size) != 0:
+            setting.as_int = value
+            setting.data = &setting.as_int
+            setting.size = sizeof(int)
+    return 0
+
+
+cdef int set_option(void *handle, Setting *setting, value) except -1:
+    """Set a socket option."""
+    while zmq_setsockopt(handle, setting.number, setting.data, setting.size) != 0:
         if zmq_errno() == EINTR:
             continue
         if zmq_errno() == EINVAL:
             from zmq.core.error import error_for
-            raise error_for(EINVAL, f"Invalid argument: option {name_of(option)} does not take {value!r} here")
+            shown = name_of(setting.number)
+            raise error_for(EINVAL, f"Invalid argument: option {shown} does not take {value!r} here")
         raise_errno(zmq_errno())
     return 0
 

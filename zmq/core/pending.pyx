@@ -14,6 +14,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from libc.string cimport memcpy
 
 from zmq.core.hand cimport HELD, RETURNED, Hand
+from zmq.core.hub cimport Hub
 from zmq.core.libzmq cimport (
     ZMQ_DONTWAIT,
     ZMQ_EVENTS,
@@ -60,11 +61,13 @@ def received_class(future_class):
         seen the message yet, the next receive gets it as well, unless somebody asks for the result first.
         """
 
-        __slots__ = ("_hand",)
+        __slots__ = ("_hand", "_receive")
 
         def cancel(self, msg=None):
             cdef Hand hand
             if not self.done():
+                if self._receive is not None:
+                    (<PendingReceive> self._receive).let_go()
                 return cancel(self, msg)
             hand = self._hand
             return hand is not None and hand.state == HELD and hand.give_back()
@@ -153,6 +156,13 @@ cdef class Pending:
             else:
                 self.settle(result)
 
+    def give_up(self):
+        """Its loop does not run any more: cancel the future. Of a loop that is closed nobody can be told."""
+        try:
+            self.future.cancel()
+        except RuntimeError:
+            pass
+
     def forget(self, future):
         """The future is done: leave the queue, if it was cancelled."""
         if self.turn.owner is not None:
@@ -192,8 +202,19 @@ cdef class PendingReceive(Pending):
 
     cdef Socket socket
     cdef bint whole, track, single
-    cdef object copy, load, buffer
+    cdef object copy, load
     cdef Py_ssize_t nbytes
+    cdef bint into          # receives into `view`
+    cdef bint held          # `view` is exported: its memory stays where it is while the call waits
+    cdef Py_buffer view
+
+    def __dealloc__(self):
+        self.let_go()
+
+    cdef void let_go(self) noexcept:
+        if self.held:
+            self.held = False
+            PyBuffer_Release(&self.view)
 
     cdef make(self):
         cdef Hand hand = Hand.__new__(Hand)
@@ -208,6 +229,7 @@ cdef class PendingReceive(Pending):
         cdef Hand hand = future._hand
         if hand is not None:
             hand.announced = True
+        self.let_go()
         Pending.forget(self, future)
 
 
@@ -243,14 +265,16 @@ cdef object build(PendingReceive receive, Hand hand):
     """Make of a message what is received; the hand keeps the message."""
     cdef size_t i
     cdef zmq_msg_t msg
-    cdef Py_buffer view
     cdef size_t size
     cdef list parts
-    if receive.buffer is not None:
-        PyObject_GetBuffer(receive.buffer, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+    if receive.into:
         size = zmq_msg_size(&hand.incoming.frames[0])
-        memcpy(view.buf, zmq_msg_data(&hand.incoming.frames[0]), min(size, <size_t> (receive.nbytes or view.len)))
-        PyBuffer_Release(&view)
+        memcpy(
+            receive.view.buf,
+            zmq_msg_data(&hand.incoming.frames[0]),
+            min(size, <size_t> (receive.nbytes or receive.view.len)),
+        )
+        receive.let_go()
         return size
     if receive.copy and not receive.whole:
         result = receive.socket.bytes_of(&hand.incoming.frames[0])
@@ -298,7 +322,7 @@ def begin_receive(
     load : callable, optional
         Makes the result of what was received.
     buffer : writable bytes-like, optional
-        Where to put a frame.
+        Where to put a frame. Its export is held until the call is over.
     nbytes : int
         As in `Socket.recv_into`.
     single : bool
@@ -313,11 +337,11 @@ def begin_receive(
     """
     cdef Trampoline trampoline = socket.waiter
     cdef PendingReceive receive = PendingReceive.__new__(PendingReceive)
-    cdef Py_buffer view
     cdef double seconds = AS_SET
     cdef Hand hand
     future = future_class(loop=loop)
     future._hand = None
+    future._receive = receive if buffer is not None else None
     receive.future = future
     receive.socket = socket
     receive.whole = whole
@@ -325,14 +349,17 @@ def begin_receive(
     receive.copy = copy
     receive.track = track
     receive.load = load
-    receive.buffer = buffer
+    receive.into = future._receive is not None
     receive.nbytes = nbytes
     try:
-        if buffer is not None:
-            PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
-            PyBuffer_Release(&view)
-            if nbytes < 0 or nbytes > view.len:
-                raise ValueError(f"nbytes={nbytes}, must be at least 0 and at most the {view.len} bytes of the buffer")
+        if receive.into:
+            # Held until the message is there, as by `Socket.recv_into`: a bytearray can't be resized meanwhile.
+            PyObject_GetBuffer(buffer, &receive.view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+            receive.held = True
+            if nbytes < 0 or nbytes > receive.view.len:
+                raise ValueError(
+                    f"nbytes={nbytes}, must be at least 0 and at most the {receive.view.len} bytes of the buffer"
+                )
         if trampoline is None:
             trampoline = socket.waited()
         if timeout is not None:
@@ -551,6 +578,10 @@ cdef class Listener(Subscription):
             sys.excepthook(type(error), error, error.__traceback__)
 
     cdef void ready(self, int events) noexcept:
+        self.touched()
+
+    cdef void abandoned(self, Hub hub) noexcept:
+        # If its loop runs again it arms again.
         self.touched()
 
     cdef void gone(self) noexcept:

@@ -16,14 +16,14 @@ In a plain thread zmq_poll looks at every socket, twice if it has to wait. A pol
 there too, and the thread waits for its descriptor.
 """
 
-from cpython.pythread cimport PyThread_get_thread_ident
+from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
 from libc.errno cimport errno
 from libc.stdlib cimport free, malloc
 from posix.unistd cimport close as close_fd
 
 from zmq.core cimport wait
 from zmq.core.check cimport raise_errno
-from zmq.core.hub cimport Hub
+from zmq.core.hub cimport Hub, this_thread
 from zmq.core.libzmq cimport (
     ZMQ_POLLERR,
     ZMQ_POLLIN,
@@ -33,6 +33,8 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.socket cimport Socket, poll_in_thread, seconds_of
 from zmq.core.trampoline cimport Subscription, Trampoline, monotonic, refuel
+
+import weakref
 
 from zmq.core import hub as hub_module
 from zmq.core.constants import PollEvent
@@ -190,7 +192,7 @@ class Poller:
 
     def __del__(self):
         if self._set is not None:
-            (<PollSet> self._set).close()
+            (<PollSet> self._set).drop()
 
     @property
     def sockets(self):
@@ -354,6 +356,10 @@ cdef class Registered(Subscription):
     cdef void gone(self) noexcept:
         self.members.lost(self)
 
+    cdef void abandoned(self, Hub hub) noexcept:
+        self.armed_for = 0
+        self.members.give_up(hub)
+
     cdef bint waits(self) noexcept:
         return self.members.waiting and self.members.born == wait.generation
 
@@ -361,6 +367,7 @@ cdef class Registered(Subscription):
 cdef class Wait:
     """One greenlet in `PollSet.poll`."""
 
+    cdef PollSet members
     cdef Hub hub
     cdef object greenlet        # or whatever has a `switch`
     cdef bint inside, woken, expired
@@ -381,15 +388,23 @@ cdef class Wait:
         self.woken = True
         self.resume()
 
+    def leave(self, hub):
+        """The hub ends: watch nothing in it for this greenlet, which will not wake any more."""
+        if self.hub is not hub:
+            return False
+        self.members.give_up(hub)
+        return True
+
 
 cdef class PollSet:
     """The sockets and descriptors of one poller, waited for in a hub, or by one thread."""
 
+    cdef object __weakref__
+    cdef object weak            # a weak reference to itself, as hubs know it
     cdef dict sockets           # Registered by socket
     cdef dict descriptors       # (item, fd, flags) by item
     cdef list doubtful
     cdef list waiting
-    cdef unsigned long thread
     cdef long counter
     cdef int bells              # the epoll set, or -1
     cdef dict by_fd
@@ -397,6 +412,7 @@ cdef class PollSet:
     cdef Hub watched_hub
     cdef object ring            # `on_bell`, bound once
     cdef bint listening         # `watcher` is armed
+    cdef bint dropped           # the poller is gone
     cdef bint polled            # before: it is worth keeping an epoll set
     cdef int born
     cdef bint blocks            # a plain thread waits
@@ -412,6 +428,7 @@ cdef class PollSet:
         self.waiting = []
         self.by_fd = {}
         self.born = wait.generation
+        self.weak = weakref.ref(self)
 
     cdef int add(self, item, int flags) except -1:
         cdef Registered registered
@@ -463,6 +480,12 @@ cdef class PollSet:
             self.by_fd.pop(registered.fd, None)
             if self.born == wait.generation:
                 bells_remove(self.bells, registered.fd)
+
+    cdef void drop(self) noexcept:
+        """The poller is gone, but futures may still wait for what it polls."""
+        self.dropped = True
+        if not self.waiting or self.born != wait.generation:
+            self.close()
 
     cdef void close(self) noexcept:
         cdef int _
@@ -521,7 +544,7 @@ cdef class PollSet:
         for waiter in self.waiting:
             if not waiter.woken:
                 waiter.woken = True
-                waiter.hub.call_soon(waiter.resume)
+                waiter.hub.post(waiter.resume)
 
     cdef list hear(self):
         """Doubt the sockets whose bells rang since the last time, and return them."""
@@ -629,12 +652,13 @@ cdef class PollSet:
         if timeout > 0:
             deadline = monotonic() + timeout
         waiter = Wait()
+        waiter.members = self
         waiter.hub = get_hub()
         waiter.greenlet = waiter.hub.current()
         while True:
             try:
                 self.arm(waiter, get_hub, deadline)
-                wait.park(waiter.greenlet, self)
+                wait.park(waiter.greenlet, self, waiter)
                 while not waiter.woken:
                     waiter.inside = True
                     try:
@@ -693,12 +717,20 @@ cdef class PollSet:
     cdef int own(self) except -1:
         """Refuse a second thread, and leave the epoll set of the parent of a fork alone."""
         cdef Registered registered
-        cdef unsigned long thread = <unsigned long> PyThread_get_thread_ident()
-        if self.waiting and self.thread != thread:
-            raise RuntimeError(
-                "This poller is in use by a greenlet of another thread. Give each thread a poller of its own."
-            )
-        self.thread = thread
+        cdef Hub hub
+        if self.waiting:
+            hub = (<Wait> self.waiting[0]).hub
+            if hub.thread == this_thread():
+                pass
+            elif not hub.is_alive():
+                self.give_up(hub)
+            elif hub.is_elsewhere():
+                raise RuntimeError(
+                    "This poller is in use by a greenlet of another thread. Give each thread a poller of its own."
+                )
+            else:
+                # An event loop is run by whichever thread likes.
+                hub.thread = this_thread()
         if self.born != wait.generation:
             self.born = wait.generation
             self.blocks = False
@@ -719,18 +751,16 @@ cdef class PollSet:
         for other in list(self.waiting):
             if other.hub is hub:
                 continue
-            if other.hub.is_alive():
+            if other.hub.is_running():
                 raise RuntimeError(
                     "This poller is in use in another event loop of this thread. Give each loop a poller of its own."
                 )
-            # It was left behind when its event loop was closed.
-            other.inside = False
-            self.disarm(other)
+            self.give_up(other.hub)
         self.waiting.append(waiter)
         if self.with_epoll():
             self.join_all()
             self.watch_epoll(hub)
-            hub.watch(self)
+            hub.watch(self.weak)
         else:
             for registered in list(self.sockets.values()):
                 if registered.owner is not None:
@@ -753,7 +783,7 @@ cdef class PollSet:
         if self.listening and not self.waiting:
             self.listening = False
             self.watcher.stop()
-            waiter.hub.unwatch(self)
+            waiter.hub.unwatch(self.weak)
         if waiter.timer is not None:
             waiter.timer.cancel()
             waiter.timer = None
@@ -767,6 +797,36 @@ cdef class PollSet:
         waiter.armed.clear()
         waiter.watchers.clear()
         return 0
+
+    cdef int disarm_last(self, Wait waiter) except -1:
+        """As `disarm`, for somebody who does not come back."""
+        self.disarm(waiter)
+        if self.dropped and not self.waiting:
+            self.close()
+        return 0
+
+    cdef void give_up(self, Hub hub) noexcept:
+        """Forget those who poll in a hub that does not run any more."""
+        cdef Wait waiter
+        for waiter in list(self.waiting):
+            if waiter.hub is hub:
+                waiter.inside = False
+                wait.unpark(waiter.greenlet)
+                try:
+                    self.disarm_last(waiter)
+                    hub.give_up(waiter.greenlet)
+                except BaseException as error:
+                    if hub.is_alive():
+                        PyErr_SetObject(type(error), error)
+                        PyErr_WriteUnraisable("a poll of 0MQ sockets")
+
+    def abandon_all(self):
+        """Forget those who poll: their hub ends."""
+        cdef Wait waiter
+        if self.born == wait.generation:
+            for waiter in list(self.waiting):
+                self.give_up(waiter.hub)
+            self.drop_epoll()
 
     def begin(self, get_hub, timeout, future):
         """Have a future told what is ready, or an empty list after `timeout` milliseconds; None and -1 for none."""
@@ -791,6 +851,7 @@ cdef class PollSet:
         pending.get_hub = get_hub
         pending.deadline = deadline
         pending.waiter = Wait()
+        pending.waiter.members = self
         pending.waiter.hub = get_hub()
         pending.waiter.greenlet = pending
         pending.waiter.inside = True
@@ -894,10 +955,23 @@ cdef class PendingPoll:
         self.forget(self.future)
         self.future.set_result(ready)
 
+    def give_up(self):
+        """Its loop does not run any more."""
+        give_up(self.future)
+
     def forget(self, future):
         """The future is done: watch nothing for it any more."""
         self.waiter.inside = False
-        self.members.disarm(self.waiter)
+        self.members.disarm_last(self.waiter)
+
+
+cdef int give_up(future) except -1:
+    """Cancel a future whose loop does not run, and may be closed: then nobody can be told."""
+    try:
+        future.cancel()
+    except RuntimeError:
+        pass
+    return 0
 
 
 def first(found):

@@ -23,11 +23,13 @@ cdef class Socket:
     cdef bint spoke         # a message was sent last, and the waiter trusts that it is answered
     cdef bint drops
     cdef object monitor_socket
+    cdef Context maker      # which lists it among its sockets; None of a shadow
     cdef public object context
     cdef readonly object socket_type
     cdef public object copy_threshold
 
     cdef int usable(self) except -1
+    cdef int let_go(self, void *handle) except -1
     cdef int has_options(self, bint harmless) except -1
     cdef int operate(self, attempt_t attempt, void *transfer, int flags, int events, int cost) except -1
     cdef int would_block(self, attempt_t attempt, void *transfer, int flags, int events) except -1

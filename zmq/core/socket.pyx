@@ -30,6 +30,7 @@ from zmq.core.check cimport check, raise_errno
 from zmq.core.context cimport Context, address_of, is_attribute, public_name
 from zmq.core.hand cimport drop_returned, return_message, try_returned
 from zmq.core.libzmq cimport (
+    ENOTSOCK,
     GREENZMQ_DRAFT,
     ZMQ_DEALER,
     ZMQ_DONTWAIT,
@@ -73,7 +74,7 @@ from zmq.core.libzmq cimport (
     zmq_version,
 )
 from zmq.core.message cimport Frame, frame_of
-from zmq.core.options cimport get_option, option_named, set_option
+from zmq.core.options cimport Setting, get_option, option_named, set_option, take_value
 from zmq.core.trampoline cimport (
     Trampoline,
     is_time_to_yield,
@@ -87,16 +88,18 @@ from zmq.core.transfer cimport (
     Incoming,
     Outgoing,
     Part,
+    allocate_all,
     attempt_t,
     discard,
     end_dropped,
     expect,
+    fill_all,
     prepare_all,
     release,
     try_recv,
     try_send,
 )
-from zmq.core.wait cimport Turn, Waiter
+from zmq.core.wait cimport Owner, Turn, Waiter
 
 from zmq.core.constants import Errno, Event, SocketOption, SocketType
 from zmq.core.error import Again, ZMQBindError, ZMQError, ZMQVersionError
@@ -221,11 +224,14 @@ cdef inline int prepare_copies(Outgoing *out, size_t size) noexcept:
     cdef int err
     if not copies_freely(size):
         return prepare_all(out, out.count)
+    err = allocate_all(out, out.count)
+    if err:
+        return err
     with nogil:
-        err = prepare_all(out, out.count)
+        fill_all(out, out.count)
         copied = monotonic()
     locked_again(copied)
-    return err
+    return 0
 
 
 cdef inline bint is_unobserved(Socket socket, int flags) noexcept:
@@ -316,63 +322,81 @@ cdef class Socket:
         global count_shadows
         cdef int number = -1
         cdef size_t size = sizeof(int)
-        cdef size_t address
-        cdef Context context
-        cdef Trampoline stale, known
+        cdef size_t address = 0
+        cdef Context context = None
+        cdef Trampoline known
+        cdef void *handle
         if self.handle != NULL:
             raise RuntimeError("a Socket is made once")
         self.copy_threshold = COPY_THRESHOLD if copy_threshold is None else copy_threshold
+        self.overrides = 0 if type(self) is Socket else find_overrides(type(self))
+        self.frame_class = self._frame_class
         if isinstance(ctx_or_socket, Socket):
             shadow = ctx_or_socket
         if shadow is not None:
             address = address_of(shadow)
             if address == 0:
                 raise ZMQError(Errno.ENOTSOCK, "0 is not the address of a socket")
-            self.handle = <void *> address
-            self.is_shadow = True
             self.original = shadow if isinstance(shadow, Socket) else None
             self.context = getattr(shadow, "context", None)
-            if zmq_getsockopt(self.handle, ZMQ_TYPE, &number, &size) != 0:
-                self.handle = NULL
+            if zmq_getsockopt(<void *> address, ZMQ_TYPE, &number, &size) != 0:
                 raise_errno(zmq_errno())
-            self.share_waiter()
         else:
             if not isinstance(ctx_or_socket, Context):
                 raise TypeError(f"a Socket is made of a Context and a type, not of {ctx_or_socket!r}")
             context = ctx_or_socket
-            if context.handle == NULL:
-                raise ZMQError(Errno.ETERM, "the context is terminated")
-            context.usable()
+            self.context = self.maker = context
             number = socket_type
-            self.handle = zmq_socket(context.handle, number)
-            if self.handle == NULL:
-                if zmq_errno() == EINVAL:
-                    raise ZMQError(
-                        Errno.EINVAL, f"Invalid argument: {socket_type!r} is not a socket type of this libzmq"
-                    )
-                raise_errno(zmq_errno())
-            stale = known_trampoline(self.handle)
-            if stale is not None:
-                # Of a socket that was here before, whose owner closed it without a word.
-                stale.close()
-            self.context = context
         try:
             self.socket_type = SocketType(number)
         except ValueError:
             self.socket_type = number
         self.drops = libzmq_drops and number in (ZMQ_PUSH, ZMQ_DEALER, ZMQ_REQ)
-        self.overrides = 0 if type(self) is Socket else find_overrides(type(self))
-        self.frame_class = self._frame_class
+        # What ran so far may have closed the socket or terminated the context. From here on nothing but C runs, until
+        # the context and `living` know of the socket.
+        if context is None:
+            if self.original is not None and (<Socket> self.original).handle != <void *> address:
+                raise ZMQError(Errno.ENOTSOCK)
+            handle = <void *> address
+            self.is_shadow = True
+        else:
+            if context.handle == NULL:
+                raise ZMQError(Errno.ETERM, "the context is terminated")
+            context.usable()
+            handle = zmq_socket(context.handle, number)
+            if handle == NULL:
+                if zmq_errno() == EINVAL:
+                    raise ZMQError(
+                        Errno.EINVAL, f"Invalid argument: {socket_type!r} is not a socket type of this libzmq"
+                    )
+                raise_errno(zmq_errno())
+        self.handle = handle
         self.born = wait.generation
-        if self.is_shadow:
-            known = known_trampoline(self.handle)
-            if known is not None and known.held_by is not None and known.held_by.born == wait.generation:
-                known.held_by.admit(self)
-                self.owner = known.held_by
-                self.born = wait.OWNED
-        self._choose_hub()
-        living[<size_t> <void *> self] = weakref.ref(self)
-        count_shadows += self.is_shadow
+        try:
+            if context is not None:
+                known = known_trampoline(handle)
+                if known is not None:
+                    # Of a socket that was here before, whose owner closed it without a word.
+                    known.close()
+                context._sockets.add(self)
+            else:
+                self.share_waiter()
+            living[<size_t> <void *> self] = weakref.ref(self)
+            count_shadows += self.is_shadow
+            if self.is_shadow:
+                known = known_trampoline(handle)
+                if known is not None and known.held_by is not None and known.held_by.born == wait.generation:
+                    known.held_by.admit(self)
+                    self.owner = known.held_by
+                    self.born = wait.OWNED
+            self._choose_hub()
+        except BaseException:
+            if self.handle != NULL and not self.is_shadow:
+                self.let_go(handle)
+                zmq_close(handle)
+            self.handle = NULL
+            self.born = -1
+            raise
 
     def _choose_hub(self):
         """Park in, or block as, the class says now."""
@@ -385,8 +409,10 @@ cdef class Socket:
     def __del__(self):
         if self.handle == NULL or self.is_shadow or self.born != wait.generation:
             return
-        shown = repr(self)
-        self.close()
+        try:
+            shown = repr(self)
+        finally:
+            self.close()
         if warnings is not None:
             warnings.warn(f"Unclosed socket {shown}", ResourceWarning, stacklevel=2, source=self)
 
@@ -471,7 +497,10 @@ cdef class Socket:
         return cls(shadow=address)
 
     def close(self, linger=None):
-        """Close the socket. Those who wait for it get ``ZMQError(ENOTSOCK)``.
+        """Close the socket. Those who wait for it get ``ZMQError(ENOTSOCK)``; futures are cancelled.
+
+        It is never refused. While somebody waits for the socket in a hub that runs in another thread, it is that
+        thread that closes it, as soon as its hub runs.
 
         Parameters
         ----------
@@ -482,40 +511,50 @@ cdef class Socket:
         -----
         Source: zmq_close(3). A socket that was made before a fork is only forgotten in the child.
         """
-        cdef int milliseconds
-        cdef void *handle = self.handle
+        cdef int milliseconds = 0
+        cdef void *handle
         cdef Owner owner
-        if handle == NULL:
+        cdef Waiter waiter
+        if linger is not None:
+            milliseconds = linger
+        if self.handle == NULL:
             return
         owner = self.owner
         if self.born == wait.OWNED and owner.born == wait.generation:
             # It is gone as soon as it has given the sockets back: `owner` keeps it.
             owner.stop()
-            handle = self.handle
-            if handle == NULL:
-                # Two threads close it.
-                return
+        # Two threads may close it, and so may what runs while it is being closed.
+        handle = self.handle
+        if handle == NULL:
+            return
         if self.born != wait.generation:
             self.handle = NULL
             self.born = -1
             return
-        if linger is not None:
-            milliseconds = linger
-            if zmq_setsockopt(handle, ZMQ_LINGER, &milliseconds, sizeof(int)) != 0:
-                if zmq_errno() == EINVAL:
-                    raise ZMQError(EINVAL, f"Invalid argument: linger is -1 or more milliseconds, not {linger!r}")
-        if self.waiter is None:
-            # Those who wait for a shadow wait for this socket.
-            self.waiter = known_trampoline(handle)
-        if self.waiter is not None:
-            self.waiter.enter()
-            self.waiter.close()
+        if linger is not None and zmq_setsockopt(handle, ZMQ_LINGER, &milliseconds, sizeof(int)) != 0:
+            if zmq_errno() == EINVAL:
+                raise ZMQError(EINVAL, f"Invalid argument: linger is -1 or more milliseconds, not {linger!r}")
+        # Those who wait for a shadow wait for this socket.
+        waiter = known_trampoline(handle) if self.waiter is None else self.waiter
+        # From here on nobody else has the handle, whatever runs, and nothing that is raised loses it.
+        self.let_go(handle)
+        if (waiter is None or waiter.close()) and zmq_close(handle) != 0 and zmq_errno() != ENOTSOCK:
+            raise_errno(zmq_errno())
+
+    cdef int let_go(self, void *handle) except -1:
+        """Be closed, with all others for this handle."""
+        cdef Socket socket
+        cdef list shadows = sockets_at(handle)
         self.handle = NULL
         self.born = -1
-        if self.context is not None and getattr(self.context, "_sockets", None) is not None:
-            self.context._sockets.discard(self)
-        if zmq_close(handle) != 0 and zmq_errno() != Errno.ENOTSOCK:
-            raise_errno(zmq_errno())
+        if self.maker is not None:
+            self.maker._sockets.discard(self)
+        for socket in shadows:
+            socket.handle = NULL
+            socket.born = -1
+            if socket.maker is not None:
+                socket.maker._sockets.discard(socket)
+        return 0
 
     # Endpoints.
 
@@ -604,6 +643,8 @@ cdef class Socket:
     cdef int with_endpoint(self, endpoint_call_t call, addr) except -1:
         cdef bytes address = encoded(addr, "addr")
         cdef int errno = 0
+        # That may have run code of others.
+        self.usable()
         while call(self.handle, address) != 0:
             errno = zmq_errno()
             if errno != EINTR:
@@ -679,15 +720,16 @@ cdef class Socket:
 
     def getsockopt(self, option):
         """Return the value of a socket option; the same as `get`."""
-        self.has_options(option != ZMQ_EVENTS)
-        if option == ZMQ_FD:
+        cdef int number = option
+        self.has_options(number != ZMQ_EVENTS)
+        if number == ZMQ_FD:
             return (<Trampoline> self.waited()).descriptor()
-        value = get_option(self.handle, option)
-        if option == ZMQ_EVENTS:
+        value = get_option(self.handle, number)
+        if number == ZMQ_EVENTS:
             if self.waiter is not None and self.waiter.returned:
                 value |= ZMQ_POLLIN
             self.operated()
-        elif option == ZMQ_RCVMORE and self.waiter is not None and self.waiter.more >= 0:
+        elif number == ZMQ_RCVMORE and self.waiter is not None and self.waiter.more >= 0:
             value = self.waiter.more
         return value
 
@@ -718,11 +760,16 @@ cdef class Socket:
 
     def setsockopt(self, option, optval):
         """Set a socket option; the same as `set`."""
-        self.has_options(option == ZMQ_LINGER)
-        if option == 1:
+        cdef Setting setting
+        cdef int number = option
+        self.has_options(number == ZMQ_LINGER)
+        if number == 1:
             self.set_hwm(optval)
             return
-        set_option(self.handle, option, optval)
+        take_value(&setting, number, optval)
+        # That may have run code of others.
+        self.has_options(number == ZMQ_LINGER)
+        set_option(self.handle, &setting, optval)
         self.operated()
 
     def set(self, option, optval):
@@ -1149,6 +1196,7 @@ cdef class Socket:
         out.count = out.ready = 1
         out.more = flags & ZMQ_SNDMORE
         out.drops = self.drops
+        out.shares = part.source != NULL
         try:
             err = prepare_copies(&out, part.size if part.source == NULL else 0)
             if err:
@@ -1184,14 +1232,18 @@ cdef class Socket:
         if isinstance(data, str):
             raise TypeError("unicode not allowed, use send_string")
         PyObject_GetBuffer(data, &part.view, PyBUF_SIMPLE)
-        part.held = True
-        if not copy and part.view.len >= self.copy_threshold:
+        try:
+            lends = not copy and part.view.len >= self.copy_threshold
+        except BaseException:
             PyBuffer_Release(&part.view)
-            part.held = False
+            raise
+        if lends:
+            PyBuffer_Release(&part.view)
             frame = self.frame_class(data, track=track, copy=False)
             part.source = &frame.msg
             part.size = zmq_msg_size(&frame.msg)
             return frame
+        part.held = True
         part.data = part.view.buf
         part.size = <size_t> part.view.len
         return None
@@ -1246,6 +1298,7 @@ cdef class Socket:
         out.count = out.ready = <size_t> count
         out.more = flags & ZMQ_SNDMORE
         out.drops = self.drops
+        out.shares = False
         for i in range(count):
             out.parts[i].held = False
         try:
@@ -1267,6 +1320,8 @@ cdef class Socket:
                 total += part.size
                 if part.source == NULL:
                     copied += part.size
+                else:
+                    out.shares = True
             err = prepare_copies(&out, copied)
             if err:
                 raise_errno(err)
@@ -1325,7 +1380,8 @@ cdef class Socket:
                     if self.overrides & SEND:
                         self.send_multipart(data, flags, copy)
                     elif type(data) is list and data:
-                        self.send_whole(data, flags, copy, False)
+                        # Of its own: the caller's may change while it is sent.
+                        self.send_whole(list(data), flags, copy, False)
                     else:
                         Socket.send_multipart(self, data, flags, copy)
                 elif self.overrides & SEND:

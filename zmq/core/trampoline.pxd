@@ -45,6 +45,7 @@ cdef class Subscription:
     cdef void touched(self) noexcept
     cdef void ready(self, int events) noexcept
     cdef void gone(self) noexcept
+    cdef void abandoned(self, Hub hub) noexcept
     cdef bint waits(self) noexcept
 
 
@@ -54,7 +55,8 @@ cdef class Trampoline(Waiter):
     cdef object watcher
     cdef object ring        # `on_readable`, bound once
     cdef Hub watched_hub    # the hub that `watcher` belongs to
-    cdef unsigned long thread
+    cdef object weak        # a weak reference to itself, as hubs know it
+    cdef bint closing       # the hub will close the handle
     cdef int fd
     cdef void *bell         # of a thread-safe socket, which has no ZMQ_FD; else NULL
     cdef int parked         # turns and armed subscriptions
@@ -87,7 +89,10 @@ cdef class Trampoline(Waiter):
     cdef Queue queue_of(self, int events)
     cdef int descriptor(self) except -1
     cdef int moor(self, get_hub) except -1
+    cdef int enter_from(self, unsigned long thread) except -1
     cdef void abandon(self) noexcept
+    cdef void forget_watcher(self) noexcept
+    cdef void end(self) noexcept
     cdef void unmoor(self) noexcept
     cdef bint is_waited_for(self) noexcept
     cdef void try_senders(self) noexcept
@@ -105,7 +110,9 @@ cdef class Trampoline(Waiter):
 
 cdef double monotonic() noexcept nogil
 cdef bint is_time_to_yield() noexcept
+cdef int pause(Hub hub, double seconds) except -1
 cdef int refuel(get_hub) except -1
 cpdef bint wait_readable(Hub hub, int fd, double timeout, what=*) except -1
 cdef Trampoline trampoline_of(void *handle)
 cdef Trampoline known_trampoline(void *handle)
+cdef void close_left() noexcept

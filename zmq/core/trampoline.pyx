@@ -31,6 +31,9 @@ I7  Only the trampoline reads ZMQ_FD.
 I8  A socket belongs to no hub until somebody waits on it.
 I9  Nothing is armed when nobody waits, and no timer runs but for those who wait.
 I10 Where somebody parked without an attempt before, EVENTS is read before the hub sleeps.
+I11 All who are parked wait in one hub, whichever thread runs it. Only while that hub runs is another one that would
+    wait refused, and another thread that operates. A close is never refused. Who waits in a hub that has stopped, was
+    closed or has lost its thread is given up as soon as anybody notices, and holds nothing meanwhile.
 
 When POLLOUT lies
 -----------------
@@ -50,9 +53,10 @@ told of. It never should find any. If it does it wakes the greenlet, counts it i
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
-from cpython.pythread cimport PyThread_get_thread_ident
 from libc.errno cimport EINTR, EINVAL
 from libc.string cimport memcmp
+
+import weakref
 
 from zmq.core import hub as hub_module
 from zmq.core import wait as wait_module
@@ -73,11 +77,12 @@ from zmq.core.libzmq cimport (
     bell_close,
     bell_new,
     bell_still,
+    zmq_close,
     zmq_errno,
     zmq_getsockopt,
 )
 from zmq.core.check cimport raise_errno
-from zmq.core.hub cimport Hub
+from zmq.core.hub cimport Hub, this_thread
 from zmq.core cimport wait
 from zmq.core.wait cimport Turn, Waiter
 
@@ -123,8 +128,11 @@ cdef double budget = 0.005
 
 cdef long count_parked = 0, count_woken = 0, count_expired = 0, count_vain = 0, count_yields = 0
 
-# Trampolines by the address of the socket they wait for, so that a shadow finds that of the original.
+# Weak references to trampolines by the address of their socket, so that a shadow finds that of the original.
+# The sockets hold them, and watchers that are armed.
 cdef dict trampolines = {}
+# Those whose hub will close the handle, in another thread.
+cdef set closing = set()
 
 
 def statistics():
@@ -149,8 +157,9 @@ def statistics():
     waiting = wait_module.parked_greenlets()
     cdef Trampoline trampoline
     sockets = {socket.underlying: socket for socket in living_sockets() if not socket.closed}
-    for address, trampoline in list(trampolines.items()):
-        if trampoline.born == wait.generation:
+    for address, reference in list(trampolines.items()):
+        trampoline = reference()
+        if trampoline is not None and trampoline.born == wait.generation:
             waiting.extend(trampoline.describe(now, sockets.get(address)))
     return {
         "parked": count_parked,
@@ -239,7 +248,7 @@ cdef class Parked(Turn):
                     return
                 self = other
             try:
-                self.hub.call_soon(self.resume)
+                self.hub.post(self.resume)
             except BaseException as error:
                 report(error)
 
@@ -280,7 +289,7 @@ cdef class Parked(Turn):
             return
         self.owner = None
         if self.timer is not None:
-            cancel(self.timer)
+            cancel(self.timer, self.hub)
             self.timer = None
         if self.state != CLOSED:
             owner.queue_of(self.events).remove(self)
@@ -328,7 +337,8 @@ cdef class Subscription:
 
     `touched` is called after every operation on the socket. `ready` is called whenever EVENTS was read, by
     whomever, with what it said; -1 stands for an error, which the next operation on the socket will report. `gone` is
-    called when the socket closes. `waits` tells whether a greenlet waits by it now. None of them may switch greenlets.
+    called when the socket closes; `abandoned` when it was armed in a hub that does not run any more.
+    `waits` tells whether a greenlet waits by it now. None of them may switch greenlets.
     """
 
     cdef void touched(self) noexcept:
@@ -338,6 +348,9 @@ cdef class Subscription:
         pass
 
     cdef void gone(self) noexcept:
+        pass
+
+    cdef void abandoned(self, Hub hub) noexcept:
         pass
 
     cdef bint waits(self) noexcept:
@@ -356,6 +369,18 @@ cdef class Trampoline(Waiter):
         self.subscriptions = []
         self.look_delay = FIRST_LOOK
         self.more = -1
+        self.weak = weakref.ref(self)
+
+    def __dealloc__(self):
+        cdef size_t address = <size_t> self.handle
+        if self.handle == NULL or self.born != wait.generation or trampolines is None:
+            return
+        reference = trampolines.get(address)
+        if reference is not None:
+            # It is this one still, or nobody's if the garbage collector was first.
+            found = reference()
+            if found is None or found is self:
+                del trampolines[address]
 
     def describe(self, double now, socket):
         for queue in (self.receivers, self.senders, self.pollers):
@@ -435,7 +460,7 @@ cdef class Trampoline(Waiter):
     cdef void look_again(self) noexcept:
         """Try the senders of a routed socket after `look_delay`."""
         if self.look_timer is not None:
-            cancel(self.look_timer)
+            cancel(self.look_timer, self.hub)
             self.look_timer = None
         try:
             self.look_timer = self.hub.call_at(monotonic() + self.look_delay, self.on_look)
@@ -493,10 +518,13 @@ cdef class Trampoline(Waiter):
 
     cdef void learn(self) noexcept:
         """The hub woke somebody here: tell the trampoline on which somebody parked last."""
-        cdef Trampoline last = self.hub.last
+        cdef Trampoline last
+        if self.hub.last is None:
+            return
+        last = self.hub.last()
+        self.hub.last = None
         if last is None:
             return
-        self.hub.last = None
         if last.partner is self:
             last.trust += 1
         else:
@@ -522,7 +550,7 @@ cdef class Trampoline(Waiter):
         """
         cdef Trampoline partner = self.partner
         cdef Parked turn = None
-        self.hub.last = self
+        self.hub.last = self.weak
         if self.trust <= 0 or partner.hub is not self.hub or partner is self or self.hub.handovers >= HANDOVERS:
             return None
         if self.hub.handovers == 0:
@@ -559,7 +587,7 @@ cdef class Trampoline(Waiter):
     cpdef on_unheard(self):
         """Somebody may have parked without an attempt, and the hub is about to sleep."""
         cdef Parked turn
-        if self.looking_in is None or self.thread != <unsigned long> PyThread_get_thread_ident():
+        if self.looking_in is None or self.looking_in.thread != this_thread():
             # Called by a hub in which nobody waits here any more.
             return
         self.looking_in = None
@@ -614,52 +642,96 @@ cdef class Trampoline(Waiter):
         return self.fd
 
     cdef int enter(self) except -1:
-        if self.parked and self.thread != <unsigned long> PyThread_get_thread_ident():
+        cdef unsigned long thread
+        if self.parked:
+            thread = this_thread()
+            if self.hub.thread != thread:
+                self.enter_from(thread)
+        return 0
+
+    cdef int enter_from(self, unsigned long thread) except -1:
+        """Somebody waits in a hub that another thread has run."""
+        if not self.hub.is_alive():
+            self.abandon()
+        elif self.hub.is_elsewhere():
             raise RuntimeError(
                 "This socket is waited for by a greenlet of another thread. Sockets are not thread-safe: "
                 "give each thread a socket of its own."
             )
+        else:
+            # An event loop is run by whichever thread likes.
+            self.hub.thread = thread
         return 0
 
     cdef int moor(self, get_hub) except -1:
-        """One more is parked: watch the descriptor in the hub of this thread."""
+        """One more is parked: watch the descriptor in the hub."""
         cdef Hub hub = get_hub()
+        if self.handle == NULL:
+            raise ZMQError(Errno.ENOTSOCK)
         if self.parked and self.hub is not hub:
             self.enter()
-            if self.hub.is_alive():
+            if self.parked and self.hub.is_running():
                 raise RuntimeError("This socket is waited for in another event loop of this thread.")
             self.abandon()
         if self.parked == 0:
             self.hub = hub
-            self.thread = <unsigned long> PyThread_get_thread_ident()
             self.descriptor()
-            if self.watched_hub is not self.hub:
-                if self.watcher is not None:
-                    self.watched_hub.forget(self.watcher)
-                    self.watcher = None
-                self.watcher = self.hub.watcher(self.fd, ZMQ_POLLIN)
-                self.watched_hub = self.hub
+            if self.watched_hub is not hub:
+                self.forget_watcher()
+                self.watcher = hub.watcher(self.fd, ZMQ_POLLIN)
+                self.watched_hub = hub
                 self.ring = self.on_readable
             self.watcher.start(self.ring)
             self.armed = True
-            self.hub.watch(self)
-        else:
-            self.enter()
+            hub.watch(self.weak)
         self.parked += 1
         return 0
 
     cdef void abandon(self) noexcept:
-        """Forget those who are parked in a hub that was closed."""
+        """Give up those who are parked in a hub that does not run any more."""
+        cdef Hub hub = self.hub
         cdef Queue queue
         cdef Parked turn
         cdef Subscription subscription
+        cdef list given_up = []
         for queue in (self.receivers, self.senders, self.pollers):
+            turn = queue.head
+            while turn is not None:
+                # It is not to be woken because another one leaves.
+                turn.inside = False
+                turn = turn.after
             while queue.head is not None:
                 turn = queue.head
-                turn.inside = False
+                given_up.append(turn.greenlet)
                 turn.leave()
-        for subscription in self.subscriptions:
-            self.disarm_for(subscription)
+        for subscription in list(self.subscriptions):
+            if subscription.armed:
+                self.disarm_for(subscription)
+                subscription.abandoned(hub)
+        for parked in given_up:
+            try:
+                hub.give_up(parked)
+            except BaseException as error:
+                report(error)
+
+    def abandon_all(self):
+        """Give up those who are parked: their hub ends."""
+        if self.born == wait.generation and self.parked:
+            self.abandon()
+            self.forget_watcher()
+
+    cdef void forget_watcher(self) noexcept:
+        """The watcher is not armed, or its hub does not run: have it closed."""
+        cdef Hub hub = self.watched_hub
+        watcher = self.watcher
+        self.watcher = self.watched_hub = self.ring = None
+        if watcher is None:
+            return
+        try:
+            hub.forget(watcher)
+        except BaseException as error:
+            if hub.is_alive():
+                report(error)
 
     cdef void unmoor(self) noexcept:
         """One less is parked."""
@@ -670,11 +742,12 @@ cdef class Trampoline(Waiter):
             if self.armed:
                 self.armed = False
                 self.watcher.stop()
-            self.hub.unwatch(self)
+            self.hub.unwatch(self.weak)
         except BaseException as error:
-            report(error)
+            if self.hub.is_alive():
+                report(error)
         if self.look_timer is not None:
-            cancel(self.look_timer)
+            cancel(self.look_timer, self.hub)
             self.look_timer = None
         self.look_delay = FIRST_LOOK
         self.hub = None
@@ -783,37 +856,71 @@ cdef class Trampoline(Waiter):
 
     # The end.
 
-    cdef void close(self) noexcept:
+    cdef bint close(self) noexcept:
+        cdef Hub hub = self.watched_hub
+        if self.handle == NULL:
+            return True
+        if self.closing:
+            return False
+        forget(self)
+        if hub is not None and (self.armed or hub.lingers) and hub.thread != this_thread() and hub.is_elsewhere():
+            # No other thread may touch what a loop watches while it runs. And the descriptor must be there until then:
+            # the next one that is opened gets its number.
+            try:
+                self.closing = True
+                closing.add(self)
+                hub.call_soon_threadsafe(self.close_here)
+                return False
+            except BaseException as error:
+                self.closing = False
+                closing.discard(self)
+                if hub.is_alive():
+                    report(error)
+        self.end()
+        self.handle = NULL
+        return True
+
+    def close_here(self):
+        """Close the handle, which another thread would have: in the thread of the hub."""
+        cdef void *handle = self.handle
+        closing.discard(self)
+        if handle != NULL and self.closing and self.born == wait.generation:
+            self.closing = False
+            self.end()
+            self.handle = NULL
+            zmq_close(handle)
+
+    cdef void end(self) noexcept:
+        """Send everybody home."""
         cdef Parked turn
         cdef Subscription subscription
         cdef Queue queue
-        if self.handle == NULL:
-            return
-        forget(self)
+        cdef Hub hub = self.hub
         for subscription in list(self.subscriptions):
             self.unsubscribe(subscription)
             subscription.gone()
+        self.returned = None
+        self.partner = None
+        self.distrust(0)
+        if hub is not None:
+            if not hub.is_running():
+                self.abandon()
+            for queue in (self.receivers, self.senders, self.pollers):
+                while queue.head is not None:
+                    turn = queue.head
+                    queue.remove(turn)
+                    turn.choose(CLOSED)
         try:
             if self.armed:
                 self.armed = False
                 self.watcher.stop()
-            if self.watcher is not None:
-                self.watched_hub.forget(self.watcher)
         except BaseException as error:
-            report(error)
-        self.watcher = self.watched_hub = self.ring = None
-        self.returned = None
-        self.partner = None
-        self.distrust(0)
-        for queue in (self.receivers, self.senders, self.pollers):
-            while queue.head is not None:
-                turn = queue.head
-                queue.remove(turn)
-                turn.choose(CLOSED)
+            if self.watched_hub.is_alive():
+                report(error)
+        self.forget_watcher()
         if self.bell != NULL:
             bell_close(self.bell)
             self.bell = NULL
-        self.handle = NULL
 
     cdef bint missed(self, int mask) noexcept:
         """Tell subscribers whether one of these events is true; return whether the bell should have said so."""
@@ -862,6 +969,7 @@ cdef class Sleeper:
 
     cdef Hub hub
     cdef object greenlet
+    cdef object watcher, timer
     cdef bint inside, woken
     cdef readonly bint expired
 
@@ -878,6 +986,28 @@ cdef class Sleeper:
         self.expired = True
         self.wake()
 
+    def leave(self, hub):
+        """The hub ends: watch nothing in it for this greenlet, which will not wake any more."""
+        if self.hub is not hub:
+            return False
+        self.inside = False
+        try:
+            self.stop()
+        except Exception as error:
+            if hub.is_alive():
+                report(error)
+        return True
+
+    cdef int stop(self) except -1:
+        timer, watcher = self.timer, self.watcher
+        self.timer = self.watcher = None
+        if timer is not None:
+            timer.cancel()
+        if watcher is not None:
+            watcher.stop()
+            watcher.close()
+        return 0
+
     cdef int sleep(self) except -1:
         while not self.woken:
             self.inside = True
@@ -888,10 +1018,10 @@ cdef class Sleeper:
         return 0
 
 
-cdef int let_run(Hub hub) except -1:
-    """Let the hub run once: descriptors, timers, everybody."""
+cdef int pause(Hub hub, double seconds) except -1:
+    """Let the hub run for a time; with 0 once: descriptors, timers, everybody."""
     cdef Sleeper sleeper = Sleeper(hub)
-    timer = hub.call_at(monotonic(), sleeper.wake)
+    timer = hub.call_at(monotonic() + seconds, sleeper.wake)
     try:
         sleeper.sleep()
     finally:
@@ -923,7 +1053,7 @@ cdef int refuel(get_hub) except -1:
             return 0
         count_yields += 1
         now = monotonic()
-        let_run(hub)
+        pause(hub, 0)
         # Whoever comes back first from this run of the hub starts a new slice, the others share it.
         if greenzmq_slice < now:
             greenzmq_slice = monotonic()
@@ -950,27 +1080,22 @@ cpdef bint wait_readable(Hub hub, int fd, double timeout, what=None) except -1:
         False when the time ran out.
     """
     cdef Sleeper sleeper = Sleeper(hub)
-    watcher = hub.watcher(fd, ZMQ_POLLIN)
-    timer = None
+    sleeper.watcher = hub.watcher(fd, ZMQ_POLLIN)
     try:
-        watcher.start(sleeper.wake)
+        sleeper.watcher.start(sleeper.wake)
         if timeout >= 0:
-            timer = hub.call_at(monotonic() + timeout, sleeper.expire)
-        wait.park(sleeper.greenlet, fd if what is None else what)
+            sleeper.timer = hub.call_at(monotonic() + timeout, sleeper.expire)
+        wait.park(sleeper.greenlet, fd if what is None else what, sleeper)
         sleeper.sleep()
     finally:
         wait.unpark(sleeper.greenlet)
-        if timer is not None:
-            timer.cancel()
-        watcher.stop()
-        watcher.close()
+        sleeper.stop()
     return not sleeper.expired
 
 
 cdef Trampoline trampoline_of(void *handle):
     """Return the one trampoline of a socket."""
-    cdef size_t address = <size_t> handle
-    cdef Trampoline trampoline = trampolines.get(address)
+    cdef Trampoline trampoline = known_trampoline(handle)
     cdef int socket_type = -1
     cdef size_t size = sizeof(int)
     if trampoline is None or trampoline.born != wait.generation:
@@ -979,17 +1104,27 @@ cdef Trampoline trampoline_of(void *handle):
         zmq_getsockopt(handle, ZMQ_TYPE, &socket_type, &size)
         trampoline.routes = socket_type in (ZMQ_ROUTER, ZMQ_STREAM)
         trampoline.routed = trampoline.routes or socket_type in (ZMQ_PUB, ZMQ_XPUB)
-        trampolines[address] = trampoline
+        trampolines[<size_t> handle] = trampoline.weak
     return trampoline
 
 
 cdef Trampoline known_trampoline(void *handle):
     """Return the trampoline of a socket if it has one, perhaps because of a shadow, else None."""
-    return trampolines.get(<size_t> handle)
+    reference = trampolines.get(<size_t> handle)
+    return None if reference is None else reference()
 
 
 cdef void forget(Trampoline trampoline) noexcept:
-    trampolines.pop(<size_t> trampoline.handle, None)
+    if trampolines.get(<size_t> trampoline.handle) is trampoline.weak:
+        del trampolines[<size_t> trampoline.handle]
+
+
+cdef void close_left() noexcept:
+    """Close the handles that a hub was to close which does not run any more."""
+    cdef Trampoline trampoline
+    for trampoline in list(closing):
+        if trampoline.watched_hub is None or not trampoline.watched_hub.is_elsewhere():
+            trampoline.close_here()
 
 
 cdef bint same(bytes route, const void *other, size_t size) noexcept:
@@ -998,11 +1133,12 @@ cdef bint same(bytes route, const void *other, size_t size) noexcept:
     return <size_t> PyBytes_GET_SIZE(route) == size and memcmp(PyBytes_AS_STRING(route), other, size) == 0
 
 
-cdef void cancel(timer) noexcept:
+cdef void cancel(timer, Hub hub) noexcept:
     try:
         timer.cancel()
     except BaseException as error:
-        report(error)
+        if hub.is_alive():
+            report(error)
 
 
 cdef void report(error) noexcept:

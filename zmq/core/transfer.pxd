@@ -55,18 +55,25 @@ cdef struct Outgoing:
     size_t ready        # parts[ready:] hold a message in `msg`
     int more            # SNDMORE when the caller goes on with the same message
     bint drops          # whether libzmq wants the rest of a message whose pipe died
+    bint shares         # whether any part has a source, which other threads may be sending too
 
 
-cdef inline int prepare(Part *part) noexcept nogil:
-    """Make `msg`: the only step of a send that can run out of memory, so it comes first."""
+cdef inline int allocate(Part *part) noexcept nogil:
+    """Make `msg`: the only step of a send that can run out of memory, so it comes first.
+
+    A source is copied with the GIL held: libzmq begins to count the references to a message when it is copied for the
+    first time, and nothing but the GIL keeps two threads from doing that at once (msg_t::copy).
+    """
     if part.source != NULL:
         zmq_msg_init(&part.msg)
         return 0 if zmq_msg_copy(&part.msg, part.source) == 0 else zmq_errno()
-    if zmq_msg_init_size(&part.msg, part.size) != 0:
-        return zmq_errno()
-    if part.size:
+    return 0 if zmq_msg_init_size(&part.msg, part.size) == 0 else zmq_errno()
+
+
+cdef inline void fill(Part *part) noexcept nogil:
+    """Copy the contents into `msg`; the GIL is not needed."""
+    if part.source == NULL and part.size:
         memcpy(zmq_msg_data(&part.msg), part.data, part.size)
-    return 0
 
 
 cdef inline void discard(Outgoing *out) noexcept nogil:
@@ -76,16 +83,39 @@ cdef inline void discard(Outgoing *out) noexcept nogil:
         out.ready += 1
 
 
-cdef inline int prepare_all(Outgoing *out, size_t end) noexcept nogil:
-    """Prepare parts[:end], the ones libzmq took in an attempt that failed or all at first."""
+cdef inline int allocate_all(Outgoing *out, size_t end) noexcept nogil:
+    """Make the messages of parts[:end], with the GIL held if the message `shares`."""
     cdef int err
     while end > 0:
         end -= 1
-        err = prepare(&out.parts[end])
+        err = allocate(&out.parts[end])
         if err:
             return err
         out.ready = end
     return 0
+
+
+cdef inline void fill_all(Outgoing *out, size_t end) noexcept nogil:
+    """Fill the messages of parts[:end]."""
+    cdef size_t i
+    for i in range(end):
+        fill(&out.parts[i])
+
+
+cdef inline int prepare_all(Outgoing *out, size_t end) noexcept nogil:
+    """Prepare parts[:end], the ones libzmq took in an attempt that failed or all at first."""
+    cdef int err = allocate_all(out, end)
+    if err == 0:
+        fill_all(out, end)
+    return err
+
+
+cdef inline int prepare_again(Outgoing *out, size_t end) noexcept nogil:
+    """Prepare parts[:end] once more, with or without the GIL."""
+    if not out.shares:
+        return prepare_all(out, end)
+    with gil:
+        return prepare_all(out, end)
 
 
 cdef inline void end_dropped(void *handle) noexcept nogil:
@@ -118,7 +148,7 @@ cdef inline int try_send(void *handle, void *transfer, int flags) noexcept nogil
         # The pipe died between two frames.
         if out.drops and i + 1 < out.count:
             end_dropped(handle)
-        err = prepare_all(out, i)
+        err = prepare_again(out, i)
         if err:
             return err
 

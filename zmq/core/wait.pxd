@@ -6,7 +6,7 @@ cdef enum:
 
 cdef int block(what) except -1
 cdef void unblock() noexcept
-cdef int park(greenlet, what) except -1
+cdef int park(greenlet, what, waiter) except -1
 cdef void unpark(greenlet) noexcept
 
 cdef class Turn:
@@ -30,7 +30,7 @@ cdef class Waiter:
     cdef bint must_queue(self, int events, const void *route, size_t size) noexcept
     cdef Turn join(self, get_hub, int events, const void *route, size_t size, double timeout)
     cdef bint hands_over(self) noexcept
-    cdef void close(self) noexcept
+    cdef bint close(self) noexcept
 
 cdef class Owner:
     cdef int born           # `generation` when it was made

@@ -14,7 +14,7 @@ generation = 0
 
 # What plain calls wait for inside libzmq now, and since when, by the thread they block.
 cdef dict blocked = {}
-# What greenlets are parked for that is no single socket, and since when, by the greenlet.
+# What greenlets are parked for that is no single socket, since when, and who waits for them, by the greenlet.
 cdef dict parked = {}
 
 
@@ -49,10 +49,25 @@ def blocked_threads():
     ]
 
 
-cdef int park(greenlet, what) except -1:
-    """A greenlet is about to park for `what`, which is no single socket: an object, a list, or what has `members`."""
-    parked[greenlet] = what, time.monotonic()
+cdef int park(greenlet, what, waiter) except -1:
+    """A greenlet is about to park for `what`, which is no single socket: an object, a list, or what has `members`.
+
+    ``waiter.leave(hub)`` ends the wait if it is one in this hub, which ends.
+    """
+    parked[greenlet] = what, time.monotonic(), waiter
     return 0
+
+
+def leave_all(hub):
+    """Forget the greenlets that are parked in a hub that ends, and what is watched for them.
+
+    Parameters
+    ----------
+    hub : Hub
+    """
+    for greenlet, (_, _, waiter) in list(parked.items()):
+        if waiter.leave(hub):
+            parked.pop(greenlet, None)
 
 
 cdef void unpark(greenlet) noexcept:
@@ -77,7 +92,7 @@ def parked_greenlets():
             "events": 0,
             "route": None,
         }
-        for greenlet, (what, since) in list(parked.items())
+        for greenlet, (what, since, _) in list(parked.items())
     ]
 
 
@@ -109,7 +124,7 @@ cdef class Waiter:
     """All that waits for one socket handle."""
 
     cdef int enter(self) except -1:
-        """Before an operation while `interest` is not 0: refuse a second thread."""
+        """Before an operation while `interest` is not 0: refuse it while somebody waits in a hub of another thread."""
         raise NotImplementedError
 
     cdef void notify(self) noexcept:
@@ -126,8 +141,12 @@ cdef class Waiter:
         """Tell whether a receive that follows a send should join without an attempt, with `Turn.untried`."""
         return False
 
-    cdef void close(self) noexcept:
-        """The handle is about to be closed: disarm and send everybody home."""
+    cdef bint close(self) noexcept:
+        """The handle is about to be closed: disarm and send everybody home.
+
+        False says that the hub which watches its descriptor runs in another thread: it will close the handle.
+        """
+        return True
 
 
 cdef class Owner:

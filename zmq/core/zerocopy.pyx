@@ -15,7 +15,7 @@ from libc.stdlib cimport free, malloc
 
 from zmq.core cimport wait
 from zmq.core.check cimport check, raise_errno
-from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_errno, zmq_msg_init_data, zmq_msg_t, zmq_poll, zmq_pollitem_t
+from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_errno, zmq_msg_init, zmq_msg_init_data, zmq_msg_t, zmq_poll, zmq_pollitem_t
 from zmq.core.trampoline cimport monotonic, wait_readable
 
 cdef extern from "zerocopy.h" nogil:
@@ -150,6 +150,8 @@ cdef int lend(zmq_msg_t *msg, data, Release release) except -1:
     hand_out(loan)
     if zmq_msg_init_data(msg, loan.view.buf, <size_t> loan.view.len, give_back, loan) != 0:
         err = zmq_errno()
+        # What it leaves behind must not be closed.
+        zmq_msg_init(msg)
         take_back(loan)
         PyBuffer_Release(&loan.view)
         if release is not None:

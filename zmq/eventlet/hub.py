@@ -7,6 +7,7 @@ Lives here: what `zmq.core.hub` asks for, in eventlet's words. What must not: an
 from __future__ import annotations
 
 import os
+import select
 import sys
 import time
 import weakref
@@ -15,14 +16,10 @@ from functools import partial
 from typing import Any
 
 from eventlet.hubs import get_hub as _get_hub
-from eventlet.patcher import original
 from greenlet import getcurrent
 
 from zmq.core import hub as _hub
 from zmq.core.constants import PollEvent
-
-# Of the native thread, also where threads are monkeypatched.
-get_ident = original("_thread").get_ident
 
 
 class Watcher:
@@ -119,18 +116,43 @@ class Hub(_hub.Hub):
             watcher=partial(Watcher, self),
         )
         self.hub = hub
-        self.thread = get_ident()
         self.retired: dict[Watcher, None] = {}
+        self.poke = -1
 
     def call_at(self, deadline: float, callback: Callable[[], object], keep: bool = True) -> Any:
         return self.hub.schedule_call_global(max(0, deadline - time.monotonic()), callback)
 
+    def call_soon_threadsafe(self, callback: Callable[[], object]) -> None:
+        loop = getattr(self.hub, "loop", None)
+        if loop is not None:
+            loop.call_soon_threadsafe(callback)
+            return
+        # A list that is appended to, so any thread may do this; but it wakes nobody.
+        self.hub.schedule_call_global(0, callback)
+        poll: Any = getattr(self.hub, "poll", None)
+        if hasattr(select, "epoll") and type(poll) is select.epoll:
+            # To watch one more descriptor, which is ready at once, ends epoll_wait in the hub's thread. On eventlet's
+            # other hubs the callback waits until the hub wakes up by itself, for the sweep alarm at the latest.
+            if self.poke < 0:
+                self.poke = os.eventfd(1)
+                poll.register(self.poke, select.EPOLLIN | select.EPOLLONESHOT)
+            else:
+                poll.modify(self.poke, select.EPOLLIN | select.EPOLLONESHOT)
+
+    def __del__(self) -> None:
+        if self.poke >= 0:
+            os.close(self.poke)
+
     def is_current(self) -> bool:
         return getcurrent() is self.hub.greenlet
 
+    def is_alive(self) -> bool:
+        loop = getattr(self.hub, "loop", None)
+        return (loop is None or not loop.is_closed()) and super().is_alive()
+
     def forget(self, watcher: Any) -> None:
         # One that listens still is disarmed when its hub runs, or when the next watcher of the descriptor is armed.
-        if self.thread == get_ident():
+        if not self.is_elsewhere():
             watcher.close()
 
     def retire(self, watcher: Watcher) -> None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from zmq.core.constants import PollEvent
+from zmq.core.hub import thread_ident
 from zmq.core.poll import Poller
 
 POLLIN, POLLOUT = int(PollEvent.POLLIN), int(PollEvent.POLLOUT)
@@ -108,6 +109,9 @@ class EventLoop(asyncio.SelectorEventLoop):
         A green `Poller`.
     """
 
+    #: The native thread in which it runs.
+    zmq_thread: int | None = None
+
     def __init__(self, poller_class: type[Poller]) -> None:
         self.waits = Selector(poller_class)
         super().__init__(self.waits)
@@ -123,6 +127,7 @@ class EventLoop(asyncio.SelectorEventLoop):
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Run as if the loop that runs already, which is that of a hub, did not."""
+        self.zmq_thread = thread_ident()
         before, outer = self.waits.outer, asyncio._get_running_loop()
         if outer is not None:
             self.waits.outer = outer

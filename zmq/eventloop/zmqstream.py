@@ -362,7 +362,7 @@ class ZMQStream:
             return
         if not self._loop.is_closed():
             self._scheduled = True
-            self._loop.call_soon(self._handle_events)
+            hub_of(self._loop).soon(self._handle_events)
 
     def _lost(self) -> None:
         """The socket was closed by somebody else."""
@@ -392,8 +392,11 @@ class ZMQStream:
             if self._listener is not None and not self._robbed:
                 if not self.receiving() and not self.sending():
                     self._listener.disarm()
-                elif again:
-                    self._changed()
+                else:
+                    # The socket may have been waited for in another loop while this one was stopped.
+                    self._listener.arm()
+                    if again:
+                        self._changed()
 
     def _robbed_of_news(self) -> bool:
         """Tell whether a message came after the last look at the mailbox: a send in vain may have heard the bell."""

@@ -12,13 +12,9 @@ from math import ceil
 from typing import Any
 
 from gevent import get_hub as _get_hub
-from gevent.monkey import get_original
 from greenlet import getcurrent
 
 from zmq.core import hub as _hub
-
-# Of the native thread, also where threads are monkeypatched.
-get_ident = get_original("_thread", "get_ident")
 
 
 class Hub(_hub.Hub):
@@ -35,7 +31,6 @@ class Hub(_hub.Hub):
         )
         self.hub = hub
         self.loop = hub.loop
-        self.thread = get_ident()
 
     def call_at(self, deadline: float, callback: Callable[[], object], keep: bool = True) -> _hub.Timer:
         loop = self.loop
@@ -51,17 +46,23 @@ class Hub(_hub.Hub):
         loop.update_now()
         return _hub.Timer(loop.timer(delay, ref=keep), callback)
 
+    def call_soon_threadsafe(self, callback: Callable[[], object]) -> None:
+        self.loop.run_callback_threadsafe(callback)
+
     def is_current(self) -> bool:
         return getcurrent() is self.hub
+
+    def is_alive(self) -> bool:
+        return bool(self.loop.ptr) and super().is_alive()
 
     def forget(self, watcher: Any) -> None:
         if not self.loop.ptr:
             # The loop was destroyed, and its watchers with it.
             return
-        if self.thread == get_ident():
-            watcher.close()
-        else:
+        if self.is_elsewhere():
             self.loop.run_callback_threadsafe(watcher.close)
+        else:
+            watcher.close()
 
 
 def get_hub() -> Hub:
