@@ -67,14 +67,16 @@ PR_SET_CHILD_SUBREAPER = 36
 class Program(NamedTuple):
     """What is installed, and which of its tests are run.
 
-    `archive` names the package whose source archive has the tests, which are at `tests` there; without it `tests` are
-    files of `checks`. `limit` is for all of them, in seconds, and `stalled` for one.
+    `archive` names the package whose source archive has the tests, which are at `tests` there, and need what is at
+    `within` around them; without it `tests` are files of `checks`. `limit` is for all of them, in seconds, and
+    `stalled` for one.
     """
 
     packages: tuple[str, ...]
     tests: tuple[str, ...]
     archive: str = ""
     options: tuple[str, ...] = ()
+    within: str = ""
     limit: float = 1800
     stalled: float = 120
 
@@ -97,7 +99,10 @@ PROGRAMS = {
     "web": Program(("uvicorn", "uvloop", "aiohttp", *CHECKED), ("check_web.py",)),
     "gunicorn": Program(("gunicorn", "gevent", *CHECKED), ("check_gunicorn.py",)),
     "socketio": Program(("python-socketio[client]", "eventlet", *CHECKED), ("check_socketio.py",)),
-    "ipyparallel": Program(("ipyparallel[test]", "pytest-timeout"), ("ipyparallel/tests",), "ipyparallel", FIXTURES),
+    # Its processes import the tests as a part of it.
+    "ipyparallel": Program(
+        ("ipyparallel[test]", "pytest-timeout"), ("ipyparallel/tests",), "ipyparallel", FIXTURES, within="ipyparallel/"
+    ),
     "nbclient": Program(("nbclient[test]", "pytest-timeout"), ("tests",), "nbclient", FIXTURES),
     "logbook": Program(("logbook", *CHECKED), ("tests",), "logbook", ("-k", "zeromq")),
 }
@@ -223,8 +228,8 @@ def lay_out(folder: Path, program: Program, archive: Path | None) -> None:
     with tarfile.open(archive) as source:
         for member in source.getmembers():
             _, _, path = member.name.partition("/")
-            # The package itself is the one that is installed.
-            if member.isfile() and path.startswith((*program.tests, "pyproject.toml")):
+            # The package itself is the one that is installed, as a rule.
+            if member.isfile() and path.startswith((program.within or program.tests[0], "pyproject.toml")):
                 content = source.extractfile(member)
                 assert content is not None
                 target = folder / path

@@ -17,7 +17,7 @@ def servers():
     with ExitStack() as stack:
         stack.enter_context(program("socketio_broker.py", sink, source)).wait_for("ready")
         for port in (one, other):
-            stack.enter_context(program("socketio_server.py", port, url)).wait_for("ready")
+            stack.enter_context(program("socketio_server.py", port, url)).wait_for("serving now")
         yield one, other, url
 
 

@@ -30,5 +30,5 @@ def ask(sid, data):
 
 
 listener = eventlet.listen(("127.0.0.1", int(port)))
-print("ready", flush=True)
+print("serving now", flush=True)
 eventlet.wsgi.server(listener, socketio.WSGIApp(server), log_output=False)
