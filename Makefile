@@ -5,6 +5,8 @@
 # make bench    measure it beside PyZMQ and beside libzmq in C (QUICK=1 for a short run, BENCHMARK for options)
 # make pictures draw what make bench measured into docs/pictures
 # make conformance  run the tests of PyZMQ, and those of eventlet, here and with PyZMQ, and show where the two differ
+# make clients  run programs that use PyZMQ, such as Jupyter, with it and with us in its place, and show where they differ
+#               (CLIENTS="kernel zerorpc" for some of them, CLIENTS=--help for options)
 # make model    search every state of a model of the wake-up rule, with SPIN
 # make lint     check the style and the types
 # make clean    remove what was built
@@ -40,8 +42,8 @@ space = $(subst ,, )
 # What the benchmark compares with.
 pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
-.PHONY: demo test $(runs) installed matrix pythons bench pictures conformance model lint clean system \
-    system-for-tests
+.PHONY: demo test $(runs) installed matrix pythons bench pictures conformance clients model lint clean \
+    system system-for-tests
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
@@ -94,6 +96,10 @@ conformance: $(BENCH)/conformance/.installed $(BENCH)/pyzmq/.conformance $(BENCH
 	@$(python) tests/conformance/run.py --ours $(BENCH)/conformance/bin/python --theirs $(BENCH)/pyzmq/bin/python \
 	    --archive $(BENCH)/pyzmq-$(PYZMQ).tar.gz --eventlet $(BENCH)/eventlet-$(EVENTLET).tar.gz \
 	    --json $(BENCH)/conformance.json $(CONFORMANCE)
+
+clients: $(BENCH)/wheel/.built
+	@$(python) tests/clients/clients.py --wheel $(BENCH)/wheel/*.whl --build $(BENCH)/clients \
+	    --json $(BENCH)/clients.json $(CLIENTS)
 
 model:
 	@sh docs/model/install.sh
@@ -168,6 +174,13 @@ $(BENCH)/conformance/.installed: $(VENV)/.installed $(python_sources)
 	@$(BENCH)/conformance/bin/python -m pip install --quiet --upgrade pip
 	@$(BENCH)/conformance/bin/python -m pip install --quiet --group conformance "eventlet==$(EVENTLET)"
 	@$(BENCH)/conformance/bin/python -m pip install --quiet --no-build-isolation --force-reinstall --no-deps .
+	@touch $@
+
+# What the environments of other programs get.
+$(BENCH)/wheel/.built: $(VENV)/.installed $(python_sources)
+	@echo "Building a wheel of greenzmq..."
+	@rm -rf $(BENCH)/wheel
+	@$(python) -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir $(BENCH)/wheel .
 	@touch $@
 
 $(BENCH)/download/.created:

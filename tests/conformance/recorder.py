@@ -1,50 +1,16 @@
 """A pytest plugin that writes down how each test ended as soon as it did, so that a crash loses nothing.
 
-Loaded by `run.py` into the processes that run another project's tests. `CONFORMANCE_RECORD` names the file.
+Loaded by `outcomes.py` into the processes that run another project's tests. `CONFORMANCE_RECORD` names the file;
+`CONFORMANCE_SKIP`, where it is there, one with the tests that are not to be run.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
-import sys
-import types
+from pathlib import Path
 
 import pytest
-
-MODE = os.environ["CONFORMANCE_MODE"]
-
-if MODE == "monkey":
-    import gevent.monkey
-
-    gevent.monkey.patch_all()
-
-    import zmq
-
-    if hasattr(zmq, "greenzmq_version"):
-        importlib.import_module("zmq.green.monkey").patch_all()
-
-# Modules that the tests' conftest imports; as long as they are not written yet their names are classes of no use.
-for name in ("zmq.asyncio",):
-    if importlib.util.find_spec(name) is None:
-        module = sys.modules[name] = types.ModuleType(name, "Not there yet.")
-        module.__getattr__ = lambda name: type(name, (), {})  # type: ignore[method-assign]
-
-if MODE == "green":
-    import zmq.green
-
-    # What the tests reach as ``zmq.x`` after ``import zmq.x``, which the rewriting took apart.
-    vars(zmq.green)["asyncio"] = importlib.import_module("zmq.asyncio")
-    if not hasattr(zmq, "greenzmq_version"):
-        # PyZMQ's own green module lacks a few names that these tests use; without them none of its files can be run.
-        for name in dir(zmq):
-            if not hasattr(zmq.green, name):
-                setattr(zmq.green, name, getattr(zmq, name))
-elif MODE != "eventlet":
-    import zmq
-
-    vars(zmq)["asyncio"] = importlib.import_module("zmq.asyncio")
 
 
 def write(**record: str) -> None:
@@ -52,23 +18,26 @@ def write(**record: str) -> None:
         file.write(json.dumps(record) + "\n")
 
 
-def name_of(node: str) -> str:
-    """Return what a test is called, without its file."""
-    return node.partition("::")[2]
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "CONFORMANCE_SKIP" in os.environ:
+        skipped = set(Path(os.environ["CONFORMANCE_SKIP"]).read_text().splitlines())
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in skipped])
+        items[:] = [item for item in items if item.nodeid not in skipped]
 
 
 def pytest_runtest_logstart(nodeid: str) -> None:
-    write(test=name_of(nodeid), outcome="running", text="")
+    write(test=nodeid, outcome="running", text="")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    # The worst of the three phases counts; `run.py` takes the last word on each test.
+    # The worst of the three phases counts; `outcomes.py` sees to that.
     if report.when == "call" or report.outcome != "passed":
         outcome = "skipped" if report.skipped else report.outcome
-        write(test=name_of(report.nodeid), outcome=outcome, text=str(report.longrepr or "")[-4000:])
+        write(test=report.nodeid, outcome=outcome, text=str(report.longrepr or "")[-4000:])
 
 
 def pytest_collectreport(report: pytest.CollectReport) -> None:
     if report.outcome != "passed":
         outcome = "skipped" if report.skipped else "failed"
-        write(test=name_of(report.nodeid) or "(import)", outcome=outcome, text=str(report.longrepr)[-4000:])
+        write(test=report.nodeid or "(import)", outcome=outcome, text=str(report.longrepr)[-4000:])

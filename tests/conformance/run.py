@@ -18,13 +18,14 @@ import fnmatch
 import json
 import os
 import re
-import subprocess
 import sys
 import tarfile
 import tempfile
 import time
 from pathlib import Path
 from typing import NamedTuple
+
+from outcomes import Results, run_pytest
 
 HERE = Path(__file__).resolve().parent
 MODES = ("plain", "green", "monkey", "eventlet")
@@ -35,7 +36,6 @@ OUTCOMES = ("passed", "failed", "skipped")
 PATCHED_LIMIT = 20
 #: How often a test is run whose outcome depends on chance; the reason stands in `differences.json`.
 ATTEMPTS = 3
-Results = dict[str, tuple[str, str]]
 
 
 class Part(NamedTuple):
@@ -89,56 +89,18 @@ def run_part(
     python: Path, folder: Path, mode: str, part: Part, limit: float, *, select: str = "", test: str = ""
 ) -> Results:
     """Run one file in a process of its own: all of it, what pytest's -m would select, or one test."""
-    with tempfile.NamedTemporaryFile("r", suffix=".jsonl") as record:
-        environment = {
-            **os.environ,
-            **part.variables,
-            "CONFORMANCE_RECORD": record.name,
-            "CONFORMANCE_MODE": mode,
-            "PYTHONPATH": str(HERE),
-        }
-        options = ["-q", "--durations=0", "--durations-min=60", "-p", "recorder", "-p", "no:cacheprovider"]
-        process = subprocess.Popen(
-            [
-                python,
-                "-X",
-                "faulthandler",
-                "-m",
-                "pytest",
-                *options,
-                "-m",
-                select,
-                f"tests/{part.file}{test and '::' + test}",
-            ],
-            cwd=folder,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            text=True,
-        )
-        try:
-            output, _ = process.communicate(timeout=limit)
-            ended = "crashed" if process.returncode < 0 else ""
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)
-            output, _ = process.communicate()
-            ended = f"did not end in {limit:.0f} s"
-        results: Results = {}
-        for line in record:
-            entry = json.loads(line)
-            outcome, text = entry["outcome"], entry["text"]
-            before = results.get(entry["test"])
-            if before is None or before[0] == "running" or outcome == "failed":
-                results[entry["test"]] = (outcome, text)
+    options = ["--durations=0", "--durations-min=60", "-p", "modes", "-m", select]
+    arguments = [*options, f"tests/{part.file}{test and '::' + test}"]
+    variables = {**os.environ, **part.variables, "CONFORMANCE_MODE": mode}
+    found, ended, output = run_pytest(python, arguments, folder, variables, limit=limit)
+    results = {node.partition("::")[2] or "(import)": result for node, result in found.items()}
     for test, (outcome, _) in results.items():
         if outcome == "running":
-            results[test] = ("failed", f"{ended or 'did not finish'}\n{output[-4000:]}")
+            results[test] = ("failed", f"{ended or 'did not finish'}\n{output}")
     if ended and not any(outcome == "failed" for outcome, _ in results.values()):
-        results["(end)"] = ("failed", f"{ended}\n{output[-4000:]}")
+        results["(end)"] = ("failed", f"{ended}\n{output}")
     if not results:
-        results["(import)"] = ("failed", output[-4000:])
+        results["(import)"] = ("failed", output)
     return results
 
 
