@@ -17,6 +17,7 @@ import pytest
 pytest.importorskip("tornado")
 
 from every_loop import every_loop
+from tornado.ioloop import IOLoop
 from test_asyncio import CountingSelector, until
 
 import zmq
@@ -813,3 +814,34 @@ def test_an_idle_stream_does_not_spin(context: Any, sending: bool) -> None:
         stream.close(linger=0)
 
     assert run(main, asyncio.SelectorEventLoop(selector)) == []
+
+
+@pytest.mark.parametrize("listens", [True, False], ids=["listening", "idle"])
+def test_a_loop_that_closes_its_descriptors_closes_its_streams(listens: bool) -> None:
+    context = zmq.Context()
+    loop = IOLoop(make_current=False)
+    stream, other = (ZMQStream(context.socket(zmq.PULL), loop) for _ in range(2))
+    closed: list[str] = []
+    for each, name in ((stream, "stream"), (other, "other")):
+        each.set_close_callback(lambda name=name: closed.append(name))
+        if listens:
+            each.on_recv(print)
+    socket = stream.socket
+    other.close()
+    loop.close(all_fds=True)
+    assert stream.closed() and socket.closed and closed == ["other", "stream"]
+    context.term()
+
+
+def test_a_stream_that_is_dropped_leaves_nothing_in_its_loop() -> None:
+    context = zmq.Context()
+    loop = IOLoop(make_current=False)
+    before = dict(loop.handlers)
+    stream = ZMQStream(context.socket(zmq.PULL), loop)
+    assert len(loop.handlers) == len(before) + 1
+    with pytest.warns(ResourceWarning):
+        del stream
+        gc.collect()
+    assert loop.handlers == before
+    context.term()
+    loop.close()

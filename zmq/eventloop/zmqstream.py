@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import warnings
+import weakref
 from collections import deque
 from collections.abc import Callable
 from functools import cached_property
@@ -42,6 +43,29 @@ class ClosedStreamError(zmq.ZMQError, OSError):
 
     def __init__(self, errno: int | None = zmq.ENOTSOCK, msg: str | None = "the stream is closed") -> None:
         super().__init__(errno, msg)
+
+
+class Handler:
+    """Stands for a stream among the handlers of a tornado loop, which closes them with itself if it is told to.
+
+    It does not hold the stream: who drops a stream that waits for nothing has it collected.
+    """
+
+    def __init__(self, stream: ZMQStream, handlers: dict[int, Any]) -> None:
+        # No descriptor has such a number.
+        self.number = -id(stream)
+        self.handlers = handlers
+        self.stream = weakref.ref(stream, self.remove)
+        handlers[self.number] = self, None
+
+    def remove(self, _: object = None) -> None:
+        self.handlers.pop(self.number, None)
+
+    def close(self) -> None:
+        """``IOLoop.close(all_fds=True)`` was called."""
+        stream = self.stream()
+        if stream is not None:
+            stream.close()
 
 
 class ZMQStream:
@@ -125,6 +149,8 @@ class ZMQStream:
             "getsockopt_unicode",
         ):
             setattr(self, name, getattr(socket, name))
+        handlers = getattr(self.io_loop, "handlers", None)
+        self._handler = Handler(self, handlers) if isinstance(handlers, dict) else None
 
     @cached_property
     def poller(self) -> zmq.Poller:
@@ -340,6 +366,8 @@ class ZMQStream:
         if listener is None:
             return
         listener.close()
+        if self._handler is not None:
+            self._handler.remove()
         if self._robbed:
             warnings.warn(
                 f"{self} is closed after closing socket {self.socket}: close the stream, which closes its socket",
