@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -305,3 +307,70 @@ def test_two_threads_close_sockets_that_were_waited_for(front_end: FrontEnd) -> 
         assert rounds > 10
         """,
     )
+
+
+def block_in_router(context: Any) -> Callable[[], Any]:
+    """Return a send for which POLLOUT is always set, and that waits all the same."""
+    socket, peer = context.socket(plain.ROUTER), context.socket(plain.DEALER)
+    socket.router_mandatory = True
+    socket.sndhwm = peer.rcvhwm = 1
+    peer.routing_id = b"peer"
+    socket.bind("inproc://router")
+    peer.connect("inproc://router")
+    peer.send(b"hello")
+    socket.recv_multipart()
+    with pytest.raises(plain.Again):
+        while True:
+            socket.send_multipart([b"peer", b"x"], plain.NOBLOCK)
+    return partial(socket.send_multipart, [b"peer", b"x"])
+
+
+def blocking(context: Any, kind: int, call: Callable[[Any], Any]) -> Callable[[], Any]:
+    socket = context.socket(kind)
+    socket.bind("tcp://127.0.0.1:*")
+    return partial(call, socket)
+
+
+BLOCKED: dict[str, Callable[[Any], Callable[[], Any]]] = {
+    "recv": lambda context: blocking(context, plain.PULL, lambda s: s.recv()),
+    "recv_multipart": lambda context: blocking(context, plain.PULL, lambda s: s.recv_multipart()),
+    "recv_into": lambda context: blocking(context, plain.PULL, lambda s: s.recv_into(bytearray(9))),
+    "recv_many": lambda context: blocking(context, plain.PULL, lambda s: s.recv_many(timeout=60_000)),
+    "send": lambda context: blocking(context, plain.PUSH, lambda s: s.send(b"x")),
+    "send_many": lambda context: blocking(context, plain.PUSH, lambda s: s.send_many([b"x"])),
+    "poll": lambda context: blocking(context, plain.PULL, lambda s: s.poll()),
+    "select": lambda context: blocking(context, plain.PULL, lambda s: plain.select([s], [], [])),
+    "send of a ROUTER": block_in_router,
+}
+
+
+@pytest.mark.parametrize("way", ["close", "a shadow's close", "destroy"])
+@pytest.mark.parametrize("call", BLOCKED)
+def test_a_thread_closes_what_another_one_is_blocked_by(ledger: None, call: str, way: str) -> None:
+    """The blocked call ends at once; it was let out of libzmq before the socket went."""
+    context = plain.Context()
+    function = BLOCKED[call](context)
+    errors: list[BaseException] = []
+
+    def block() -> None:
+        try:
+            function()
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=block, daemon=True)
+    thread.start()
+    end = time.monotonic() + LIMIT
+    while not plain.statistics()["blocked"]:
+        assert time.monotonic() < end
+        time.sleep(0.001)
+    if way == "destroy":
+        context.destroy(0)
+    else:
+        for socket in context._sockets:
+            (socket if way == "close" else plain.Socket.shadow(socket)).close(0)
+    thread.join(LIMIT)
+    assert not thread.is_alive()
+    assert len(errors) == 1 and isinstance(errors[0], plain.ZMQError)
+    assert errors[0].errno in (plain.ENOTSOCK, plain.ETERM)
+    context.destroy(0)

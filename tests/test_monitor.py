@@ -124,7 +124,7 @@ def test_what_is_no_event(message: Any) -> None:
 def test_a_socket_that_receives_nothing_of_a_monitor(pair: Callable[..., Any]) -> None:
     a, b = pair()
     a.send_multipart([b"hello", b"world"])
-    with pytest.raises(RuntimeError, match="hello"):
+    with pytest.raises(RuntimeError, match="list of length 2"):
         recv_monitor_message(b)
 
 

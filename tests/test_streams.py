@@ -17,8 +17,8 @@ import pytest
 pytest.importorskip("tornado")
 
 from every_loop import every_loop
-from tornado.ioloop import IOLoop
 from test_asyncio import CountingSelector, until
+from tornado.ioloop import IOLoop
 
 import zmq
 import zmq.asyncio

@@ -131,6 +131,10 @@ class NativeWatcher(Watcher):
 class Hub(_hub.Hub):
     """The event loop as a hub; nobody parks in it, see `zmq.core.pending`."""
 
+    # The end of the interpreter may find them when names of modules are gone.
+    running_loop = staticmethod(asyncio._get_running_loop)
+    thread_ident = staticmethod(_hub.thread_ident)
+
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(
             current=lambda: None,
@@ -147,7 +151,7 @@ class Hub(_hub.Hub):
 
     def soon(self, callback: Callable[[], object]) -> None:
         loop = self.loop
-        if asyncio._get_running_loop() is loop:
+        if self.running_loop() is loop:
             loop.call_soon(callback)
         elif self.is_elsewhere():
             loop.call_soon_threadsafe(callback)
@@ -171,10 +175,10 @@ class Hub(_hub.Hub):
 
     def is_elsewhere(self) -> bool:
         loop = self.loop
-        if asyncio._get_running_loop() is loop or not loop.is_running():
+        if self.running_loop() is loop or not loop.is_running():
             return False
         # While a greenlet waits in the selector of its loop no loop is noted.
-        return getattr(loop, "zmq_thread", None) != _hub.thread_ident()
+        return getattr(loop, "zmq_thread", None) != self.thread_ident()
 
     def give_up(self, parked: Any) -> None:
         parked.give_up()

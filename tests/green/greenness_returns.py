@@ -324,6 +324,9 @@ def close_all(loop: Any) -> None:
 def install_loop(s: Scene) -> None:
     with deprecated():
         loops(s).install()
+    made = loops(s).IOLoop.current(instance=False)
+    if made is not None:
+        close_all(made)
 
 
 for name in ("IOLoop", "ZMQIOLoop"):
@@ -333,6 +336,66 @@ for name in ("IOLoop", "ZMQIOLoop"):
     returns(f"{made}.initialize", lambda s, name=name: close_all(getattr(loops(s), name)(make_current=False)))
 returns("eventloop.ioloop.EventLoop", lambda s: loops(s).EventLoop().close())
 returns("eventloop.ioloop.install", install_loop)
+
+
+def use_current(name: str, act: Callable[[Any], object]) -> Callable[[Scene], None]:
+    def call(s: Scene) -> None:
+        cls = getattr(loops(s), name)
+        made = cls.current()
+        try:
+            with deprecated():
+                act(cls)
+        finally:
+            close_all(made)
+
+    return call
+
+
+for name in ("IOLoop", "ZMQIOLoop"):
+    for method in ("current", "instance", "clear_current", "clear_instance"):
+        returns(
+            f"eventloop.ioloop.{name}.{method}", use_current(name, lambda cls, method=method: getattr(cls, method)())
+        )
+    returns(f"eventloop.ioloop.{name}.close", use_current(name, lambda cls: None))
+
+
+def use_stream(act: Callable[[Any], object]) -> Callable[[Scene], None]:
+    """Return the call that does something with a stream whose loop does not run."""
+
+    def call(s: Scene) -> None:
+        loop = loops(s).IOLoop(make_current=False)
+        try:
+            socket, _ = s.pair()
+            stream = importlib.import_module(f"{s.zmq.__name__}.eventloop.zmqstream").ZMQStream(socket, loop)
+            act(stream)
+            stream.close()
+        finally:
+            close_all(loop)
+
+    return call
+
+
+STREAMS: dict[str, Callable[[Any], object]] = {
+    "on_err": lambda stream: stream.on_err(print),
+    "on_recv": lambda stream: stream.on_recv(print),
+    "on_recv_stream": lambda stream: stream.on_recv_stream(print),
+    "on_send": lambda stream: stream.on_send(print),
+    "on_send_stream": lambda stream: stream.on_send_stream(print),
+    "set_close_callback": lambda stream: stream.set_close_callback(None),
+    "send": lambda stream: stream.send(b"x"),
+    "send_json": lambda stream: stream.send_json({}),
+    "send_multipart": lambda stream: stream.send_multipart([b"x"]),
+    "send_pyobj": lambda stream: stream.send_pyobj(None),
+    "send_serialized": lambda stream: stream.send_serialized([b"x"], list),
+    "send_string": lambda stream: stream.send_string("x"),
+    "send_unicode": lambda stream: stream.send_unicode("x"),
+}
+returns("eventloop.zmqstream.ZMQStream", use_stream(lambda stream: None))
+for name, act in STREAMS.items():
+    returns(f"eventloop.zmqstream.ZMQStream.{name}", use_stream(act))
+for name in ("close", "closed", "flush", "receiving", "sending", "stop_on_err", "stop_on_recv", "stop_on_send"):
+    returns(f"eventloop.zmqstream.ZMQStream.{name}", use_stream(lambda stream, name=name: getattr(stream, name)()))
+returns("error.strerror", lambda s: s.zmq.error.strerror(1))
 
 # The submodules that all front-ends share.
 

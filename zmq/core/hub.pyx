@@ -5,7 +5,7 @@ Called by `zmq.core.trampoline` and by pollers.
 
 When a handler raises
 ---------------------
-The handler of a signal runs between two instructions of Python, in whichever greenlet runs, the hub's included. Compiled
+The handler of a signal runs between two instructions of Python, in whatever greenlet runs, the hub's included. Compiled
 code is not interrupted, but calls of a framework that is written in Python are. These hold all the same:
 
 - What is raised where it cannot be raised further, because something is being cleaned up or because the hub runs, is
@@ -413,7 +413,7 @@ cdef class Hub:
         watcher.stop()
 
     def is_between(self, frame):
-        """Tell whether the hub, which runs, is between two callbacks: a signal's handler may switch to the main greenlet.
+        """Tell whether the hub, which runs, is between two callbacks: a handler may switch to the main greenlet.
 
         Parameters
         ----------
@@ -485,12 +485,12 @@ cdef class Hub:
 
     cdef void retry(self, function, error) noexcept:
         """After a call that must be made was interrupted by `error`: make it again; it may be made twice."""
-        cdef int attempt
+        cdef int _
         if not self.is_alive():
             # Nothing is left of what was to be called.
             return
         last = error
-        for attempt in range(TRIES):
+        for _ in range(TRIES):
             try:
                 function()
             except BaseException as other:
@@ -502,7 +502,7 @@ cdef class Hub:
             # No signal is as steady as that.
             report(error)
             return
-        for attempt in range(TRIES):
+        for _ in range(TRIES):
             try:
                 self.interrupt(error)
                 return
@@ -526,7 +526,9 @@ cdef class Hub:
                 call_soon = self.call_soon_threadsafe
             call_soon(callback)
         except BaseException as error:
-            self.retry(partial(call_soon, callback), error)
+            if partial is not None:
+                # Else the interpreter ends.
+                self.retry(partial(call_soon, callback), error)
 
     cdef void cancel(self, timer) noexcept:
         try:
@@ -538,7 +540,8 @@ cdef class Hub:
         try:
             watcher.stop()
         except BaseException as error:
-            self.retry(partial(self.stop, watcher), error)
+            if partial is not None:
+                self.retry(partial(self.stop, watcher), error)
 
     cdef void end(self, watcher) noexcept:
         """Stop and close a watcher."""
@@ -556,7 +559,8 @@ cdef class Hub:
         It is known by a weak reference: an event loop that is closed, or dropped, holds nobody who waits in it.
         """
         self.watched.add(reference)
-        self.set_alarm()
+        if self.alarm is None:
+            self.set_alarm()
         return 0
 
     cdef void unwatch(self, reference) noexcept:
@@ -663,7 +667,7 @@ cdef class Interrupts:
                     left.remove(resumed)
 
     def leave(self):
-        """The program has ended: greenlets that were left where they were do not go on, but for threads it waits for."""
+        """The program has ended: greenlets that were left do not go on, but for threads that it waits for."""
         for resumed in left:
             resumed.cancel()
 

@@ -19,6 +19,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from libc.string cimport memcpy
 
 from zmq.core cimport trampoline as fairness
+from zmq.core cimport context as contexts
 from zmq.core cimport wait
 from zmq.core.hand cimport HELD, RETURNED, Hand
 from zmq.core.hub cimport Hub
@@ -71,7 +72,7 @@ def received_class(future_class):
     """
     cancel, cancelled = future_class.cancel, future_class.cancelled
     result, exception = future_class.result, future_class.exception
-    wait = future_class.__await__
+    await_future = future_class.__await__
 
     class Received(future_class):
         """The future of a message, which goes back to its socket if nobody wants it any more.
@@ -86,8 +87,10 @@ def received_class(future_class):
         def cancel(self, msg=None):
             cdef Hand hand
             if not self.done():
-                if self._receive is not None:
-                    (<PendingReceive> self._receive).let_go()
+                # Set for those that receive into a buffer.
+                receive = getattr(self, "_receive", None)
+                if receive is not None:
+                    (<PendingReceive> receive).let_go()
                 return cancel(self, msg)
             hand = self._hand
             return hand is not None and hand.state == HELD and hand.give_back()
@@ -107,7 +110,7 @@ def received_class(future_class):
         def __await__(self):
             if self.done():
                 take(self, self._hand)
-            return wait(self)
+            return await_future(self)
 
         __iter__ = __await__
 
@@ -241,6 +244,9 @@ cdef class Pending:
                 if not self.once:
                     turn.owner.trying = False
                     turn.again()
+                    if turn.state == EXPIRED:
+                        # Its time was over while it was to be tried.
+                        self.switch()
                     return
                 result = Again()
             except Exception as error:
@@ -279,13 +285,15 @@ cdef enqueue(Pending pending, Trampoline trampoline, get_hub, int events, bytes 
     cdef Parked partner
     cdef const char *start = NULL
     cdef size_t size = 0
+    cdef long fuel
     if route is not None:
         start = route
         size = len(route)
+    fuel = wait.fuel
     pending.turn = trampoline.join(get_hub, events, start, size, timeout)
     pending.turn.greenlet = pending
     pending.turn.inside = True
-    if trampoline.interest > 1:
+    if trampoline.interest > 1 or wait.fuel != fuel:
         trampoline.notify()
     # The first to be told.
     pending.future.add_done_callback(pending.forget)
@@ -440,7 +448,8 @@ def begin_receive(
     cdef bint yields = False
     future = future_class(loop=loop)
     future._hand = None
-    future._receive = receive if buffer is not None else None
+    if buffer is not None:
+        future._receive = receive
     receive.future = future
     receive.socket = socket
     receive.whole = whole
@@ -448,7 +457,7 @@ def begin_receive(
     receive.copy = copy
     receive.track = track
     receive.load = load
-    receive.into = future._receive is not None
+    receive.into = buffer is not None
     receive.nbytes = nbytes
     try:
         if receive.into:
@@ -713,6 +722,9 @@ cdef class Listener(Subscription):
 cdef void call(get_hub, function) noexcept:
     """Make a call that may be made twice, also when a signal's handler raises in its midst; show another error."""
     cdef Hub hub
+    if contexts.exiting:
+        # What it is made of may be gone, and nobody runs who would use the news.
+        return
     try:
         function()
     except BaseException as error:

@@ -18,7 +18,7 @@ there too, and the thread waits for its descriptor.
 Native descriptors
 ------------------
 What zmq_poll says of them is the truth, for every front-end, and includes errors and urgent data. Frameworks know how
-to watch a descriptor for reading and writing, some for one of them only once, and watching for less or for more than was
+to watch a descriptor for reading and writing, some for one of them only once, and watching for less or more than was
 asked for sleeps too long or spins. So while somebody polls they are in an epoll set that rings for just what zmq_poll
 would report, level-triggered, and the hub watches that set for reading. It is made anew for every wait: the program may
 close a descriptor, and the next one has the same number. Where there is no epoll the hub watches the descriptors
@@ -27,7 +27,7 @@ themselves for reading and writing, and looks every 20 ms where urgent data was 
 Python code runs in odd places
 ------------------------------
 A signal's handler may run wherever an adapter is called, `fileno` and `__index__` are methods of the caller's, and any
-of them may close sockets, change the poller or poll it. So whatever belongs to others is copied and asked for its numbers
+of them may close sockets, change the poller or poll it. So what belongs to others is copied and asked for its numbers
 first; handles are read when no more Python runs (`poll_in_thread`); and a socket is out of doubt only if nothing was
 heard of it since just before EVENTS was read.
 """

@@ -40,9 +40,11 @@ cdef class Socket(MixedCase):
     cdef double patience(self, void *transfer, int events) noexcept
     cdef int operate_parked(self, attempt_t attempt, void *transfer, int flags, int events, int first) except -1
     cdef int operate_blocked(self, attempt_t attempt, void *transfer, int flags, int events) except -1
+    cdef int operate_inside(self, attempt_t attempt, void *transfer, int flags) except -1
     cdef int give_up(self, Outgoing *out) noexcept
     cdef int attempt_again(self, attempt_t attempt, void *transfer, int events, bint tried) noexcept
     cdef int operated(self) except -1
+    cdef bint is_within(self, int events) noexcept
     cdef int with_endpoint(self, endpoint_call_t call, addr) except -1
     cdef last_endpoint(self, addr)
     cdef Frame to_part(self, data, Part *part, copy, bint track, routing_id, group)

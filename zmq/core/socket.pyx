@@ -787,6 +787,7 @@ cdef class Socket(MixedCase):
 
     cdef int operated(self) except -1:
         """After an operation that may have processed commands."""
+        wait.fuel -= 1
         if self.waiter is not None and self.waiter.interest:
             self.waiter.notify()
         return 0
@@ -997,7 +998,7 @@ cdef class Socket(MixedCase):
         if self.born != wait.generation:
             self.usable()
         wait.fuel -= cost
-        if wait.fuel <= 0 and self.get_hub is not None and not flags & ZMQ_DONTWAIT:
+        if wait.fuel <= 0 and self.get_hub is not None and not flags & ZMQ_DONTWAIT and not self.is_within(events):
             refuel(self.get_hub)
             self.usable()
             waiter = self.waiter
@@ -1023,6 +1024,15 @@ cdef class Socket(MixedCase):
             raise_errno(err)
         return self.would_block(attempt, transfer, flags, events)
 
+    cdef bint is_within(self, int events) noexcept:
+        """Tell whether a message is sent or received frame by frame, between two of which nobody else may come."""
+        cdef int more = 0
+        cdef size_t size = sizeof(int)
+        if events == ZMQ_POLLOUT:
+            return self.message == BEGUN
+        zmq_getsockopt(self.handle, ZMQ_RCVMORE, &more, &size)
+        return more
+
     cdef int would_block(self, attempt_t attempt, void *transfer, int flags, int events) except -1:
         """The operation after an attempt in vain, while nobody waits."""
         if flags & ZMQ_DONTWAIT:
@@ -1034,39 +1044,30 @@ cdef class Socket(MixedCase):
         return self.operate_parked(attempt, transfer, flags, events, ATTEMPTED)
 
     cdef int operate_blocked(self, attempt_t attempt, void *transfer, int flags, int events) except -1:
-        """The operation in a plain thread: libzmq waits, without the GIL."""
-        cdef int err = EINTR
-        cdef double begun = monotonic()
-        cdef double milliseconds
-        cdef zmq_pollitem_t item
-        cdef long left
-        cdef void *handle = self.handle
+        """The operation in a plain thread, which blocks, without the GIL, until the bell rings.
+
+        Not inside libzmq: another thread may close the socket meanwhile, and waits until this one has let go of it.
+        An attempt in vain has processed all commands, so that any news rings the bell.
+        """
+        cdef int err = EAGAIN
+        cdef double milliseconds = self.patience(transfer, events)
+        cdef double deadline = monotonic() + milliseconds / 1000
+        cdef double left = -1
+        cdef Trampoline trampoline = self.waited()
+        if trampoline.descriptor() < 0 or trampoline.bell != NULL:
+            return self.operate_inside(attempt, transfer, flags)
         wait.block(self)
         try:
-            if events == ZMQ_POLLOUT or (<Incoming *> transfer).timeout == AS_SET:
-                with nogil:
-                    err = attempt(handle, transfer, flags)
-            while err == EINTR:
-                PyErr_CheckSignals()
-                self.usable()
-                handle = self.handle
-                # A call that is repeated must not begin its time-out anew.
-                milliseconds = self.patience(transfer, events)
-                left = -1
+            while True:
+                err = self.attempt_again(attempt, transfer, events, False)
+                if err != EAGAIN:
+                    break
                 if milliseconds >= 0:
-                    left = <long> (milliseconds - 1000 * (monotonic() - begun) + 0.999)
+                    left = deadline - monotonic()
                     if left <= 0:
-                        err = attempt(handle, transfer, flags | ZMQ_DONTWAIT)
-                        break
-                item.socket = handle
-                item.events = <short> events
-                with nogil:
-                    if zmq_poll(&item, 1, left) < 0:
-                        err = zmq_errno()
-                    else:
-                        err = attempt(handle, transfer, flags | ZMQ_DONTWAIT)
-                        if err == EAGAIN:
-                            err = EINTR
+                        raise Again()
+                wait_for_bell(self.handle, trampoline.fd, left, self)
+                self.usable()
         finally:
             wait.unblock()
         if self.waiter is not None and self.waiter.interest:
@@ -1074,6 +1075,24 @@ cdef class Socket(MixedCase):
         if err:
             raise_errno(err)
         self.answers = events == ZMQ_POLLIN
+        return 0
+
+    cdef int operate_inside(self, attempt_t attempt, void *transfer, int flags) except -1:
+        """The operation of a thread-safe socket, which has no bell: libzmq waits."""
+        cdef int err = EINTR
+        cdef void *handle
+        wait.block(self)
+        try:
+            while err == EINTR:
+                PyErr_CheckSignals()
+                self.usable()
+                handle = self.handle
+                with nogil:
+                    err = attempt(handle, transfer, flags)
+        finally:
+            wait.unblock()
+        if err:
+            raise_errno(err)
         return 0
 
     cdef double patience(self, void *transfer, int events) noexcept:
@@ -1098,6 +1117,7 @@ cdef class Socket(MixedCase):
         cdef const void *route = NULL
         cdef size_t route_size = 0
         cdef Outgoing *out
+        cdef long fuel
         waiter.enter()
         if events == ZMQ_POLLOUT:
             out = <Outgoing *> transfer
@@ -1128,11 +1148,13 @@ cdef class Socket(MixedCase):
             if first == PARK_FIRST:
                 return self.operate(attempt, transfer, flags | ZMQ_DONTWAIT, events, 0)
             raise Again()
+        fuel = wait.fuel
         turn = waiter.join(self.get_hub, events, route, route_size, milliseconds / 1000)
         turn.untried = first == PARK_FIRST
         try:
-            if waiter.interest > 1:
-                # Not before this one has joined: who reads EVENTS for the others may still the bell for itself.
+            if waiter.interest > 1 or wait.fuel != fuel:
+                # Not before this one has joined: who reads EVENTS for the others may still the bell for itself. Also
+                # where the handler of a signal used sockets meanwhile.
                 waiter.notify()
             while True:
                 turn.wait()
@@ -2179,6 +2201,7 @@ cdef class ThreadPoll:
     """A plain thread in zmq_poll."""
 
     cdef object what
+    cdef void *handle           # of the socket whose bell is waited for, or NULL
     cdef zmq_pollitem_t *items
     cdef int count
     cdef int reader             # a pipe that wakes it, or -1
@@ -2229,10 +2252,11 @@ cdef class ThreadPoll:
 
     cdef bint polls(self, void *handle) noexcept:
         cdef int i
+        cdef bint found = self.handle == handle
         for i in range(self.count):
             if self.items[i].socket == handle:
-                return self.born == wait.generation and self.writer >= 0
-        return False
+                found = True
+        return found and self.born == wait.generation and self.writer >= 0
 
 
 # The one that is used next: it costs system calls to make.
@@ -2248,6 +2272,50 @@ cdef void leave_polls(void *handle) noexcept:
             with nogil:
                 PyThread_acquire_lock(poll.inside, WAIT_LOCK)
                 PyThread_release_lock(poll.inside)
+
+
+cdef ThreadPoll take_poll():
+    """Return one to use next."""
+    global idle_poll
+    cdef ThreadPoll poll
+    poll, idle_poll = idle_poll, None
+    if poll is None or poll.born != wait.generation:
+        poll = ThreadPoll()
+    poll.open()
+    return poll
+
+
+cdef int wait_for_bell(void *handle, int bell, double timeout, what) except -1:
+    """Block this thread until a bell rings, for so many seconds, negative for ever, or until Python code ran."""
+    global idle_poll
+    cdef zmq_pollitem_t items[2]
+    cdef ThreadPoll poll = take_poll()
+    cdef long left = -1 if timeout < 0 else <long> (1000 * timeout + 0.999)
+    cdef int rc
+    cdef int err = 0
+    items[0].socket = items[1].socket = NULL
+    items[0].fd = bell
+    items[1].fd = poll.reader
+    items[0].events = items[1].events = ZMQ_POLLIN
+    poll.handle = handle
+    poll.what = what
+    thread_polls.append(poll)
+    PyThread_acquire_lock(poll.inside, WAIT_LOCK)
+    with nogil:
+        rc = zmq_poll(items, 1 + (poll.reader >= 0), left)
+        if rc < 0:
+            err = zmq_errno()
+        PyThread_release_lock(poll.inside)
+    poll.handle = NULL
+    poll.what = None
+    if poll in thread_polls:
+        thread_polls.remove(poll)
+    idle_poll = poll.renewed()
+    if rc >= 0:
+        return 0
+    if err != EINTR:
+        raise_errno(err)
+    return PyErr_CheckSignals()
 
 
 cdef void wake_thread(what) noexcept:
@@ -2296,7 +2364,7 @@ cdef bint add_returned(zmq_pollitem_t *items, int count, what) noexcept:
 cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) except -1:
     """Call zmq_poll, without the GIL if it may wait; `timeout` in seconds, negative for none.
 
-    `what` the items stand for is a Socket, or a list with a Socket or a descriptor for each item; of sockets the handles
+    `what` the items stand for is a Socket, or a list with a Socket or descriptor for each item; the handles of sockets
     are filled in here, once no more Python can run. Of anything else the caller knows. There is room for one item
     more than `count`.
 
@@ -2308,6 +2376,7 @@ cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) 
     cdef long left = -1
     cdef int rc
     cdef int err = 0
+    wait.fuel -= 1
     if timeout == 0:
         # Not without the GIL, see `Socket.poll`.
         read_handles(items, count, what)
@@ -2315,10 +2384,7 @@ cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) 
         if rc < 0:
             err = zmq_errno()
     else:
-        poll, idle_poll = idle_poll, None
-        if poll is None or poll.born != wait.generation:
-            poll = ThreadPoll()
-        poll.open()
+        poll = take_poll()
         items[count].socket = NULL
         items[count].fd = poll.reader
         items[count].events = ZMQ_POLLIN

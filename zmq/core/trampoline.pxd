@@ -26,6 +26,7 @@ cdef class Parked(Turn):
     cdef readonly double since
     cdef int state
     cdef bint inside
+    cdef bint overdue           # its time is over, but it is to make one more attempt
     cdef Trampoline guessed_by  # which one woke it without a look at the bell
     cdef Parked before
     cdef Parked after
@@ -33,6 +34,7 @@ cdef class Parked(Turn):
     cpdef resume(self)
     cpdef expire(self)
     cdef void choose(self, int state) noexcept
+    cdef void park_again(self) noexcept
 
 
 cdef class Queue:

@@ -260,6 +260,8 @@ cdef class Parked(Turn):
             count_expired += 1
             self.state = EXPIRED
             self.resume()
+        else:
+            self.overdue = True
 
     cdef void again(self) noexcept:
         global count_vain
@@ -273,11 +275,19 @@ cdef class Parked(Turn):
         if self.guessed_by is not None:
             self.guessed_by.distrust(0)
             self.guessed_by = None
-        if self.state == CHOSEN:
-            self.state = PARKED
+        self.park_again()
         if owner.interest > 1:
             # The attempt may have swallowed the bell for the others.
             owner.changed(owner.read_events(), False)
+
+    cdef void park_again(self) noexcept:
+        """The attempt was in vain: wait on, unless the time was over meanwhile."""
+        global count_expired
+        if self.state == CHOSEN:
+            self.state = PARKED
+            if self.overdue:
+                count_expired += 1
+                self.state = EXPIRED
 
     cdef void leave(self) noexcept:
         cdef Trampoline owner = self.owner
@@ -801,6 +811,7 @@ cdef class Trampoline(Waiter):
     cdef int poll(self, get_hub, int events, double timeout) except -1:
         """Wait until EVENTS has one of `events`; return them, or 0 after `timeout` seconds."""
         cdef int found
+        cdef long fuel
         cdef Parked turn = None
         wait.fuel -= 1
         if wait.fuel <= 0 and timeout != 0:
@@ -816,9 +827,13 @@ cdef class Trampoline(Waiter):
                 if found & events or timeout == 0:
                     return found & events
                 if turn is None:
+                    fuel = wait.fuel
                     turn = self.join(get_hub, events | POLLER, NULL, 0, timeout)
-                elif turn.state == CHOSEN:
-                    turn.state = PARKED
+                    if wait.fuel != fuel:
+                        # The handler of a signal used sockets meanwhile.
+                        self.stilled(self.read_events())
+                else:
+                    turn.park_again()
                 try:
                     turn.wait()
                 except Again:

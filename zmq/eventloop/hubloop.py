@@ -56,9 +56,12 @@ class HubLoop(AsyncIOLoop):
         A new one that waits in the hub when left out.
     """
 
-    #: Returns the adapter of the running thread's hub.
-    _get_hub: Callable[[], Any]
     _new_event_loop: Callable[[], asyncio.AbstractEventLoop]
+
+    @staticmethod
+    def _get_hub() -> Any:
+        """Return the adapter of the running thread's hub."""
+        raise NotImplementedError
 
     def initialize(self, **kwargs: Any) -> None:  # type: ignore[override]
         if "asyncio_loop" not in kwargs:

@@ -65,7 +65,7 @@ class Handler:
         """``IOLoop.close(all_fds=True)`` was called."""
         stream = self.stream()
         if stream is not None:
-            stream.close()
+            stream._end()
 
 
 class ZMQStream:
@@ -362,19 +362,22 @@ class ZMQStream:
         linger : int, optional
             Milliseconds; as in `zmq.Socket.close`.
         """
+        if self._robbed and self._listener is not None:
+            warnings.warn(
+                f"{self} is closed after closing socket {self.socket}: close the stream, which closes its socket",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        self._end(linger)
+
+    def _end(self, linger: int | None = None) -> None:
         listener, self._listener = self._listener, None
         if listener is None:
             return
         listener.close()
         if self._handler is not None:
             self._handler.remove()
-        if self._robbed:
-            warnings.warn(
-                f"{self} is closed after closing socket {self.socket}: close the stream, which closes its socket",
-                RuntimeWarning,
-                stacklevel=2,
-            )
-        else:
+        if not self._robbed:
             self.socket.close(linger)
         self.socket = None  # type: ignore[assignment]
         if self._close_callback is not None:
@@ -459,7 +462,7 @@ class ZMQStream:
         if self._listener is None:
             return
         self._robbed = True
-        if self.receiving() or self.sending():
+        if (self.receiving() or self.sending()) and not self._loop.is_closed():
             gen_log.warning("The stream %s is attached to a closed socket: %s", self, self.socket)
 
     def _handle_events(self) -> None:

@@ -36,8 +36,11 @@ class IOLoop(_hubloop.HubLoop):
         Whether it becomes the current one of this greenlet, and of its thread.
     """
 
-    _get_hub = staticmethod(_get_hub)
     _new_event_loop = EventLoop
+
+    @staticmethod
+    def _get_hub() -> Any:
+        return _get_hub()
 
 
 ZMQIOLoop = IOLoop
