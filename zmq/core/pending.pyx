@@ -279,13 +279,15 @@ cdef enqueue(Pending pending, Trampoline trampoline, get_hub, int events, bytes 
     cdef Parked partner
     cdef const char *start = NULL
     cdef size_t size = 0
+    cdef bint others = trampoline.interest > 0
     if route is not None:
         start = route
         size = len(route)
     pending.turn = trampoline.join(get_hub, events, start, size, timeout)
     pending.turn.greenlet = pending
     pending.turn.inside = True
-    if trampoline.interest > 1:
+    if others or trampoline.interest > 1:
+        # As in `Socket.operate_parked`.
         trampoline.notify()
     # The first to be told.
     pending.future.add_done_callback(pending.forget)

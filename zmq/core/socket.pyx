@@ -1093,7 +1093,7 @@ cdef class Socket(MixedCase):
         cdef Waiter waiter = self.waiter
         cdef Turn turn
         cdef int err
-        cdef bint gives_up
+        cdef bint gives_up, others
         cdef double milliseconds
         cdef const void *route = NULL
         cdef size_t route_size = 0
@@ -1127,11 +1127,21 @@ cdef class Socket(MixedCase):
         if milliseconds == 0:
             if first == PARK_FIRST:
                 return self.operate(attempt, transfer, flags | ZMQ_DONTWAIT, events, 0)
+            if waiter.interest:
+                waiter.notify()
             raise Again()
-        turn = waiter.join(self.get_hub, events, route, route_size, milliseconds / 1000)
+        others = waiter.interest > 0
+        try:
+            turn = waiter.join(self.get_hub, events, route, route_size, milliseconds / 1000)
+        except BaseException:
+            if waiter.interest:
+                # The attempt may have swallowed the bell for them.
+                waiter.notify()
+            raise
         turn.untried = first == PARK_FIRST
         try:
-            if waiter.interest > 1:
+            # Where others were given up behind whom this one would have waited, it may go on at once.
+            if others or waiter.interest > 1:
                 # Not before this one has joined: who reads EVENTS for the others may still the bell for itself.
                 waiter.notify()
             while True:
