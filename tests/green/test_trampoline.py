@@ -311,6 +311,42 @@ def test_time_runs_out_for_one_that_is_chosen(world: World) -> None:
     assert task.result == b"1"
 
 
+@pytest.mark.parametrize("how", ["recv", "send", "poll", "poller"])
+def test_time_runs_out_for_one_that_is_chosen_in_vain(world: World, how: str) -> None:
+    """Its time is over before it runs, and somebody else takes what it was chosen for."""
+    a, b = world.pair(hwm=1, rcvtimeo=50, sndtimeo=50)
+    if how == "send":
+        filled = full(b)
+        task = spawn(b.send, b"late")
+    else:
+        task = spawn({"recv": b.recv, "poll": lambda: b.poll(50), "poller": lambda: poller_of(world, b).poll(50)}[how])
+    assert not task.done
+    (timer,) = [timer for timer in world.hub.timers if timer.keep]
+    if how == "send":
+        for _ in range(filled):
+            a.recv(zmq.NOBLOCK)
+    else:
+        a.send(b"1")
+    b.poll(0)
+    assert not task.done
+    # A poller is told at once, and looks.
+    if how != "poller":
+        world.hub.expire(timer)
+        assert not task.done
+    if how == "send":
+        full(b)
+    else:
+        b.recv(zmq.NOBLOCK)
+    if how == "poller":
+        world.hub.expire(timer)
+    world.hub.settle()
+    assert task.done, "its time is over, and it waits on"
+    if how in ("recv", "send"):
+        assert isinstance(task.error, zmq.Again)
+    else:
+        assert not task.result and task.error is None
+
+
 @pytest.mark.parametrize("how", ["recv", "send"])
 def test_one_that_has_no_time_tells_the_others(world: World, how: str) -> None:
     """Its attempt may have swallowed the bell for them."""
