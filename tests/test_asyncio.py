@@ -168,6 +168,64 @@ def test_sndtimeo_holds_in_every_form(context: Any, form: str, milliseconds: int
     run(main())
 
 
+class Clock(asyncio.SelectorEventLoop):
+    """A loop whose time stands still until a test says so."""
+
+    now = 0.0
+
+    def time(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("how", ["recv", "send", "poll", "poller"])
+def test_a_time_out_holds_for_one_that_was_chosen_in_vain(context: Any, how: str) -> None:
+    """Its time is over before it runs, and somebody else takes what it was chosen for."""
+    one, other = connect(context)
+    plain, peer = (zmq.Socket.shadow(socket) for socket in (one, other))
+    loop = Clock()
+
+    def choose() -> None:
+        if how == "send":
+            while peer.poll(0):
+                peer.recv(zmq.NOBLOCK)
+        else:
+            peer.send(b"1")
+        plain.poll(0)
+        # Robbed before it runs.
+        if how == "send":
+            fill(plain)
+        else:
+            plain.recv(zmq.NOBLOCK)
+
+    def fill(socket: Any) -> None:
+        with pytest.raises(zmq.Again):
+            while True:
+                socket.send(b"fill", zmq.NOBLOCK)
+
+    async def main() -> None:
+        if how == "send":
+            fill(plain)
+        one.rcvtimeo = one.sndtimeo = 1000
+        poller = za.Poller()
+        poller.register(one, zmq.POLLIN)
+        begin = {"recv": one.recv, "send": lambda: one.send(b"x"), "poll": lambda: one.poll(1000)}
+        future = begin.get(how, lambda: poller.poll(1000))()
+        # Both are due in the same turn, in this order; what `choose` asks for comes in the next.
+        loop.call_at(loop.now + 0.5, choose)
+        loop.now += 2
+        await turns()
+        assert future.done(), "its time is over, and it waits on"
+        if how in ("recv", "send"):
+            assert isinstance(future.exception(), zmq.Again)
+        else:
+            assert not future.result()
+
+    try:
+        loop.run_until_complete(main())
+    finally:
+        loop.close()
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_noblock_does_not_wait(context: Any, form: str) -> None:
     async def main() -> None:

@@ -322,7 +322,7 @@ def block_in_router(context: Any) -> Callable[[], Any]:
     with pytest.raises(plain.Again):
         while True:
             socket.send_multipart([b"peer", b"x"], plain.NOBLOCK)
-    return partial(socket.send_multipart, [b"peer", b"x"])
+    return lambda: (socket.send_multipart([b"peer", b"x"]), peer)
 
 
 def blocking(context: Any, kind: int, call: Callable[[Any], Any]) -> Callable[[], Any]:

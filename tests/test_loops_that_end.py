@@ -132,6 +132,32 @@ def test_a_loop_is_filled_in_one_thread_and_run_in_others(new_loop: Callable[[],
             each.close(0)
 
 
+@pytest.mark.parametrize("way", ["recv", "task", "poll", "poller of few", "poller of many"])
+def test_a_loop_takes_over_what_another_one_was_told_of_and_stopped(new_loop: Callable[[], Any], way: str) -> None:
+    """The bell is still then: who queues behind those of the first loop has to look."""
+    with za.Context() as context:
+        one, peer = connect(context)
+        others = [context.socket(zmq.PULL) for _ in range(6)]
+        first, second = new_loop(), new_loop()
+        left = first.run_until_complete(begin(way, one, others))
+        if way == "task":
+            first.run_until_complete(asyncio.sleep(0))
+        peer.send(b"x")
+        zmq.Socket.shadow(one).poll(0)
+
+        async def receive() -> Any:
+            return await asyncio.wait_for(one.recv(), LIMIT)
+
+        assert second.run_until_complete(receive()) == b"x"
+        left.cancel()
+        first.run_until_complete(asyncio.sleep(0))
+        for loop in (first, second):
+            loop.close()
+        peer.close(0)
+        for each in (one, *others):
+            each.close(0)
+
+
 @pytest.mark.parametrize("how", ["closed", "stopped"])
 @pytest.mark.parametrize("closer", ["same thread", "other thread"])
 @pytest.mark.parametrize("end", ["close", "destroy"])

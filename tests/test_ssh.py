@@ -75,7 +75,7 @@ def paramiko(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture
-def service() -> Iterator[str]:
+def service(ledger: None) -> Iterator[str]:
     """The address of a REP socket in a native thread, which answers with what it gets."""
     native = plain.Context()
     rep = native.socket(plain.REP)

@@ -31,11 +31,14 @@ class Case(NamedTuple):
     senders: int = 1
     pollers: int = 1
     sets: int = 0
+    hubs: int = 1
     few: bool = False
     cycles: bool = True  # look for runs that never end, too
 
     def defines(self) -> list[str]:
-        found = [f"-D{name.upper()}={getattr(self, name)}" for name in ("callers", "senders", "pollers", "sets")]
+        found = [
+            f"-D{name.upper()}={getattr(self, name)}" for name in ("callers", "senders", "pollers", "sets", "hubs")
+        ]
         if self.few:
             found.append("-DFEW")
         if self.cycles:
@@ -65,6 +68,8 @@ RULE = [
     Case("a receiver, a sender, a poll, a Poller of many", callers=2, sets=1),
     Case("a receiver, a poll, a Poller of few, one of many", callers=1, senders=0, sets=2, few=True),
     Case("a receiver, a poll, 2 Pollers of many", callers=1, senders=0, sets=2),
+    Case("2 hubs: 2 receivers", callers=2, senders=0, pollers=0, hubs=2),
+    Case("2 hubs: a receiver, a sender, a poll", callers=2, hubs=2, cycles=False),
 ]
 
 
@@ -85,6 +90,14 @@ MISTAKES = [
     mistake("LEFT_PARKED", "parked after the end"),
     mistake("SET_UNTOLD", "set sleeps on", callers=1, senders=0, sets=2, pollers=0),
     mistake("POLLOUT_LIES", "spins", callers=1, cycles=True),
+    mistake("STILL_INSIDE", "given up one runs", callers=2, senders=0, hubs=2),
+    mistake("MOVED_ALONE", "receiver sleeps on", callers=2, senders=0, hubs=2),
+    mistake("OLD_WATCHER", "receiver sleeps on", callers=2, senders=0, pollers=0, hubs=2),
+    mistake("NOT_REFUSED", "given up while it runs", callers=2, senders=0, pollers=0, hubs=2),
+    mistake("LATE_GIVE_UP", "given up while it runs", callers=2, senders=0, pollers=0, hubs=2),
+    mistake("REFUSED_UNTOLD", "receiver sleeps on", callers=2, pollers=0, hubs=2),
+    mistake("UNSEEN", "receiver sleeps on", callers=2, senders=0, pollers=0, hubs=2),
+    mistake("NO_CLOSE_HERE", "parked after the end", callers=2, senders=0, pollers=0, hubs=2),
 ]
 
 
@@ -107,7 +120,7 @@ def search(case: Case, folder: str) -> tuple[int, str]:
     shutil.copy(MODEL, folder)
     run(["spin", *case.defines(), "-a", MODEL.name], folder)
     options = ["-DNP"] if case.cycles else ["-DSAFETY"]
-    if not case.cycles:
+    if case.mistake and not case.cycles:
         # Breadth first finds the shortest counterexample.
         options.append("-DBFS")
     run(["gcc", "-w", "-DNOFAIR", f"-DMEMLIM={MEMORY}", *options, "-o", "pan", "pan.c"], folder)

@@ -1,5 +1,5 @@
 /* How greenlets that wait for one 0MQ socket are woken: a model of zmq/core/trampoline.pyx, and of what calls it in
-   socket.pyx and poll.pyx. The invariants I1 to I10 are those at the top of trampoline.pyx.
+   socket.pyx and poll.pyx. The invariants I1 to I11 are those at the top of trampoline.pyx.
 
    `make model` has SPIN search every state. README.md says what is modelled, what is left out, and what the mistakes
    do that can be switched on here. Names are those of the sources; "= name" says which function a part stands for.
@@ -19,6 +19,11 @@
    Messages. They are counted and not told apart. A pipe keeps their order, so that none is lost, comes twice or overtakes
    if calls take one at a time and return it before another is taken. The pipe from the peer holds two, because one
    bell may stand for several; that to the peer holds one, so that it is full after a send.
+
+   Hubs. With HUBS 2 greenlets with an even number wait in one hub, the others in another. Both are run by one thread, by
+   turns, so that the second is not there for what the first one meets in between, and other threads do just one thing:
+   they close the socket. A hub that was closed, or lost its thread, is one that stops; another one takes its place when
+   it runs again. Who was given up goes on with an error, as a task does whose future is cancelled.
 
    Callbacks. The callback of a turn that is over finds that out and does nothing (Parked.resume); here it is taken off
    the hub's list when the turn ends. */
@@ -45,6 +50,13 @@
 #error "2 to 4 greenlets"
 #endif
 
+#ifndef HUBS
+#define HUBS 1          /* 2: greenlets wait in two hubs, which stop and end */
+#endif
+
+#if HUBS > 1 && SETS > 0
+#error "poll sets wait in one hub"
+#endif
 #define ROOM 1          /* high-water mark of the pipe to the peer */
 #define BACKLOG 2       /* messages that the pipe from the peer holds: one bell may stand for two */
 
@@ -234,15 +246,36 @@ end:
    -------------------------------------- */
 
 byte running = HUB;
-chan soon = [8] of { byte };    /* call_soon(turn.resume) */
+chan soon[HUBS] = [8] of { byte };  /* call_soon(turn.resume) */
 bool armed;                     /* the watcher on the descriptor, level-triggered */
+
+#if HUBS > 1
+bool runs[HUBS] = true;         /* Hub.is_running */
+byte home;                      /* Trampoline.hub, while anybody is parked; else 0 */
+byte watched_hub = NOBODY;      /* Trampoline.watched_hub: where it is armed; NOBODY where it is not */
+bool closing;                   /* Trampoline.closing: another thread has closed it for everybody but libzmq */
+bool told;                      /* call_soon_threadsafe(close_here) */
+bool given_up[GREENLETS];       /* Hub.give_up: its future was cancelled */
+#define hub_of(g) (g & 1)
+#define runs_in(h) runs[h]
+#define is_gone (closed || closing)
+#define is_left(g) given_up[g]
+#else
+#define home 0
+#define watched_hub 0
+#define closing false
+#define hub_of(g) 0
+#define runs_in(h) true
+#define is_gone closed
+#define is_left(g) false
+#endif
 
 byte state[GREENLETS];
 bool inside[GREENLETS];         /* switched out */
 bool thrown[GREENLETS];         /* something was thrown into it: a time-out of the framework, a kill */
 
 bool unheard;                   /* Trampoline.unheard: somebody parked without an attempt */
-bool looking;                   /* call_soon(on_unheard) */
+bool looking[HUBS];             /* call_soon(on_unheard) */
 
 byte interest = SETS;           /* Waiter.interest: turns and subscriptions */
 byte parked;                    /* Trampoline.parked: turns */
@@ -260,7 +293,10 @@ bool doubtful[SETS] = true;     /* Registered.doubtful */
 bool waiting[SETS];             /* PollSet.waiting: the hub watches the epoll set, or the descriptor for it */
 #endif
 
-byte who, other;                /* scratch; 0 between steps */
+byte who, other, last;          /* scratch; 0 between steps */
+#if HUBS > 1
+bool given_up_while_it_runs, given_up_one_runs;
+#endif
 
 /* = Parked.choose */
 inline choose(greenlet, how) {
@@ -269,11 +305,11 @@ inline choose(greenlet, how) {
 	if
 	:: inside[greenlet] && ringing ->
 		if
-		:: first != NOBODY -> soon!first
+		:: first != NOBODY -> soon[hub_of(first)]!first
 		:: else
 		fi;
 		first = greenlet
-	:: inside[greenlet] && !ringing -> soon!greenlet
+	:: inside[greenlet] && !ringing -> soon[hub_of(greenlet)]!greenlet
 	:: else
 	fi
 }
@@ -386,46 +422,116 @@ inline notify(others) {
 #endif
 }
 
-/* = Trampoline.moor */
-inline moor() {
-	parked++;
-	armed = true
-}
-
 /* = Trampoline.unmoor */
 inline unmoor() {
 	parked--;
 	if
-	:: parked == 0 -> armed = false
+	:: parked == 0 ->
+#if HUBS > 1
+		home = 0;
+#ifndef OLD_WATCHER
+		if
+		:: !closing -> watched_hub = NOBODY
+		:: else
+		fi;
+#endif
+#endif
+		armed = false
 	:: else
 	fi
 }
 
-/* = Trampoline.join */
-inline join(queue) {
-	d_step {
-		assert(!closed && state[me] == OUTSIDE);
-		queue!me;
-		state[me] = PARKED;
-		interest++;
-		moor()
-	}
-}
-
 /* Take a callback off the list whose turn is over. It would find that and do nothing (Parked.resume). */
-inline forget_callbacks() {
-	who = len(soon);
+inline forget_callbacks(greenlet) {
+	who = len(soon[hub_of(greenlet)]);
 	do
 	:: who > 0 ->
-		soon?other;
+		soon[hub_of(greenlet)]?other;
 		if
-		:: other != me -> soon!other
+		:: other != greenlet -> soon[hub_of(greenlet)]!other
 		:: else
 		fi;
 		who--
 	:: else -> break
 	od;
 	other = 0
+}
+
+#if HUBS > 1
+inline give_up_queue(queue) {
+	do
+	:: len(queue) > 0 ->
+		queue?last;
+		printf("<%d> is given up\n", last);
+		state[last] = OUTSIDE;
+		given_up[last] = true;
+#ifndef STILL_INSIDE
+		inside[last] = false;
+		forget_callbacks(last);
+#endif
+		interest--;
+		unmoor()
+	:: else -> break
+	od;
+	last = 0
+}
+
+/* = Trampoline.abandon, of hub `home` */
+inline abandon() {
+#ifndef MOVED_ALONE
+	given_up_while_it_runs = runs[home];
+	assert(!given_up_while_it_runs);
+	give_up_queue(receivers);
+	give_up_queue(senders);
+	give_up_queue(pollers)
+#else
+	skip
+#endif
+}
+
+#ifdef NOT_REFUSED
+#define is_refused(g) false
+#else
+#define is_refused(g) (parked > 0 && home != hub_of(g) && runs[home])
+#endif
+#else
+#define is_refused(g) false
+#endif
+
+/* = Trampoline.moor */
+inline moor() {
+#if HUBS > 1
+	if
+	:: parked > 0 && home != hub_of(me) -> abandon()
+	:: else
+	fi;
+	if
+	:: parked == 0 ->
+		home = hub_of(me);
+#ifdef OLD_WATCHER
+		if
+		:: watched_hub == NOBODY -> watched_hub = home
+		:: else
+		fi
+#else
+		watched_hub = home
+#endif
+	:: else
+	fi;
+#endif
+	parked++;
+	armed = true
+}
+
+/* = Trampoline.join */
+inline join(queue) {
+	d_step {
+		assert(!is_gone && state[me] == OUTSIDE);
+		moor();
+		queue!me;
+		state[me] = PARKED;
+		interest++
+	}
 }
 
 /* = Parked.leave */
@@ -436,7 +542,7 @@ inline leave(queue) {
 		:: else
 		fi;
 		state[me] = OUTSIDE;
-		forget_callbacks();
+		forget_callbacks(me);
 		interest--;
 		unmoor()
 	};
@@ -455,7 +561,10 @@ inline leave(queue) {
 /* = Socket.attempt_again, and the attempt before it */
 inline attempt() {
 	if
-	:: sends ->
+#if HUBS > 1
+	:: closing -> err = TERM
+#endif
+	:: sends && !closing ->
 		there_was_room = (room + activate_write > 0);
 		try_send();
 #ifndef STALE_EAGAIN
@@ -477,7 +586,7 @@ inline attempt() {
 			assert(!EAGAIN_with_room_there);
 			there_was_room = false
 		}
-	:: else -> try_recv()
+	:: !sends && !closing -> try_recv()
 	fi
 }
 
@@ -494,13 +603,14 @@ end_outside:
 		fi;
 		if
 		/* = must_queue */
-		:: !nowait && len(queue) > 0 -> join(queue); goto wait
+		:: !nowait && len(queue) > 0 && !is_refused(me) -> join(queue); goto queued
+		:: !nowait && len(queue) > 0 && is_refused(me) -> err = AGAIN; goto untold
 		/* = Trampoline.hands_over, partner_turn: a receiver switches to the partner before it makes an attempt. */
 		:: !nowait && !sends && interest == 0 ->
 			join(queue);
 			unheard = true;
 #ifndef NO_LOOK
-			looking = true;
+			looking[hub_of(me)] = true;
 #endif
 			goto wait
 		:: nowait || len(queue) == 0
@@ -511,16 +621,25 @@ end_outside:
 	notify(interest > 0);
 #endif
 	if
-	:: err == AGAIN && !nowait -> join(queue)
+	:: err == AGAIN && !nowait && !is_refused(me) -> join(queue)
+#ifdef REFUSED_UNTOLD
+	:: err == AGAIN && !nowait && is_refused(me) -> goto over
+#endif
 	:: else
 	fi;
+untold:
 #ifndef NOTIFY_FIRST
 	notify(interest > (state[me] == PARKED));
 #endif
 	if
 	:: state[me] == OUTSIDE -> goto over
-	:: else
+	:: else -> goto wait
 	fi;
+queued:
+#if HUBS > 1 && !defined(UNSEEN)
+	/* Those were given up behind whom it queued. */
+	notify(parked == 1);
+#endif
 wait:
 	/* = Parked.wait */
 	if
@@ -531,6 +650,9 @@ end_parked:
 			inside[me] = false;
 			if
 			:: thrown[me] -> err = AGAIN; goto left
+#if HUBS > 1
+			:: given_up[me] -> given_up[me] = false; err = AGAIN; goto over
+#endif
 			:: else -> goto wait
 			fi
 		}
@@ -556,8 +678,8 @@ left:
 	leave(queue);
 #ifdef SWITCH_AT_ONCE
 	if
-	:: len(soon) > 0 ->
-		d_step { printf("<%d> switches to whom it woke\n", me); soon!me; inside[me] = true; running = HUB };
+	:: len(soon[0]) > 0 ->
+		d_step { printf("<%d> switches to whom it woke\n", me); soon[0]!me; inside[me] = true; running = HUB };
 		d_step { running == me; inside[me] = false };
 		if
 		:: thrown[me] -> err = AGAIN
@@ -609,7 +731,8 @@ look:
 	:: else
 	fi;
 	if
-	:: state[me] == OUTSIDE -> join(pollers)
+	:: state[me] == OUTSIDE && is_refused(me) -> goto left
+	:: state[me] == OUTSIDE && !is_refused(me) -> join(pollers)
 	:: state[me] == CHOSEN -> state[me] = PARKED
 	:: else
 	fi;
@@ -621,6 +744,9 @@ end_parked:
 		d_step { running == me; inside[me] = false };
 		if
 		:: thrown[me] -> goto left
+#if HUBS > 1
+		:: given_up[me] -> given_up[me] = false; goto left
+#endif
 		:: else -> goto wait
 		fi
 	:: state[me] == CHOSEN -> goto look
@@ -695,7 +821,7 @@ end_parked:
 		:: few(s) && !closed -> unmoor()
 		:: else
 		fi;
-		forget_callbacks();
+		forget_callbacks(me);
 		if
 		:: state[me] == EXPIRED -> once = true
 		:: else
@@ -765,6 +891,15 @@ inline send_home(queue) {
 /* = Trampoline.close */
 inline close() {
 	printf("the socket is closed\n");
+#if HUBS > 1
+	told = false;
+	if
+	:: parked > 0 && !runs[home] -> abandon()
+	:: else
+	fi;
+	closing = false;
+	watched_hub = NOBODY;
+#endif
 	closed = true;
 #ifndef LEFT_ARMED
 	armed = false;
@@ -788,6 +923,11 @@ inline close() {
 	skip
 }
 
+#if HUBS > 1
+#define is_watched (watched_hub != NOBODY && runs[watched_hub])
+#else
+#define is_watched true
+#endif
 #define set_is_readable(s) (waiting[s] && !few(s) && edge[s] && bell && !closed)
 
 #ifdef SPINS
@@ -798,12 +938,52 @@ inline close() {
 
 /* A greenlet begins a call; something is thrown into one that is parked; its time is over (= Parked.expire). */
 #define of_its_own_accord(g) \
-	:: d_step { running == HUB && !closed && state[g] == OUTSIDE && !inside[g] -> \
+	:: d_step { running == HUB && !is_gone && state[g] == OUTSIDE && !inside[g] && runs_in(hub_of(g)) -> \
 			printf("<%d> begins a call\n", g); running = g } moved \
-	:: d_step { running == HUB && inside[g] -> \
+	:: d_step { running == HUB && inside[g] && runs_in(hub_of(g)) && !is_left(g) -> \
 			printf("something is thrown into <%d>\n", g); thrown[g] = true; running = g } moved \
-	:: d_step { running == HUB && inside[g] && state[g] == PARKED -> \
+	:: d_step { running == HUB && inside[g] && state[g] == PARKED && runs_in(hub_of(g)) -> \
 			printf("the time of <%d> is over\n", g); state[g] = EXPIRED; running = g } moved
+
+/* A callback = Parked.resume */
+#define resumes(h) \
+	:: d_step { running == HUB && runs_in(h) && len(soon[h]) > 0 -> \
+			soon[h]?greenlet; \
+			if \
+			:: inside[greenlet] && state[greenlet] != PARKED -> \
+				is_given_up(greenlet); \
+				printf("switch to <%d>\n", greenlet); \
+				running = greenlet \
+			:: else \
+			fi; \
+			greenlet = 0 \
+		}
+
+/* Another callback = Trampoline.on_unheard. It may come before those that were there first. */
+#define looks(h) \
+	:: d_step { running == HUB && runs_in(h) && looking[h] -> looking[h] = false; running = CALLBACK }; \
+		if \
+		:: unheard && parked > 0 && !closed -> answer() \
+		:: else -> running = HUB \
+		fi
+
+#if HUBS > 1
+#define is_given_up(g) given_up_one_runs = given_up[g]; assert(!given_up_one_runs)
+
+/* A hub stops; runs again; ends, and gives up whoever waits there (= Hub.give_up_all). */
+#define stops(h) \
+	:: d_step { running == HUB && runs[h] -> printf("hub %d stops\n", h); runs[h] = false } moved \
+	:: d_step { running == HUB && !runs[h] -> printf("hub %d runs\n", h); runs[h] = true } moved \
+	:: d_step { running == HUB && parked > 0 && ended(h) -> \
+			printf("hub %d ends\n", h); runs[h] = false; abandon() } moved
+#ifdef LATE_GIVE_UP
+#define ended(h) true
+#else
+#define ended(h) home == h
+#endif
+#else
+#define is_given_up(g) skip
+#endif
 
 active proctype hub() {
 	bool in, out;
@@ -833,27 +1013,15 @@ active proctype hub() {
 
 end_loop:
 	do
-	/* A callback = Parked.resume */
-	:: d_step { running == HUB && len(soon) > 0 ->
-			soon?greenlet;
-			if
-			:: inside[greenlet] && state[greenlet] != PARKED ->
-				printf("switch to <%d>\n", greenlet);
-				running = greenlet
-			:: else
-			fi;
-			greenlet = 0
-		}
-
-	/* Another callback = Trampoline.on_unheard. It may come before those that were there first. */
-	:: d_step { running == HUB && looking -> looking = false; running = CALLBACK };
-		if
-		:: unheard && parked > 0 && !closed -> answer()
-		:: else -> running = HUB
-		fi
+	resumes(0)
+	looks(0)
+#if HUBS > 1
+	resumes(1)
+	looks(1)
+#endif
 
 	/* The descriptor is readable = Trampoline.on_readable */
-	:: d_step { running == HUB && armed && bell -> printf("the descriptor is readable\n"); running = CALLBACK };
+	:: d_step { running == HUB && armed && bell && is_watched -> printf("the descriptor is readable\n"); running = CALLBACK };
 #ifdef OWN_WATCHER
 		d_step { wake_all(receivers); wake_all(senders); wake_all(pollers); running = HUB }
 #else
@@ -902,7 +1070,7 @@ end_loop:
 #endif
 #if SETS == 0 && !defined(OWN_WATCHER)
 	/* A greenlet that parks on another socket takes it for granted that there is a message = Trampoline.partner_turn */
-	:: d_step { running == HUB && !closed && len(receivers) > 0 ->
+	:: d_step { running == HUB && !closed && len(receivers) > 0 && runs_in(home) ->
 			receivers?<who>;
 			if
 			:: inside[who] && state[who] == PARKED ->
@@ -914,10 +1082,25 @@ end_loop:
 			who = 0
 		} moved
 	/* ... or looks at this one. */
-	:: d_step { running == HUB && !closed && parked > 0 -> printf("a partner looks\n"); running = CALLBACK };
+	:: d_step { running == HUB && !closed && parked > 0 && runs_in(home) -> printf("a partner looks\n"); running = CALLBACK };
 		answer() moved
 #endif
-	:: d_step { running == HUB && !closed -> close() }
+	:: d_step { running == HUB && !is_gone -> close() }
+
+#if HUBS > 1
+	stops(0)
+	stops(1)
+	/* Another thread closes, while the hub runs: the hub is told. */
+	:: d_step { running == HUB && !is_gone && armed && is_watched ->
+			printf("another thread closes the socket\n");
+			closing = true;
+#ifndef NO_CLOSE_HERE
+			told = true
+#endif
+		}
+	/* = Trampoline.close_here; = close_left, by whoever ends the context */
+	:: d_step { running == HUB && (told && is_watched || closing && !is_watched) -> close() }
+#endif
 	od;
 #ifdef SPINS
 others:
@@ -933,7 +1116,19 @@ progress:
    The guards below are false in every state that can be reached. */
 
 /* The hub sleeps: nothing moves unless the I/O thread does, or a greenlet or a timer of its own accord. */
-#define at_rest (running == HUB && len(soon) == 0 && !looking && !(armed && bell) && sets_at_rest)
+#if HUBS > 1
+#define idle(h) (!runs[h] || len(soon[h]) == 0 && !looking[h])
+#define hubs_idle (idle(0) && idle(1) && !(told && is_watched))
+/* Somebody is in a queue whose hub runs. */
+#define in_queue(q, g) (q??[g] && runs[hub_of(g)])
+#define some_in(q) (in_queue(q, 0) || in_queue(q, 1) || in_queue(q, 2))
+#define some_parked (parked > 0 && runs[home])
+#else
+#define hubs_idle (len(soon[0]) == 0 && !looking[0])
+#define some_in(q) (len(q) > 0)
+#define some_parked (parked > 0)
+#endif
+#define at_rest (running == HUB && hubs_idle && !(armed && bell && is_watched) && sets_at_rest)
 #if SETS == 0
 #define sets_at_rest true
 #define sets_parked false
@@ -948,7 +1143,7 @@ progress:
 #define sets_armed (few(0) && waiting[0])
 #endif
 
-#define is_chosen(g) (state[g] == CHOSEN || state[g] == EXPIRED || state[g] == CLOSED)
+#define is_chosen(g) ((state[g] == CHOSEN || state[g] == EXPIRED || state[g] == CLOSED) && runs_in(hub_of(g)))
 
 #define some_chosen (is_chosen(0) || is_chosen(1) || is_chosen(GREENLETS - 2) || is_chosen(GREENLETS - 1))
 #define in_queues (len(receivers) + len(senders) + len(pollers) + sets_armed)
@@ -961,9 +1156,9 @@ active proctype judge() {
 end:
 	do
 	/* No lost wake-up: I2. */
-	must_not(receiver_sleeps_on, at_rest && incoming > 0 && len(receivers) > 0)
-	must_not(sender_sleeps_on, at_rest && room + activate_write > 0 && len(senders) > 0)
-	must_not(poller_sleeps_on, at_rest && incoming > 0 && len(pollers) > 0)
+	must_not(receiver_sleeps_on, at_rest && incoming > 0 && some_in(receivers))
+	must_not(sender_sleeps_on, at_rest && room + activate_write > 0 && some_in(senders))
+	must_not(poller_sleeps_on, at_rest && incoming > 0 && some_in(pollers))
 	must_not(set_sleeps_on, at_rest && incoming > 0 && sets_parked)
 	must_not(chosen_one_never_runs, at_rest && some_chosen)
 	/* I1, I9; and disarmed before the socket is closed. */
@@ -973,6 +1168,6 @@ end:
 	/* I4 */
 	must_not(message_lost, at_rest && in_hand > 0)
 	/* I5 */
-	must_not(parked_after_the_end, at_rest && (closed || stop || terminated) && (parked > 0 || sets_parked))
+	must_not(parked_after_the_end, at_rest && (is_gone || stop || terminated) && (some_parked || sets_parked))
 	od
 }

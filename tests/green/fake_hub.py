@@ -15,16 +15,17 @@ from typing import Any
 import greenlet
 
 import zmq
-from zmq.core.hub import Hub
+from zmq.core.hub import Hub, thread_ident
 
 
 class Watcher:
     def __init__(self, hub: FakeHub, fd: int, events: int) -> None:
         self.hub, self.fd, self.events = hub, fd, events
         self.callback: Callable[[], object] | None = None
+        self.closed = False
 
     def start(self, callback: Callable[[], object]) -> None:
-        assert self.callback is None, "armed twice"
+        assert self.callback is None and not self.closed, "armed twice, or closed"
         self.callback = callback
         self.hub.armed.append(self)
 
@@ -34,6 +35,8 @@ class Watcher:
             self.hub.armed.remove(self)
 
     def close(self) -> None:
+        assert not self.closed, "closed twice"
+        self.closed = True
         self.stop()
         self.hub.closed += 1
 
@@ -128,6 +131,40 @@ class FakeHub(Hub):
             time.sleep(0.001)
 
 
+class FakeLoop(FakeHub):
+    """One that stops, runs again, in this thread or another one, and ends, as an event loop does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.running = self.alive = True
+        self.runner = thread_ident()
+        # Those who were given up, and whether it ran then.
+        self.given_up: list[tuple[Any, bool]] = []
+
+    def call_soon_threadsafe(self, callback: Callable[[], object]) -> None:
+        assert self.is_elsewhere()
+        # Callbacks may be called once more than they were asked for.
+        self.callbacks.extend((callback, callback))
+
+    def is_alive(self) -> bool:
+        return self.alive
+
+    def is_running(self) -> bool:
+        return self.running
+
+    def is_elsewhere(self) -> bool:
+        return self.running and self.runner != thread_ident()
+
+    def give_up(self, parked: Any) -> None:
+        self.given_up.append((parked, self.running))
+
+    # What the test does.
+
+    def end(self) -> None:
+        """It ends for good, and tells nobody, as a loop that is closed; a hub whose thread ends calls `give_up_all`."""
+        self.running = self.alive = False
+
+
 class Task(greenlet.greenlet):
     """A greenlet that remembers how it ended."""
 
@@ -158,17 +195,18 @@ class Killed(BaseException):
     """Thrown into a parked greenlet."""
 
 
-def green(hub: FakeHub) -> tuple[type[zmq.Context], type[zmq.Socket], type[zmq.Poller]]:
-    """Return classes that wait in a fake hub."""
+def green(hub: FakeHub | Callable[[], FakeHub]) -> tuple[type[zmq.Context], type[zmq.Socket], type[zmq.Poller]]:
+    """Return classes that wait in a fake hub, or in the one that a function returns."""
+    get_hub = (lambda: hub) if isinstance(hub, FakeHub) else hub
 
     class Socket(zmq.Socket):
-        _get_hub = staticmethod(lambda: hub)
+        _get_hub = staticmethod(get_hub)
 
     class Context(zmq.Context):
-        _get_hub = staticmethod(lambda: hub)
+        _get_hub = staticmethod(get_hub)
         _socket_class = Socket
 
     class Poller(zmq.Poller):
-        _get_hub = staticmethod(lambda: hub)
+        _get_hub = staticmethod(get_hub)
 
     return Context, Socket, Poller

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket as native
+import threading
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from native_states import ERR, IN, MASKS, OUT, PRI, changed, state
 
 import zmq
-from fake_hub import FakeHub, Killed, Task, green, spawn
+from fake_hub import FakeHub, FakeLoop, Killed, Task, green, spawn
 
 # Nobody lets the hub run but who waits.
 pytestmark = pytest.mark.usefixtures("no_budget")
@@ -220,4 +221,120 @@ def test_the_alarm_finds_nothing_of_shadows() -> None:
     world.hub.ring_alarm()
     assert zmq.statistics()["missed"] == before and not task.done
     task.throw(Killed)
+    world.end()
+
+
+class TwoHubs(World):
+    """Pollers wait in one of two hubs, `here`."""
+
+    def __init__(self, number: int) -> None:
+        self.first, self.second = FakeLoop(), FakeLoop()
+        self.here = self.hub = self.first
+        Context, self.Socket, self.Poller = green(lambda: self.here)
+        self.context = Context()
+        self.pairs = [self.pair() for _ in range(number)]
+
+    def end(self) -> None:
+        self.here = self.hub = FakeLoop()
+        super().end()
+
+    def taken_over(self, poller: zmq.Poller) -> Task:
+        """Stop the first hub, and poll in the second one."""
+        self.first.running = False
+        self.here = self.second
+        task = spawn(poller.poll, 60_000)
+        self.second.settle()
+        assert not task.done
+        return task
+
+    def holds_nothing(self, task: Task) -> None:
+        """Whoever polled in the first hub was given up, and does not run any more."""
+        assert self.first.given_up == [(task, False)]
+        assert self.first.armed == [] and not [timer for timer in self.first.timers if timer.keep]
+        self.first.running = True
+        self.first.settle()
+        assert not task.done
+        assert task not in [entry["greenlet"] for entry in zmq.statistics()["waiting"]]
+        task.throw(Killed)
+
+
+def rival_is_refused(world: TwoHubs, poller: zmq.Poller, task: Task) -> None:
+    world.here = world.second
+    refused = spawn(poller.poll, 60_000)
+    assert isinstance(refused.error, RuntimeError) and "another event loop" in str(refused.error)
+    assert world.second.armed == [] and world.second.timers == [] and world.first.given_up == []
+    one, other = world.pairs[-1]
+    one.send(b"1")
+    world.first.settle()
+    assert task.result == [(other, zmq.POLLIN)]
+
+
+def other_takes_over(world: TwoHubs, poller: zmq.Poller, task: Task) -> None:
+    second = world.taken_over(poller)
+    world.holds_nothing(task)
+    one, other = world.pairs[-1]
+    one.send(b"1")
+    world.second.settle()
+    assert second.result == [(other, zmq.POLLIN)]
+
+
+def other_takes_over_from_one_that_was_woken(world: TwoHubs, poller: zmq.Poller, task: Task) -> None:
+    one, other = world.pairs[-1]
+    one.send(b"1")
+    assert other.poll(0) and world.first.callbacks and other.recv() == b"1"
+    other_takes_over(world, poller, task)
+
+
+def hub_ends_and_tells(world: TwoHubs, poller: zmq.Poller, task: Task) -> None:
+    world.first.end()
+    world.first.give_up_all()
+    world.holds_nothing(task)
+
+
+def hub_ends_after_another_took_over(world: TwoHubs, poller: zmq.Poller, task: Task) -> None:
+    second = world.taken_over(poller)
+    world.first.end()
+    world.first.give_up_all()
+    assert world.second.given_up == [] and world.second.armed
+    world.holds_nothing(task)
+    one, other = world.pairs[-1]
+    one.send(b"1")
+    world.second.settle()
+    assert second.result == [(other, zmq.POLLIN)]
+
+
+def another_thread_closes(world: TwoHubs, poller: zmq.Poller, task: Task) -> None:
+    thread = threading.Thread(target=world.pairs[-1][1].close)
+    thread.start()
+    thread.join()
+    assert not task.done
+    world.first.settle()
+    assert isinstance(task.error, zmq.ZMQError) and task.error.errno == zmq.ENOTSOCK
+
+
+@pytest.mark.parametrize("descriptor", [False, True])
+@pytest.mark.parametrize("number", [1, 2, 7])
+@pytest.mark.parametrize(
+    "happens",
+    [
+        rival_is_refused,
+        other_takes_over,
+        other_takes_over_from_one_that_was_woken,
+        hub_ends_and_tells,
+        hub_ends_after_another_took_over,
+        another_thread_closes,
+    ],
+)
+def test_who_polls_is_bound_to_a_hub(happens: Callable[..., None], number: int, descriptor: bool) -> None:
+    world = TwoHubs(number)
+    with state("idle_pair") as (fd, _):
+        poller = world.poller()
+        if descriptor:
+            poller.register(fd, IN)
+        task = spawn(poller.poll, 60_000)
+        world.first.settle()
+        assert not task.done and world.first.armed
+        happens(world, poller, task)
+        for hub in (world.first, world.second):
+            assert hub.armed == [] and not [timer for timer in hub.timers if timer.keep]
     world.end()

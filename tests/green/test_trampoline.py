@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import zmq
-from fake_hub import FakeHub, Killed, Task, Timer, green, spawn
+from fake_hub import FakeHub, FakeLoop, Killed, Task, Timer, green, spawn
 from zmq.core import hub as core_hub
 from zmq.core.trampoline import get_budget, set_budget, statistics
 
@@ -309,6 +309,158 @@ def test_time_runs_out_for_one_that_is_chosen(world: World) -> None:
     world.hub.expire(timer)
     world.hub.settle()
     assert task.result == b"1"
+
+
+@pytest.mark.parametrize("how", ["recv", "send", "poll", "poller"])
+def test_time_runs_out_for_one_that_is_chosen_in_vain(world: World, how: str) -> None:
+    """Its time is over before it runs, and somebody else takes what it was chosen for."""
+    a, b = world.pair(hwm=1, rcvtimeo=50, sndtimeo=50)
+    if how == "send":
+        filled = full(b)
+        task = spawn(b.send, b"late")
+    else:
+        task = spawn({"recv": b.recv, "poll": lambda: b.poll(50), "poller": lambda: poller_of(world, b).poll(50)}[how])
+    assert not task.done
+    (timer,) = [timer for timer in world.hub.timers if timer.keep]
+    if how == "send":
+        for _ in range(filled):
+            a.recv(zmq.NOBLOCK)
+    else:
+        a.send(b"1")
+    b.poll(0)
+    assert not task.done
+    # A poller is told at once, and looks.
+    if how != "poller":
+        world.hub.expire(timer)
+        assert not task.done
+    if how == "send":
+        full(b)
+    else:
+        b.recv(zmq.NOBLOCK)
+    if how == "poller":
+        world.hub.expire(timer)
+    world.hub.settle()
+    assert task.done, "its time is over, and it waits on"
+    if how in ("recv", "send"):
+        assert isinstance(task.error, zmq.Again)
+    else:
+        assert not task.result and task.error is None
+
+
+@pytest.mark.parametrize("how", ["recv", "send"])
+def test_one_that_has_no_time_tells_the_others(world: World, how: str) -> None:
+    """Its attempt may have swallowed the bell for them."""
+    a, b = world.pair(hwm=1)
+    filled = full(a)
+    a.rcvtimeo = a.sndtimeo = 0
+    if how == "recv":
+        a.sndtimeo = -1
+        task = spawn(a.send, b"late")
+        for _ in range(filled):
+            b.recv(zmq.NOBLOCK)
+    else:
+        a.rcvtimeo = -1
+        task = spawn(a.recv)
+        b.send(b"news")
+    assert world.hub.readable() and not task.done
+    with pytest.raises(zmq.Again):
+        a.recv() if how == "recv" else a.send(b"x")
+    world.hub.settle()
+    assert task.done and task.error is None
+
+
+class TwoHubs(World):
+    """Whose sockets wait in one of two hubs, `here`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.here: FakeHub = self.hub
+
+    def classes(self) -> tuple[type[zmq.Context], type[zmq.Socket], type[zmq.Poller]]:
+        self.hub = self.first = FakeLoop()
+        self.second = FakeLoop()
+        return green(lambda: self.here)
+
+    def end(self) -> None:
+        for socket in self.kept:
+            socket.close(0)
+        for hub in (self.first, self.second):
+            hub.running = True
+            hub.settle()
+            assert hub.armed == []
+        term = spawn(self.context.term)
+        self.here.settle_until(lambda: term.done)
+
+
+@pytest.fixture
+def two_hubs() -> Iterator[TwoHubs]:
+    budget = get_budget()
+    set_budget(0)
+    world = TwoHubs()
+    yield world
+    set_budget(budget)
+    world.end()
+
+
+@pytest.mark.parametrize("how", ["recv", "send"])
+def test_one_that_is_refused_tells_the_others(two_hubs: TwoHubs, how: str) -> None:
+    """Its attempt may have swallowed the bell for those who wait in the other hub."""
+    a, b = two_hubs.pair(hwm=1)
+    filled = full(a)
+    task = spawn(a.send, b"late") if how == "recv" else spawn(a.recv)
+    if how == "recv":
+        for _ in range(filled):
+            b.recv(zmq.NOBLOCK)
+    else:
+        b.send(b"news")
+    assert two_hubs.first.readable() and not task.done
+    two_hubs.here = two_hubs.second
+    refused = spawn(a.recv) if how == "recv" else spawn(a.send, b"x")
+    assert isinstance(refused.error, RuntimeError)
+    two_hubs.first.settle()
+    assert task.done and task.error is None
+
+
+@pytest.mark.parametrize("how", ["recv", "send", "poll"])
+def test_who_takes_over_sees_what_those_before_were_told_of(two_hubs: TwoHubs, how: str) -> None:
+    """They had been chosen, the bell is still, and their hub has stopped."""
+    a, b = two_hubs.pair(hwm=1)
+    filled = full(a)
+    use = {"recv": b.recv, "send": lambda: a.send(b"late"), "poll": lambda: b.poll(None)}[how]
+    if how != "send":
+        for _ in range(filled):
+            b.recv(zmq.NOBLOCK)
+    before = spawn(use)
+    if how == "send":
+        for _ in range(filled):
+            b.recv(zmq.NOBLOCK)
+        a.poll(0)
+    else:
+        a.send(b"news")
+        b.poll(0)
+    assert not before.done and not two_hubs.first.readable()
+    two_hubs.first.running = False
+    two_hubs.here = two_hubs.second
+    task = spawn(use)
+    two_hubs.second.settle()
+    assert task.done and task.error is None
+    # The one before was given up, or had been called already, and is not woken any more.
+    two_hubs.first.running = True
+    two_hubs.first.settle()
+    if how != "poll":
+        assert not before.done and two_hubs.first.given_up == [(before, False)]
+        before.throw(Killed)
+
+
+def test_a_loop_that_runs_elsewhere_closes_the_socket_of_the_thread_that_filled_it(two_hubs: TwoHubs) -> None:
+    a, _ = two_hubs.pair()
+    task = spawn(a.recv)
+    two_hubs.first.runner = 0
+    a.close()
+    assert a.closed and two_hubs.first.armed
+    two_hubs.first.runner = core_hub.thread_ident()
+    two_hubs.first.settle()
+    assert task.error.errno == zmq.ENOTSOCK and not two_hubs.first.armed
 
 
 def test_the_alarm_is_set_once_for_those_who_park_in_a_row(world: World) -> None:

@@ -286,6 +286,7 @@ cdef enqueue(Pending pending, Trampoline trampoline, get_hub, int events, bytes 
     cdef const char *start = NULL
     cdef size_t size = 0
     cdef long fuel
+    cdef bint others = trampoline.interest > 0
     if route is not None:
         start = route
         size = len(route)
@@ -293,7 +294,8 @@ cdef enqueue(Pending pending, Trampoline trampoline, get_hub, int events, bytes 
     pending.turn = trampoline.join(get_hub, events, start, size, timeout)
     pending.turn.greenlet = pending
     pending.turn.inside = True
-    if trampoline.interest > 1 or wait.fuel != fuel:
+    if others or trampoline.interest > 1 or wait.fuel != fuel:
+        # As in `Socket.operate_parked`.
         trampoline.notify()
     # The first to be told.
     pending.future.add_done_callback(pending.forget)

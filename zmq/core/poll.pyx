@@ -863,7 +863,7 @@ cdef class PollSet:
                 raise RuntimeError(
                     "This poller is in use by a greenlet of another thread. Give each thread a poller of its own."
                 )
-            else:
+            elif hub.is_running():
                 # An event loop is run by whichever thread likes.
                 hub.thread = this_thread()
         if self.born != wait.generation:

@@ -32,6 +32,7 @@ from cpython.pythread cimport (
     PyThread_type_lock,
 )
 from libc.errno cimport EAGAIN, EBUSY, EINTR, EINVAL, EMFILE, ENAMETOOLONG
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 from posix.unistd cimport close as close_fd, read, write
@@ -1112,7 +1113,7 @@ cdef class Socket(MixedCase):
         cdef Waiter waiter = self.waiter
         cdef Turn turn
         cdef int err
-        cdef bint gives_up
+        cdef bint gives_up, others
         cdef double milliseconds
         cdef const void *route = NULL
         cdef size_t route_size = 0
@@ -1147,14 +1148,24 @@ cdef class Socket(MixedCase):
         if milliseconds == 0:
             if first == PARK_FIRST:
                 return self.operate(attempt, transfer, flags | ZMQ_DONTWAIT, events, 0)
+            if waiter.interest:
+                waiter.notify()
             raise Again()
+        others = waiter.interest > 0
         fuel = wait.fuel
-        turn = waiter.join(self.get_hub, events, route, route_size, milliseconds / 1000)
+        try:
+            turn = waiter.join(self.get_hub, events, route, route_size, milliseconds / 1000)
+        except BaseException:
+            if waiter.interest:
+                # The attempt may have swallowed the bell for them.
+                waiter.notify()
+            raise
         turn.untried = first == PARK_FIRST
         try:
-            if waiter.interest > 1 or wait.fuel != fuel:
-                # Not before this one has joined: who reads EVENTS for the others may still the bell for itself. Also
-                # where the handler of a signal used sockets meanwhile.
+            # Where others were given up behind whom this one would have waited, it may go on at once. So may it where the
+            # handler of a signal used sockets meanwhile.
+            if others or waiter.interest > 1 or wait.fuel != fuel:
+                # Not before this one has joined: who reads EVENTS for the others may still the bell for itself.
                 waiter.notify()
             while True:
                 turn.wait()
@@ -2204,7 +2215,7 @@ cdef class ThreadPoll:
     cdef void *handle           # of the socket whose bell is waited for, or NULL
     cdef zmq_pollitem_t *items
     cdef int count
-    cdef int reader             # a pipe that wakes it, or -1
+    cdef int reader             # an eventfd, or a pipe, that wakes it; or -1
     cdef int writer
     cdef bint woken
     cdef int born
@@ -2220,14 +2231,18 @@ cdef class ThreadPoll:
     def __dealloc__(self):
         if self.reader >= 0:
             close_fd(self.reader)
-            close_fd(self.writer)
+            if self.writer != self.reader:
+                close_fd(self.writer)
         if self.inside != NULL:
             PyThread_free_lock(self.inside)
 
     cdef int open(self) except -1:
         if self.reader < 0:
             try:
-                self.reader, self.writer = os.pipe()
+                if hasattr(os, "eventfd"):
+                    self.reader = self.writer = os.eventfd(0)
+                else:
+                    self.reader, self.writer = os.pipe()
             except OSError:
                 # It polls as well without.
                 return 0
@@ -2236,19 +2251,21 @@ cdef class ThreadPoll:
     cdef ThreadPoll renewed(self):
         """Return one to use next. Who woke this one may still wait until it is out of libzmq."""
         cdef ThreadPoll other
-        cdef char byte
+        cdef uint64_t number
         if not self.woken:
             return self
         other = ThreadPoll()
-        read(self.reader, &byte, 1)
+        read(self.reader, &number, sizeof(number))
         other.reader, other.writer = self.reader, self.writer
         self.reader = self.writer = -1
         return other
 
     cdef void wake(self) noexcept:
+        # What an eventfd takes.
+        cdef uint64_t one = 1
         if not self.woken and self.writer >= 0:
             self.woken = True
-            write(self.writer, b"!", 1)
+            write(self.writer, &one, sizeof(one))
 
     cdef bint polls(self, void *handle) noexcept:
         cdef int i

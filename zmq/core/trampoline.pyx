@@ -33,7 +33,9 @@ I9  Nothing is armed when nobody waits, and no timer runs but for those who wait
 I10 Where somebody parked without an attempt before, EVENTS is read before the hub sleeps.
 I11 All who are parked wait in one hub, whichever thread runs it. Only while that hub runs is another one that would
     wait refused, and another thread that operates. A close is never refused. Who waits in a hub that has stopped, was
-    closed or has lost its thread is given up as soon as anybody notices, and holds nothing meanwhile.
+    closed or has lost its thread is given up as soon as anybody notices, and holds nothing meanwhile. Who was given up
+    runs no more, whichever hub runs; what he had been told, whoever takes the socket over looks for; and who is refused
+    tells those who wait what he saw.
 
 When POLLOUT lies
 -----------------
@@ -498,6 +500,7 @@ cdef class Trampoline(Waiter):
         for subscription in self.subscriptions:
             subscription.touched()
         self.hub.handovers = 0
+        self.hub.thread = this_thread()
         cdef Parked turn = self.answer()
         if turn is not None:
             self.learn()
@@ -665,7 +668,7 @@ cdef class Trampoline(Waiter):
                 "This socket is waited for by a greenlet of another thread. Sockets are not thread-safe: "
                 "give each thread a socket of its own."
             )
-        else:
+        elif self.hub.is_running():
             # An event loop is run by whichever thread likes.
             self.hub.thread = thread
         return 0
@@ -882,7 +885,7 @@ cdef class Trampoline(Waiter):
         if self.closing:
             return False
         forget(self)
-        if hub is not None and (self.armed or hub.lingers) and hub.thread != this_thread() and hub.is_elsewhere():
+        if hub is not None and (self.armed or hub.lingers) and hub.is_elsewhere():
             # No other thread may touch what a loop watches while it runs. And the descriptor must be there until then:
             # the next one that is opened gets its number.
             try:
