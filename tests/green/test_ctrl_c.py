@@ -129,7 +129,9 @@ PROGRAMS = {
 #: How often each of them is run: a few, or all of them many times where `matrix.py` asks for it.
 LONG = 20
 RUNS = LONG if os.environ.get("ZMQ_TESTS_LONG") else 3
-REPEATED = [what for what in PROGRAMS if what != "forked"] if RUNS == LONG else ["a server", "sleeps", "waits for a queue"]
+REPEATED = (
+    [what for what in PROGRAMS if what != "forked"] if RUNS == LONG else ["a server", "sleeps", "waits for a queue"]
+)
 
 
 @pytest.fixture(params=FRAMEWORKS, ids=lambda framework: framework.name)

@@ -408,7 +408,7 @@ cdef class Hub:
 
         Notes
         -----
-        The watcher alone does not keep the hub from going idle. There is one; where there is one already nothing is done.
+        The watcher alone does not keep the hub from going idle. There is one for each hub.
         """
         if self.listener is None:
             listener = self.background_watcher(fd)
@@ -780,7 +780,7 @@ cdef class Interrupts:
             hub.interrupt(error)
 
     def is_open(self):
-        """Tell whether the pipe is there; a program that closes all descriptors may have files of its own in their place."""
+        """Tell whether the pipe is there; a program that closes all descriptors may have its own files in their place."""
         if self.reader != -1 and not identity_of(self.reader) == identity_of(self.writer) == self.identity:
             self.forget()
         return self.reader != -1

@@ -53,15 +53,16 @@ def is_patched() -> bool:
 
 
 def _patch_everything() -> Callable[[], object]:
-    import gevent.monkey
     import gevent.hub
+    import gevent.monkey
     from gevent._hub_local import set_default_hub_class
 
     gevent.monkey.patch_all()
     patch_all()
     handler = _patch.interrupt_main(getcurrent, get_hub)
+
     # There is no hub yet: the program may choose its loop.
-    class Hub(gevent.hub.Hub):  # type: ignore[misc]
+    class Hub(gevent.hub.Hub):
         __doc__ = gevent.hub.Hub.__doc__
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
