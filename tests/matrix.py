@@ -57,7 +57,7 @@ def read(report: Path) -> tuple[Cells, list[str]]:
 def run(python: Path, front_end: str, hub: str, limit: float, more: list[str]) -> tuple[Cells, list[str], str]:
     """Run the tests of one front-end on one hub. Return the counts, what failed, and the output when all went wrong."""
     variable, _ = HUBS[front_end]
-    environment = {**os.environ, **({variable: hub} if variable else {})}
+    environment = {**os.environ, "ZMQ_TESTS_LONG": "1", **({variable: hub} if variable else {})}
     with tempfile.TemporaryDirectory(prefix="matrix-") as folder:
         report = Path(folder, "report.xml")
         command = [python, "-m", "pytest", "-q", f"--front-end={front_end}", f"--junit-xml={report}", "tests", *more]

@@ -42,6 +42,7 @@ cdef class Hub:
     cdef int handovers      # greenlets that switched to the next one without the hub, in a row
     cdef dict calls         # each Call that the framework owes us, in the order in which it was asked
     cdef dict started       # watchers that stand for themselves, and what they call
+    cdef object listener    # the watcher of `listen`
     cdef list interruptions  # what handlers of signals raised where it could not be raised further
 
     cdef int watch(self, reference) except -1
@@ -56,6 +57,10 @@ cdef class Hub:
 cdef class Interrupts:
     cdef object current, get_hub, main
     cdef bint looking       # `look` will be called
+    cdef unsigned long thread   # the main one
+    cdef int reader, writer     # the ends of the pipe that signals write to; -1: there is none
+    cdef object identity        # of the pipe
+    cdef object report, set_wakeup_fd   # what was there before `unraisable` and `wakeup_fd`
 
 
 cdef unsigned long this_thread() noexcept

@@ -15,18 +15,25 @@ code is not interrupted, but calls of a framework that is written in Python are.
   callbacks may be called once more than they were asked for, and do nothing then.
 """
 
+import os
+import signal
+import sys
 import threading
 import time
 import warnings
 import weakref
+from _signal import getsignal, set_wakeup_fd
+from fcntl import F_DUPFD_CLOEXEC, fcntl
 from functools import partial
 from sys import is_finalizing
 
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetObject, PyErr_WriteUnraisable
 from cpython.pythread cimport PyThread_get_thread_ident
 from cpython.ref cimport PyObject
-from posix.unistd cimport getpid
+from libc.signal cimport SIGINT
+from posix.unistd cimport getpid, read
 
+from zmq.core.libzmq cimport ZMQ_POLLIN
 from zmq.core.wait import leave_all
 
 cdef extern from "Python.h":
@@ -35,6 +42,7 @@ cdef extern from "Python.h":
 
 cdef enum:
     TRIES = 8           # to get through between two signals; who does not within these was not stopped by signals
+    HIGH = 512          # descriptors from here on are given to nobody who does not ask for them
 
 #: Seconds between two looks of the alarm.
 SWEEP_SECONDS = 3.0
@@ -389,6 +397,36 @@ cdef class Hub:
         """
         return False
 
+    def listen(self, int fd, callback):
+        """Have a callback called in the hub whenever a descriptor can be read, for as long as the hub lives.
+
+        Parameters
+        ----------
+        fd : int
+            In the child of a fork it may be another file.
+        callback : callable
+
+        Notes
+        -----
+        The watcher alone does not keep the hub from going idle. There is one for each hub.
+        """
+        if self.listener is None:
+            listener = self.background_watcher(fd)
+            self.started[listener] = callback
+            listener.start(callback)
+            self.listener = listener
+
+    def background_watcher(self, int fd):
+        """Return a watcher for POLLIN that does not keep the hub from going idle."""
+        return self.watcher(fd, ZMQ_POLLIN)
+
+    def stop_listening(self):
+        """Undo `listen`."""
+        if self.listener is not None:
+            listener, self.listener = self.listener, None
+            self.started.pop(listener, None)
+            self.end(listener)
+
     # When a signal's handler raises.
 
     def keep(self, callback):
@@ -620,6 +658,13 @@ cdef class Interrupts:
     lets the hub run again. Where that would be in the midst of a framework's code, which nobody else may use then, it
     is let out of there first.
 
+    A signal that comes after Python has looked for one and before the hub sleeps would be seen when the hub wakes by
+    itself, and so would one that the system gives to another native thread. So signals write to a pipe (`open`), which
+    the hub of the main thread watches.
+
+    What is raised in the midst of a finalizer, or where C can raise nothing, Python reports and forgets. It is raised once
+    more then (`unraisable`).
+
     Parameters
     ----------
     current : callable
@@ -635,16 +680,20 @@ cdef class Interrupts:
         self.current = current
         self.get_hub = get_hub
         self.main = current()
+        self.thread = this_thread()
+        self.reader = self.writer = -1
+        self.report = sys.unraisablehook
+        self.set_wakeup_fd = signal.set_wakeup_fd
 
     def __call__(self, signum, frame):
         cdef Hub hub
         cdef Call resumed = None
         current = self.current()
         if current is self.main:
-            raise KeyboardInterrupt
+            raise self.error()
         hub = self.get_hub()
         if hub.is_current() and hub.goes_to_sleep(frame):
-            raise KeyboardInterrupt
+            raise self.error()
         if self.is_busy(hub, frame):
             # Once more, soon: at the next instruction, or where the greenlet parks before, in the hub.
             PyErr_SetInterruptEx(signum)
@@ -659,7 +708,7 @@ cdef class Interrupts:
             # Last: a handler that interrupts this one may let it go on.
             hub.soon(resumed)
         try:
-            self.main.throw(KeyboardInterrupt)
+            self.main.throw(self.error())
         finally:
             if resumed is not None:
                 resumed.cancel()
@@ -682,9 +731,134 @@ cdef class Interrupts:
         self.looking = False
         PyErr_CheckSignals()
 
+    def error(self):
+        """Return what to raise; it is known again."""
+        error = KeyboardInterrupt()
+        error._zmq_handler = self
+        return error
+
+    def unraisable(self, args):
+        """Do as `sys.unraisablehook`; but what the handler raised is raised again, at the next instruction."""
+        if getattr(args.exc_value, "_zmq_handler", None) is self and getsignal(SIGINT) is self:
+            PyErr_SetInterruptEx(SIGINT)
+        else:
+            self.report(args)
+
+    def open(self):
+        """Have signals write to a pipe from now on, unless they write somewhere already; in the main thread."""
+        global interrupts
+        interrupts = self
+        self.reader, self.writer = map(move_up, make_pipe())
+        self.identity = identity_of(self.reader)
+        previous = set_wakeup_fd(self.writer, warn_on_full_buffer=False)
+        if previous != -1:
+            set_wakeup_fd(previous)
+            self.close()
+
+    def wakeup_fd(self, fd, /, *, warn_on_full_buffer=True):
+        """Do as `signal.set_wakeup_fd`, as if nobody but the program had ever called that."""
+        previous = self.set_wakeup_fd(fd, warn_on_full_buffer=warn_on_full_buffer)
+        if fd == -1 and self.is_open():
+            set_wakeup_fd(self.writer, warn_on_full_buffer=False)
+        return -1 if previous == self.writer else previous
+
+    def watch(self):
+        """Have the hub of this thread, where that is the main one, wake up for signals."""
+        cdef Hub hub
+        if self.thread == this_thread() and self.is_open():
+            hub = self.get_hub()
+            hub.listen(self.reader, self.heard)
+
+    def heard(self):
+        """A signal came; called in the hub."""
+        cdef char buffer[4096]
+        cdef Hub hub = self.get_hub()
+        if not self.is_open():
+            hub.stop_listening()
+            return
+        while read(self.reader, buffer, sizeof(buffer)) == sizeof(buffer):
+            pass
+        try:
+            PyErr_CheckSignals()
+        except BaseException as error:
+            hub.interrupt(error)
+
+    def is_open(self):
+        """Tell whether the pipe is there; a program that closes all descriptors may have its own files in their place."""
+        if self.reader != -1 and not identity_of(self.reader) == identity_of(self.writer) == self.identity:
+            self.forget()
+        return self.reader != -1
+
+    def forget(self):
+        """The pipe is not there any more."""
+        previous = set_wakeup_fd(-1)
+        if previous not in (-1, self.writer):
+            set_wakeup_fd(previous)
+        self.reader = self.writer = -1
+
+    def close(self):
+        os.close(self.reader)
+        os.close(self.writer)
+        self.forget()
+
     def adopt(self):
-        """In the child of a fork: the greenlet that forked is the main one."""
+        """In the child of a fork: the greenlet that forked is the main one, and the pipe is its parent's too."""
+        cdef unsigned long thread = self.thread
         self.main = self.current()
+        self.thread = this_thread()
+        if self.is_open():
+            try:
+                reader, writer = make_pipe()
+            except OSError:
+                self.close()
+                return
+            # The same numbers: a watcher that the child stops would be stopped for its parent too, as long as the two
+            # share an epoll set.
+            for end, number in ((reader, self.reader), (writer, self.writer)):
+                os.dup2(end, number, False)
+                os.close(end)
+            self.identity = identity_of(self.reader)
+        if self.thread != thread:
+            self.watch()
+
+
+cdef Interrupts interrupts = None
+
+
+def _adopt():
+    if interrupts is not None:
+        interrupts.adopt()
+
+
+# Before any framework's, which look at the descriptors.
+os.register_at_fork(after_in_child=_adopt)
+
+
+def make_pipe():
+    """Return the two ends of a pipe that never block."""
+    ends = os.pipe()
+    for end in ends:
+        os.set_blocking(end, False)
+    return ends
+
+
+def move_up(fd):
+    """Return a descriptor of the same file that is none of the lowest, if there may be one."""
+    try:
+        high = fcntl(fd, F_DUPFD_CLOEXEC, HIGH)
+    except OSError:
+        return fd
+    os.close(fd)
+    return high
+
+
+def identity_of(fd):
+    """Return what tells an open file from others; None: there is none."""
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 cdef void report(error) noexcept:

@@ -93,11 +93,11 @@ def is_patched(get_hub: GetHub) -> bool:
     return Socket._get_hub is get_hub
 
 
-def interrupt_main(current: Callable[[], object], get_hub: GetHub) -> Callable[[], object]:
+def interrupt_main(current: Callable[[], object], get_hub: GetHub) -> Interrupts:
     """Have Ctrl-C end the main greenlet, as it ends the main thread: by KeyboardInterrupt, whichever greenlet runs.
 
     Python's own handler raises it in the greenlet that runs, and would end that one. Ours takes its place, also by its
-    name in `signal`; handlers of the program's and where SIGINT is ignored nothing changes.
+    name in `signal`; handlers of the program's and where SIGINT is ignored nothing changes. Signals wake the hub up.
 
     Parameters
     ----------
@@ -108,15 +108,18 @@ def interrupt_main(current: Callable[[], object], get_hub: GetHub) -> Callable[[
 
     Returns
     -------
-    callable
-        To be called when the program has ended.
+    Interrupts
+        ``watch()`` is to be called in each hub of the main thread, before that sleeps; ``leave()`` when the program has
+        ended.
     """
     handler = Interrupts(current, get_hub)
-    os.register_at_fork(after_in_child=handler.adopt)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, handler)
     signal.default_int_handler = handler  # type: ignore[assignment]
-    return handler.leave
+    signal.set_wakeup_fd = handler.wakeup_fd
+    sys.unraisablehook = handler.unraisable
+    handler.open()
+    return handler
 
 
 def run(prepare: Callable[[], Callable[[], object]], arguments: Sequence[str], module: str) -> None:

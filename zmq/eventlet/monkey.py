@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 from greenlet import getcurrent
 
@@ -53,10 +55,21 @@ def is_patched() -> bool:
 
 def _patch_everything() -> Callable[[], object]:
     import eventlet
+    from eventlet import hubs
 
     eventlet.monkey_patch()
     patch_all()
-    return _patch.interrupt_main(getcurrent, get_hub)
+    handler = _patch.interrupt_main(getcurrent, get_hub)
+    use_hub = hubs.use_hub
+
+    @wraps(use_hub)
+    def use_hub_and_watch(*args: Any, **kwargs: Any) -> None:
+        use_hub(*args, **kwargs)
+        handler.watch()
+
+    hubs.use_hub = use_hub_and_watch
+    handler.watch()
+    return handler.leave
 
 
 if __name__ == "__main__":

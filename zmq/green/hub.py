@@ -76,6 +76,12 @@ class Hub(_hub.Hub):
         timer = loop.timer(delay, ref=keep)
         return _hub.Timer(timer, callback, self, deadline) if self.is_python else _hub.Timer(timer, callback)
 
+    def background_watcher(self, fd: int) -> Any:
+        watcher = self.loop.io(fd, 1, ref=False)
+        # On libuv all watchers of a descriptor share another one, for which this is not asked; there are no others.
+        getattr(watcher, "_watcher_ref", watcher).ref = False
+        return watcher
+
     def is_between(self, frame: FrameType | None) -> bool:
         # In the midst of what starts and stops watchers it is not.
         name = "" if frame is None else str(frame.f_globals.get("__name__"))
