@@ -7,6 +7,8 @@
 # make conformance  run the tests of PyZMQ, and those of eventlet, here and with PyZMQ, and show where the two differ
 # make clients  run programs that use PyZMQ, such as Jupyter, with it and with us in its place, and show where they differ
 #               (CLIENTS="kernel zerorpc" for some of them, CLIENTS=--help for options)
+# make installation  install it beside PyZMQ with pip, uv and poetry, from a wheel and from source, and show what happens
+# make pyzmq-shim  build the wheel that stands for PyZMQ where greenzmq is installed, into dist
 # make model    search every state of a model of the wake-up rule, with SPIN
 # make lint     check the style and the types
 # make clean    remove what was built
@@ -23,7 +25,7 @@ JOBS ?= 2
 
 python = $(VENV)/bin/python
 sources = setup.py pyproject.toml $(wildcard zmq/core/*.pyx zmq/core/*.pxd zmq/core/*.h)
-python_sources = $(shell find zmq -name '*.py*' -not -name '*.pyc')
+python_sources = $(shell find zmq greenzmq -name '*.py*' -not -name '*.pyc')
 # Whether the stubs say of the compiled modules what is true.
 stubtest = $(python) -m mypy.stubtest zmq --concise --ignore-disjoint-bases --mypy-config-file pyproject.toml \
     --allowlist tools/stubtest.txt
@@ -42,8 +44,8 @@ space = $(subst ,, )
 # What the benchmark compares with.
 pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
-.PHONY: demo test $(runs) installed matrix pythons bench pictures conformance clients model lint clean \
-    system system-for-tests
+.PHONY: demo test $(runs) installed matrix pythons bench pictures conformance clients installation pyzmq-shim model \
+    lint clean system system-for-tests
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
@@ -100,6 +102,13 @@ conformance: $(BENCH)/conformance/.installed $(BENCH)/pyzmq/.conformance $(BENCH
 clients: $(BENCH)/wheel/.built
 	@$(python) tests/clients/clients.py --wheel $(BENCH)/wheel/*.whl --build $(BENCH)/clients \
 	    --json $(BENCH)/clients.json $(CLIENTS)
+
+installation: $(BENCH)/wheel/.built $(BENCH)/installation/.installed
+	@$(python) tests/installation/installation.py --wheel $(BENCH)/wheel/*.whl --tools $(BENCH)/installation \
+	    --json $(BENCH)/installation.json $(INSTALLATION)
+
+pyzmq-shim:
+	@$(PYTHON) tools/pyzmq_shim.py dist
 
 model:
 	@sh docs/model/install.sh
@@ -181,6 +190,12 @@ $(BENCH)/wheel/.built: $(VENV)/.installed $(python_sources)
 	@echo "Building a wheel of greenzmq..."
 	@rm -rf $(BENCH)/wheel
 	@$(python) -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir $(BENCH)/wheel .
+	@touch $@
+
+$(BENCH)/installation/.installed: pyproject.toml | system
+	@$(PYTHON) -m venv $(BENCH)/installation
+	@$(BENCH)/installation/bin/python -m pip install --quiet --upgrade pip
+	@$(BENCH)/installation/bin/python -m pip install --quiet --group installation
 	@touch $@
 
 $(BENCH)/download/.created:

@@ -16,3 +16,6 @@ from zmq.eventlet.ssh.tunnel import (
     tunnel_connection,
 )
 from zmq.ssh import __all__ as __all__
+
+# pyright does not see an imported list.
+__all__ = [*__all__]

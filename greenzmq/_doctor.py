@@ -1,0 +1,329 @@
+"""What is wrong with the `zmq` of an environment, and how to mend it.
+
+Reads what installers have written down (`importlib.metadata`), the files that are there, and the libraries that this
+process has mapped. Changes nothing. Only ``python -m greenzmq doctor`` and tests call it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib
+import importlib.metadata
+import os
+import re
+import sys
+from collections.abc import Iterator
+from importlib.metadata import Distribution
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import greenzmq
+
+#: Where `packaging` may be, which nobody needs to have installed.
+PACKAGING = ("packaging", "pip._vendor.packaging", "setuptools._vendor.packaging")
+MAPS = Path("/proc/self/maps")
+REQUIREMENT = re.compile(r"\s*pyzmq(?![\w.-])\s*(?:\[[^]]*\])?\s*\(?([^;)]*)\)?\s*(?:;(.*))?$", re.IGNORECASE)
+
+
+class Finding(NamedTuple):
+    """`level` is ``"ok"``, ``"note"`` or ``"wrong"``."""
+
+    level: str
+    text: str
+    mend: str = ""
+
+
+def examine() -> list[Finding]:
+    """Look at everything. What is wrong comes with how to mend it."""
+    installed = distributions()
+    level, loaded = load()
+    return [
+        *which(installed),
+        *loaded,
+        *pyzmq(installed, level),
+        *requirements(installed, level),
+        *files(installed),
+    ]
+
+
+def load() -> tuple[str | None, list[Finding]]:
+    """Import zmq. Return the level of its API, None where it has none, and what is to be said of it."""
+    greenzmq._watch_no_more()
+    try:
+        zmq = importlib.import_module("zmq")
+        level = str(zmq.pyzmq_version())
+        found = greenzmq.active()
+        ours = f"{zmq.greenzmq_version()}, PyZMQ's API {level}" if found.name == "greenzmq" else level
+        text = f"it is {found.name} {ours}, with libzmq {zmq.zmq_version()}"
+    except Exception as error:
+        mend = "install greenzmq again, and libzmq if it was built against the system's"
+        return None, [Finding("wrong", f"import zmq fails: {type(error).__name__}: {error}", mend)]
+    return level, [Finding("ok", text), *mapped()]
+
+
+def report(findings: list[Finding]) -> str:
+    """Return the findings as lines for a person."""
+    lines = []
+    for level, text, mend in findings:
+        lines.append(f"{level + ':':6} {text}")
+        if mend:
+            lines.append(f"       to mend it: {mend}")
+    wrong = sum(finding.level == "wrong" for finding in findings)
+    lines.append(f"{wrong} wrong" if wrong else "all is well")
+    return "\n".join(lines)
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def name_of(distribution: Distribution) -> str:
+    return canonical(distribution.metadata["Name"] or "")
+
+
+def distributions() -> list[Distribution]:
+    """Return what is installed, in the order of `sys.path`, each folder's once."""
+    found: dict[tuple[str, str], Distribution] = {}
+    for each in importlib.metadata.distributions():
+        found.setdefault((name_of(each), place_of(each)), each)
+    # What a build has left in a working tree is not installed there.
+    return [each for (name, place), each in found.items() if place != os.path.realpath(greenzmq._HOME)]
+
+
+def place_of(distribution: Distribution) -> str:
+    return os.path.realpath(str(distribution.locate_file("")))
+
+
+def first(installed: list[Distribution], name: str) -> Distribution | None:
+    return next((each for each in installed if name_of(each) == name), None)
+
+
+def is_shim(distribution: Distribution) -> bool:
+    """Tell whether this is the wheel of ours that only says that pyzmq is installed."""
+    return "greenzmq" in distribution.version.partition("+")[2]
+
+
+def which(installed: list[Distribution]) -> Iterator[Finding]:
+    """Tell which zmq is found, and why if it is another than ours."""
+    found = greenzmq.active()
+    if found.ours:
+        yield Finding("ok", str(found))
+    else:
+        yield Finding("wrong", str(found), mend_order(found))
+    ours = [each for each in installed if name_of(each) == "greenzmq"]
+    for each in ours[1:]:
+        yield Finding(
+            "note",
+            f"greenzmq {each.version} is also installed in {each.locate_file('')}; the first on sys.path is used",
+        )
+
+
+def mend_order(found: greenzmq.Active) -> str:
+    home = greenzmq._HOME
+    if home not in sys.path:
+        return (
+            f".pth files were not read here: import greenzmq and call greenzmq.activate() before anything imports zmq, "
+            f"or set PYTHONPATH={home}"
+        )
+    place = os.path.dirname(found.folder)
+    if place in ("", os.getcwd()):
+        return f"{found.folder} is in the current folder, which Python looks into first: start it elsewhere"
+    return f"{place} comes before {home} on sys.path: take zmq away there, or install greenzmq there"
+
+
+def mapped() -> Iterator[Finding]:
+    """Tell which libzmq this process has, of which there must be one."""
+    try:
+        maps = MAPS.read_text(errors="surrogateescape")
+    except OSError:
+        yield Finding("note", "which libzmq is mapped cannot be told on this system")
+        return
+    paths = {line.split(maxsplit=5)[5] for line in maps.splitlines() if line.count("/")}
+    libraries = sorted(path for path in paths if re.match(r"libzmq\b.*\.so\b", os.path.basename(path)))
+    if len(libraries) > 1:
+        yield Finding(
+            "wrong",
+            f"{len(libraries)} libzmq are mapped, whose sockets do not know each other: {', '.join(libraries)}",
+            "build what brings the other one against the folders of zmq.get_library_dirs()",
+        )
+    elif libraries:
+        yield Finding("ok", f"one libzmq is mapped, {libraries[0]}")
+    else:
+        yield Finding("note", "no shared libzmq is mapped: it is part of an extension module")
+
+
+def pyzmq(installed: list[Distribution], level: str | None) -> Iterator[Finding]:
+    """Tell whether PyZMQ, or what stands in for it, is installed too."""
+    theirs = first(installed, "pyzmq")
+    if theirs is None:
+        return
+    if not is_shim(theirs):
+        used = "which is used" if greenzmq.active().name == "PyZMQ" else "which is not used"
+        yield Finding("ok", f"PyZMQ {theirs.version} is installed too, {used}")
+    elif level and theirs.version.partition("+")[0] != level:
+        yield Finding(
+            "wrong",
+            f"pyzmq {theirs.version} stands in for PyZMQ, but greenzmq is at the level of {level}",
+            "install the one that make pyzmq-shim builds now",
+        )
+    else:
+        yield Finding("ok", f"pyzmq {theirs.version} stands in for PyZMQ")
+
+
+def requirements(installed: list[Distribution], level: str | None) -> Iterator[Finding]:
+    """Tell what requires pyzmq, whether our level will do, and whether the installers are content."""
+    theirs = first(installed, "pyzmq")
+    seen = set()
+    for each in installed:
+        if name_of(each) in seen:
+            continue
+        seen.add(name_of(each))
+        for line in each.requires or []:
+            parts = REQUIREMENT.match(line)
+            if not parts:
+                continue
+            requires = f"{each.metadata['Name']} {each.version} requires {line}"
+            specifier, marker = parts[1].strip(), (parts[2] or "").strip()
+            applies = holds(marker)
+            if not applies:
+                why = "not here" if applies is False else "which cannot be judged without packaging"
+                if "extra" in marker:
+                    why = "if that extra is wanted"
+                yield Finding("note", f"{requires}, {why}")
+                continue
+            admitted = admits(specifier, level) if level else None
+            if admitted is False:
+                yield Finding(
+                    "wrong",
+                    f"{requires}, which PyZMQ's level {level} is not",
+                    f"install a version of {each.metadata['Name']} that admits {level}, or it has to be tried",
+                )
+            elif admitted is None:
+                yield Finding("note", f"{requires}, which cannot be judged")
+            else:
+                yield Finding("ok", f"{requires}, which admits {level}")
+            if theirs is None:
+                yield Finding(
+                    "wrong",
+                    f"pyzmq is not installed, so pip check complains of {each.metadata['Name']}",
+                    "install pyzmq beside greenzmq, which stays the one that is used, or the wheel of make pyzmq-shim",
+                )
+
+
+def packaging(module: str) -> Any:
+    """Return a module of `packaging`, or None where nobody has brought it."""
+    for name in PACKAGING:
+        try:
+            return importlib.import_module(f"{name}.{module}")
+        except ImportError:
+            continue
+    return None
+
+
+def holds(marker: str) -> bool | None:
+    """Tell whether a requirement with this marker counts here, without extras. None where that cannot be told."""
+    if not marker:
+        return True
+    markers = packaging("markers")
+    try:
+        return bool(markers.Marker(marker).evaluate({"extra": ""})) if markers else None
+    except ValueError:
+        return None
+
+
+def admits(specifier: str, version: str) -> bool | None:
+    """Tell whether a range of versions has one, which is a plain release. None where that cannot be told."""
+    specifiers = packaging("specifiers")
+    if specifiers:
+        try:
+            return bool(specifiers.SpecifierSet(specifier).contains(version, prereleases=True))
+        except ValueError:
+            return None
+    release = numbers(version)
+    for clause in filter(None, (clause.strip() for clause in specifier.split(","))):
+        parts = re.fullmatch(r"(===?|!=|~=|<=?|>=?)\s*(\d+(?:\.\d+)*)(\.\*)?", clause)
+        if not parts:
+            return None
+        operator, bound = parts[1], numbers(parts[2])
+        # Releases are compared as if the shorter one ended in zeros, and a prefix only as far as it goes.
+        length = len(bound) if parts[3] else max(len(bound), len(release))
+        ours, theirs = ((*each, *[0] * length)[:length] for each in (release, bound))
+        if not {
+            "==": ours == theirs,
+            "===": ours == theirs,
+            "!=": ours != theirs,
+            "<": ours < theirs,
+            "<=": ours <= theirs,
+            ">": ours > theirs,
+            ">=": ours >= theirs,
+            "~=": ours >= theirs and ours[: len(bound) - 1] == bound[:-1],
+        }[operator]:
+            return False
+    return True
+
+
+def numbers(release: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in release.split("."))
+
+
+def files(installed: list[Distribution]) -> Iterator[Finding]:
+    """Tell where the files of the two are mixed, or some are missing, after older installations."""
+    owned: set[str] = set()
+    for each in installed:
+        if name_of(each) in ("greenzmq", "pyzmq"):
+            owned.update(os.path.realpath(str(each.locate_file(file))) for file in each.files or [])
+    for each in installed:
+        name = name_of(each)
+        if name not in ("greenzmq", "pyzmq") or is_shim(each):
+            continue
+        missing, changed = differing(each)
+        title = "PyZMQ" if name == "pyzmq" else "greenzmq"
+        if missing or changed:
+            counts = [f"{len(missing)} missing"] * bool(missing) + [f"{len(changed)} changed"] * bool(changed)
+            yield Finding(
+                "wrong",
+                f"{title}'s files in {each.locate_file('')} are not what was installed: {', '.join(counts)}, "
+                f"{(missing + changed)[0]} for example",
+                f"pip install --force-reinstall --no-deps {name}=={each.version}"
+                if name == "pyzmq"
+                else "install greenzmq again with --force-reinstall --no-deps",
+            )
+        elif name == "greenzmq" and any(str(file).startswith("zmq/") for file in each.files or []):
+            yield Finding(
+                "wrong",
+                f"greenzmq {each.version} in {each.locate_file('')} is of before it had a folder of its own",
+                "uninstall it, then install this one again",
+            )
+    for place in dict.fromkeys(map(place_of, installed)):
+        folder = Path(place, "zmq")
+        if os.path.realpath(folder) == os.path.realpath(os.path.join(greenzmq._HOME, "zmq")):
+            continue
+        stray = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".pyc"]
+        stray = [path for path in stray if os.path.realpath(path) not in owned]
+        if stray:
+            theirs = any(name_of(each) == "pyzmq" and not is_shim(each) for each in installed)
+            again = "; then pip install --force-reinstall --no-deps pyzmq" if theirs else ""
+            yield Finding(
+                "wrong",
+                f"{folder} has {len(stray)} files that belong to no installed package, {stray[0]} for example: "
+                "left from an older installation",
+                f"rm -r {folder}{again}",
+            )
+
+
+def differing(distribution: Distribution) -> tuple[list[str], list[str]]:
+    """Return the files of a package that are gone, and those that are not what was installed."""
+    missing, changed = [], []
+    for file in distribution.files or []:
+        if file.hash is None:
+            continue
+        path = Path(str(distribution.locate_file(file)))
+        try:
+            found = hashlib.new(file.hash.mode, path.read_bytes()).digest()
+        except OSError:
+            missing.append(str(path))
+            continue
+        if base64.urlsafe_b64encode(found).rstrip(b"=").decode() != file.hash.value:
+            changed.append(str(path))
+    return missing, changed
