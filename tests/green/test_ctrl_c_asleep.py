@@ -1,4 +1,4 @@
-"""Ctrl-C under ``python -m zmq.green.monkey program`` at the worst moment, and where Python would report and forget it."""
+"""Ctrl-C under ``python -m zmq.green.monkey program`` at the worst moment, and where Python would forget it."""
 
 from __future__ import annotations
 
