@@ -662,8 +662,8 @@ cdef class Interrupts:
     itself, and so would one that the system gives to another native thread. So signals write to a pipe (`open`), which
     the hub of the main thread watches.
 
-    What is raised in the midst of a finalizer, or where C can raise nothing, Python reports and forgets. It is raised once
-    more then (`unraisable`).
+    What is raised in the midst of a finalizer, or where C can raise nothing, Python reports and forgets. It is raised
+    once more then (`unraisable`).
 
     Parameters
     ----------
@@ -784,7 +784,7 @@ cdef class Interrupts:
             hub.interrupt(error)
 
     def is_open(self):
-        """Tell whether the pipe is there; a program that closes all descriptors may have its own files in their place."""
+        """Tell whether the pipe is there; a program that closes all descriptors may have its own files there."""
         if self.reader != -1 and not identity_of(self.reader) == identity_of(self.writer) == self.identity:
             self.forget()
         return self.reader != -1

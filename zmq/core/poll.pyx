@@ -614,7 +614,8 @@ cdef class PollSet:
             try:
                 self.watched_hub.forget(self.watcher)
             except BaseException as error:
-                self.watched_hub.retry(partial(self.watched_hub.forget, self.watcher), error)
+                if partial is not None:
+                    self.watched_hub.retry(partial(self.watched_hub.forget, self.watcher), error)
             self.watcher = self.watched_hub = self.ring = None
             self.listening = False
         if self.bells >= 0:

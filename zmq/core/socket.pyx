@@ -1162,8 +1162,8 @@ cdef class Socket(MixedCase):
             raise
         turn.untried = first == PARK_FIRST
         try:
-            # Where others were given up behind whom this one would have waited, it may go on at once. So may it where the
-            # handler of a signal used sockets meanwhile.
+            # Where others were given up behind whom this one would have waited, it may go on at once. So may it where
+            # the handler of a signal used sockets meanwhile.
             if others or waiter.interest > 1 or wait.fuel != fuel:
                 # Not before this one has joined: who reads EVENTS for the others may still the bell for itself.
                 waiter.notify()

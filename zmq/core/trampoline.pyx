@@ -752,7 +752,9 @@ cdef class Trampoline(Waiter):
         try:
             hub.forget(watcher)
         except BaseException as error:
-            hub.retry(partial(hub.forget, watcher), error)
+            if partial is not None:
+                # Else the interpreter ends.
+                hub.retry(partial(hub.forget, watcher), error)
 
     cdef void unmoor(self) noexcept:
         """One less is parked."""
