@@ -17,13 +17,13 @@ code is not interrupted, but calls of a framework that is written in Python are.
 
 import os
 import signal
+import fcntl
 import sys
 import threading
 import time
 import warnings
 import weakref
 from _signal import getsignal, set_wakeup_fd
-from fcntl import F_DUPFD_CLOEXEC, fcntl
 from functools import partial
 from sys import is_finalizing
 
@@ -845,7 +845,7 @@ def make_pipe():
 def move_up(fd):
     """Return a descriptor of the same file that is none of the lowest, if there may be one."""
     try:
-        high = fcntl(fd, F_DUPFD_CLOEXEC, HIGH)
+        high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH)
     except OSError:
         return fd
     os.close(fd)
