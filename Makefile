@@ -1,5 +1,6 @@
 # make demo     show it at work: a broker, 8 workers and 1,000 clients in one process
 # make test     run the tests (JOBS=1 for one process at a time)
+# make quick    the tests that decide most, on gevent alone, for the inner loop
 # make matrix   run the tests on every hub with every CPython from 3.10 on that is installed, and show a table
 # make pythons  make test with every CPython from 3.10 on that is installed
 # make bench    measure it beside PyZMQ and beside libzmq in C (QUICK=1 for a short run, BENCHMARK for options)
@@ -44,7 +45,7 @@ space = $(subst ,, )
 # What the benchmark compares with.
 pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
-.PHONY: demo test $(runs) installed matrix pythons bench pictures conformance clients installation pyzmq-shim model \
+.PHONY: demo test quick $(runs) installed matrix pythons bench pictures conformance clients installation pyzmq-shim model \
     lint clean system system-for-tests
 
 demo: $(VENV)/.installed
@@ -65,6 +66,10 @@ $(on_loops): test-gevent-%:
 $(on_hubs): test-eventlet-%:
 	@echo "== eventlet on $*"
 	@EVENTLET_HUB=$* $(python) -m pytest --front-end=eventlet $(waiting)
+
+quick: $(VENV)/.installed
+	@$(python) -m pytest --front-end=gevent $(waiting) $(addprefix tests/test_,contexts.py ends_of_sockets.py frames.py \
+	    messages.py options.py patterns.py whole_messages.py)
 
 test-stubs:
 	@echo "== the stubs"

@@ -15,9 +15,9 @@ code is not interrupted, but calls of a framework that is written in Python are.
   callbacks may be called once more than they were asked for, and do nothing then.
 """
 
+import fcntl
 import os
 import signal
-import fcntl
 import sys
 import threading
 import time
