@@ -285,16 +285,16 @@ cdef enqueue(Pending pending, Trampoline trampoline, get_hub, int events, bytes 
     cdef Parked partner
     cdef const char *start = NULL
     cdef size_t size = 0
-    cdef long fuel
+    cdef long before
     cdef bint others = trampoline.interest > 0
     if route is not None:
         start = route
         size = len(route)
-    fuel = wait.fuel
+    before = wait.stirred()
     pending.turn = trampoline.join(get_hub, events, start, size, timeout)
     pending.turn.greenlet = pending
     pending.turn.inside = True
-    if others or trampoline.interest > 1 or wait.fuel != fuel:
+    if others or trampoline.interest > 1 or wait.stirred() != before:
         # As in `Socket.operate_parked`.
         trampoline.notify()
     # The first to be told.

@@ -788,7 +788,7 @@ cdef class Socket(MixedCase):
 
     cdef int operated(self) except -1:
         """After an operation that may have processed commands."""
-        wait.fuel -= 1
+        wait.stirs += 1
         if self.waiter is not None and self.waiter.interest:
             self.waiter.notify()
         return 0
@@ -1118,7 +1118,7 @@ cdef class Socket(MixedCase):
         cdef const void *route = NULL
         cdef size_t route_size = 0
         cdef Outgoing *out
-        cdef long fuel
+        cdef long before
         waiter.enter()
         if events == ZMQ_POLLOUT:
             out = <Outgoing *> transfer
@@ -1152,7 +1152,7 @@ cdef class Socket(MixedCase):
                 waiter.notify()
             raise Again()
         others = waiter.interest > 0
-        fuel = wait.fuel
+        before = wait.stirred()
         try:
             turn = waiter.join(self.get_hub, events, route, route_size, milliseconds / 1000)
         except BaseException:
@@ -1164,7 +1164,7 @@ cdef class Socket(MixedCase):
         try:
             # Where others were given up behind whom this one would have waited, it may go on at once. So may it where
             # the handler of a signal used sockets meanwhile.
-            if others or waiter.interest > 1 or wait.fuel != fuel:
+            if others or waiter.interest > 1 or wait.stirred() != before:
                 # Not before this one has joined: who reads EVENTS for the others may still the bell for itself.
                 waiter.notify()
             while True:
@@ -2393,7 +2393,7 @@ cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) 
     cdef long left = -1
     cdef int rc
     cdef int err = 0
-    wait.fuel -= 1
+    wait.stirs += 1
     if timeout == 0:
         # Not without the GIL, see `Socket.poll`.
         read_handles(items, count, what)

@@ -816,7 +816,7 @@ cdef class Trampoline(Waiter):
     cdef int poll(self, get_hub, int events, double timeout) except -1:
         """Wait until EVENTS has one of `events`; return them, or 0 after `timeout` seconds."""
         cdef int found
-        cdef long fuel
+        cdef long before
         cdef Parked turn = None
         wait.fuel -= 1
         if wait.fuel <= 0 and timeout != 0:
@@ -832,9 +832,9 @@ cdef class Trampoline(Waiter):
                 if found & events or timeout == 0:
                     return found & events
                 if turn is None:
-                    fuel = wait.fuel
+                    before = wait.stirred()
                     turn = self.join(get_hub, events | POLLER, NULL, 0, timeout)
-                    if wait.fuel != fuel:
+                    if wait.stirred() != before:
                         # The handler of a signal used sockets meanwhile.
                         self.stilled(self.read_events())
                 else:

@@ -1,5 +1,11 @@
 cdef int generation     # of this process: grows by one in the child of every fork
 cdef long fuel          # transfers left before `trampoline.refuel` has to be asked whether it is time to let a hub run
+cdef long stirs         # grows with what may process a socket's commands and uses no fuel
+
+cdef inline long stirred() noexcept:
+    """Return a number that is another one once any socket was used."""
+    return stirs - fuel
+
 
 cdef enum:
     OWNED = -2          # in `Socket.born`: the socket belongs to an Owner, and every call looks twice
