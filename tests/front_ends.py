@@ -74,6 +74,9 @@ class GreenFrontEnd(FrontEnd, Protocol):
     #: Whether what a greenlet holds is freed when it is killed, though the collector has looked at it before; gevent on
     #: Python 3.10 never does.
     frees_killed: bool
+    #: Whether another thread may have something called in the hub; gevent's loop libev-cffi loses count of its watchers
+    #: when one does.
+    hears_threads: bool
     #: The framework's own, raised in the greenlet that is inside of it.
     Timeout: Callable[..., Any]
 
@@ -188,6 +191,7 @@ class Gevent:
     counts_past_1023 = True
     shares_sockets = True
     frees_killed = sys.version_info >= (3, 11)
+    hears_threads = not gevent.config.loop.__module__.startswith("gevent.libev.corecffi")
     framework = gevent
     zmq = zmq.green
     Event = gevent.event.Event
@@ -291,6 +295,7 @@ class Eventlet:
     counts_past_1023 = os.environ.get("EVENTLET_HUB") != "selects"
     shares_sockets = True
     frees_killed = sys.version_info >= (3, 11)
+    hears_threads = True
     framework = eventlet
     zmq = zmq.eventlet
     Event = EventletEvent
