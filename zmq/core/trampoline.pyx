@@ -684,13 +684,13 @@ cdef class Trampoline(Waiter):
                 raise RuntimeError("This socket is waited for in another event loop of this thread.")
             self.abandon()
         if self.parked == 0:
-            self.hub = hub
             self.descriptor()
             if self.watched_hub is not hub:
                 self.forget_watcher()
                 self.watcher = hub.watcher(self.fd, ZMQ_POLLIN)
                 self.watched_hub = hub
                 self.ring = self.on_readable
+            self.hub = hub
             self.parked = 1
             try:
                 self.armed = True
@@ -926,7 +926,7 @@ cdef class Trampoline(Waiter):
         self.returned = None
         self.partner = None
         self.distrust(0)
-        if hub is not None:
+        if self.parked:
             if not hub.is_running():
                 self.abandon()
             for queue in (self.receivers, self.senders, self.pollers):
