@@ -674,7 +674,7 @@ class CountingSelector(selectors.DefaultSelector):  # type: ignore[misc, valid-t
         return super().select(timeout)
 
 
-def test_an_await_that_need_not_wait_does_not_visit_the_loop(pair: Any) -> None:
+def test_an_await_that_need_not_wait_does_not_visit_the_loop(pair: Any, unhurried: None) -> None:
     a, b = pair
     selector = CountingSelector()
     loop = asyncio.SelectorEventLoop(selector)
@@ -772,6 +772,15 @@ FUEL = 64
 #: What is awaited without end: how much at a time, and how often that is before others must have had their turn. A call
 #: looks at the clock at last after the fuel is used up, and it is the second look that says how long the first is ago.
 AT_ONCE = 3 * FUEL
+
+
+@pytest.fixture
+def unhurried() -> Iterator[None]:
+    """No budget: nobody yields, however long the machine takes."""
+    before = zmq.get_budget()
+    zmq.set_budget(0)
+    yield
+    zmq.set_budget(before)
 
 
 @pytest.fixture
