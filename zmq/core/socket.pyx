@@ -348,6 +348,7 @@ cdef class Socket(MixedCase):
         cdef size_t address = 0
         cdef Context context = None
         cdef Trampoline known
+        cdef Socket socket
         cdef void *handle
         if self.handle != NULL:
             raise RuntimeError("a Socket is made once")
@@ -398,7 +399,10 @@ cdef class Socket(MixedCase):
                 known = known_trampoline(handle)
                 if known is not None:
                     # Of a socket that was here before, whose owner closed it without a word.
-                    known.close()
+                    for socket in living_sockets():
+                        if socket.handle == handle:
+                            socket.part()
+                    known.lose()
                 context._sockets.add(self)
             else:
                 self.share_waiter()
@@ -606,17 +610,19 @@ cdef class Socket(MixedCase):
 
     cdef int let_go(self, void *handle) except -1:
         """Be closed, with all others for this handle."""
+        self.part()
+        for socket in shadows:
+            socket.part()
+        return 0
+
+    cdef int part(self) except -1:
+        """Have no handle any more."""
         cdef Socket socket
         cdef list shadows = sockets_at(handle)
         self.handle = NULL
         self.born = -1
         if self.maker is not None:
             self.maker._sockets.discard(self)
-        for socket in shadows:
-            socket.handle = NULL
-            socket.born = -1
-            if socket.maker is not None:
-                socket.maker._sockets.discard(socket)
         return 0
 
     # Endpoints.
@@ -2343,14 +2349,6 @@ cdef void wake_thread(what) noexcept:
             poll.wake()
 
 
-cdef void *handle_of(Socket socket) except NULL:
-    """Return the handle of a socket that can be used here."""
-    socket.usable()
-    if socket.waiter is not None and socket.waiter.handle == NULL:
-        raise ZMQError(Errno.ENOTSOCK, "the socket that this is a shadow of was closed")
-    return socket.handle
-
-
 cdef bint read_handles(zmq_pollitem_t *items, int count, what) except -1:
     """Store the handles of what is polled, and tell whether one of the sockets need not be waited for."""
     cdef int i
@@ -2358,7 +2356,8 @@ cdef bint read_handles(zmq_pollitem_t *items, int count, what) except -1:
     for i in range(count):
         polled = what if several is None else several[i]
         if isinstance(polled, Socket):
-            items[i].socket = handle_of(polled)
+            (<Socket> polled).usable()
+            items[i].socket = (<Socket> polled).handle
     return add_returned(items, count, what)
 
 

@@ -908,11 +908,17 @@ cdef class Trampoline(Waiter):
         """Close the handle, which another thread would have: in the thread of the hub."""
         cdef void *handle = self.handle
         closing.discard(self)
-        if handle != NULL and self.closing and self.born == wait.generation:
+        if self.closing and self.born == wait.generation:
             self.closing = False
             self.end()
             self.handle = NULL
-            wait.closer(handle)
+            if handle != NULL:
+                wait.closer(handle)
+
+    cdef void lose(self) noexcept:
+        """As `close`, but the handle was closed before, by somebody who did not say so, and may be another socket's."""
+        self.close()
+        self.handle = NULL
 
     cdef void end(self) noexcept:
         """Send everybody home."""
