@@ -270,7 +270,6 @@ cdef class Context:
         living[<size_t> <void *> self] = weakref.ref(self)
         self.settings = {}
         self.cpus = set()
-        self.making = []
         if isinstance(io_threads, Context):
             shadow = io_threads
         if shadow is not None:
@@ -682,12 +681,8 @@ cdef class Context:
         self.usable()
         if socket_class is None:
             socket_class = self._socket_class
-        self.making.append(socket_class)
-        try:
-            socket = socket_class(self, socket_type, **kwargs)
-        finally:
-            self.making.remove(socket_class)
-        if lacks_defaults(socket):
+        socket, lacks_defaults = made_by(socket_class, self, socket_type, kwargs)
+        if lacks_defaults:
             for option, value in self.defaults_for(socket_type):
                 try:
                     socket.set(option, value)
@@ -800,9 +795,9 @@ cdef bint is_usable(Context context) noexcept:
     )
 
 
-cdef bint lacks_defaults(socket) except -1:
-    from zmq.core.socket import lacks_defaults
-    return lacks_defaults(socket)
+cdef made_by(socket_class, Context context, socket_type, kwargs):
+    from zmq.core.socket import made_by
+    return made_by(socket_class, context, socket_type, kwargs)
 
 
 cdef size_t address_of(shadow) except? 0:

@@ -427,8 +427,6 @@ cdef class Socket(MixedCase):
 
     cdef int take_defaults(self, Context context) except -1:
         """The socket is one of the context's, which has defaults for it."""
-        # What a subclass has in the place of `setsockopt` may need what its __init__ sets after ours.
-        self.lacks_defaults = self.overrides & SETSOCKOPT and type(self) in context.making
         if self.lacks_defaults or not context.sockopts:
             return 0
         for option, value in context.defaults_for(self.socket_type):
@@ -2161,9 +2159,36 @@ cdef class Socket(MixedCase):
 add_attributes(Socket)
 
 
-def lacks_defaults(socket):
-    """Tell whether what `Context.socket` made still needs the context's defaults."""
-    return not isinstance(socket, Socket) or (<Socket> socket).is_shadow or (<Socket> socket).lacks_defaults
+def made_by(socket_class, Context context not None, socket_type, dict kwargs):
+    """Make a socket for `Context.socket`.
+
+    Parameters
+    ----------
+    socket_class : callable
+    context : Context
+    socket_type : int
+    kwargs : dict
+        For `socket_class`.
+
+    Returns
+    -------
+    (object, bool)
+        What `socket_class` returned, and whether it still needs the context's defaults.
+    """
+    if (
+        isinstance(socket_class, type)
+        and issubclass(socket_class, Socket)
+        and type(socket_class).__call__ is type.__call__
+        and find_overrides(socket_class) & SETSOCKOPT
+    ):
+        # As by a call. What a class has in the place of `setsockopt` may need what its __init__ sets after ours.
+        made = socket_class.__new__(socket_class, context, socket_type, **kwargs)
+        if isinstance(made, socket_class):
+            (<Socket> made).lacks_defaults = True
+            type(made).__init__(made, context, socket_type, **kwargs)
+    else:
+        made = socket_class(context, socket_type, **kwargs)
+    return made, not isinstance(made, Socket) or (<Socket> made).is_shadow or (<Socket> made).lacks_defaults
 
 
 cdef need_draft(str what):
