@@ -608,6 +608,8 @@ cdef class Socket(MixedCase):
 
     cdef int let_go(self, void *handle) except -1:
         """Be closed, with all others for this handle."""
+        cdef Socket socket
+        cdef list shadows = sockets_at(handle)
         self.part()
         for socket in shadows:
             socket.part()
@@ -615,8 +617,6 @@ cdef class Socket(MixedCase):
 
     cdef int part(self) except -1:
         """Have no handle any more."""
-        cdef Socket socket
-        cdef list shadows = sockets_at(handle)
         self.handle = NULL
         self.born = -1
         if self.maker is not None:
@@ -2291,6 +2291,19 @@ cdef class ThreadPoll:
         self.reader = self.writer = -1
         return other
 
+    cdef int enter(self, double timeout) noexcept:
+        """Be in libzmq, without the GIL. Returns how many items are ready, or an error code, negative."""
+        cdef long left = -1 if timeout < 0 else <long> (1000 * timeout + 0.999)
+        cdef int rc
+        # Before others run: nobody else wants it yet.
+        PyThread_acquire_lock(self.inside, WAIT_LOCK)
+        with nogil:
+            rc = zmq_poll(self.items, self.count + (self.reader >= 0), left)
+            if rc < 0:
+                rc = -zmq_errno()
+            PyThread_release_lock(self.inside)
+        return rc
+
     cdef void wake(self) noexcept:
         # What an eventfd takes.
         cdef uint64_t one = 1
@@ -2322,47 +2335,54 @@ cdef void leave_polls(void *handle) noexcept:
                 PyThread_release_lock(poll.inside)
 
 
-cdef ThreadPoll take_poll():
-    """Return one to use next."""
+cdef ThreadPoll begin_poll(zmq_pollitem_t *items, int count, what):
+    """Have this thread, which waits for `what`, woken by the item that is added after `count`, until `end_poll`."""
     global idle_poll
     cdef ThreadPoll poll
     poll, idle_poll = idle_poll, None
     if poll is None or poll.born != wait.generation:
         poll = ThreadPoll()
     poll.open()
+    items[count].socket = NULL
+    items[count].fd = poll.reader
+    items[count].events = ZMQ_POLLIN
+    items[count].revents = 0
+    poll.items = items
+    poll.count = count
+    poll.what = what
+    thread_polls.append(poll)
     return poll
 
 
-cdef int wait_for_bell(void *handle, int bell, double timeout, what) except -1:
-    """Block this thread until a bell rings, for so many seconds, negative for ever, or until Python code ran."""
+cdef int end_poll(ThreadPoll poll) except -1:
+    """Undo `begin_poll`."""
     global idle_poll
-    cdef zmq_pollitem_t items[2]
-    cdef ThreadPoll poll = take_poll()
-    cdef long left = -1 if timeout < 0 else <long> (1000 * timeout + 0.999)
-    cdef int rc
-    cdef int err = 0
-    items[0].socket = items[1].socket = NULL
-    items[0].fd = bell
-    items[1].fd = poll.reader
-    items[0].events = items[1].events = ZMQ_POLLIN
-    poll.handle = handle
-    poll.what = what
-    thread_polls.append(poll)
-    PyThread_acquire_lock(poll.inside, WAIT_LOCK)
-    with nogil:
-        rc = zmq_poll(items, 1 + (poll.reader >= 0), left)
-        if rc < 0:
-            err = zmq_errno()
-        PyThread_release_lock(poll.inside)
     poll.handle = NULL
+    poll.items = NULL
+    poll.count = 0
     poll.what = None
     if poll in thread_polls:
         thread_polls.remove(poll)
     idle_poll = poll.renewed()
+    return 0
+
+
+cdef int wait_for_bell(void *handle, int bell, double timeout, what) except -1:
+    """Block this thread until a bell rings, for so many seconds, negative for ever, or until Python code ran."""
+    cdef zmq_pollitem_t items[2]
+    cdef ThreadPoll poll
+    cdef int rc
+    items[0].socket = NULL
+    items[0].fd = bell
+    items[0].events = ZMQ_POLLIN
+    poll = begin_poll(items, 1, what)
+    poll.handle = handle
+    rc = poll.enter(timeout)
+    end_poll(poll)
     if rc >= 0:
         return 0
-    if err != EINTR:
-        raise_errno(err)
+    if rc != -EINTR:
+        raise_errno(-rc)
     return PyErr_CheckSignals()
 
 
@@ -2412,56 +2432,32 @@ cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) 
     Returns how many items are ready, or INTERRUPTED when Python code ran that may have changed anything: a signal's
     handler, or another thread that closed one of the sockets. The caller looks anew then, for the time that is left.
     """
-    global idle_poll
     cdef ThreadPoll poll
-    cdef long left = -1
     cdef int rc
-    cdef int err = 0
     wait.stirs += 1
     if timeout == 0:
         # Not without the GIL, see `Socket.poll`.
         read_handles(items, count, what)
         rc = zmq_poll(items, count, 0)
         if rc < 0:
-            err = zmq_errno()
+            rc = -zmq_errno()
     else:
-        poll = take_poll()
-        items[count].socket = NULL
-        items[count].fd = poll.reader
-        items[count].events = ZMQ_POLLIN
-        items[count].revents = 0
         wait.block(what)
         try:
-            thread_polls.append(poll)
-            poll.what = what
-            poll.items = items
-            poll.count = count
-            if timeout > 0:
-                left = <long> (1000 * timeout + 0.999)
-            if read_handles(items, count, what):
-                left = 0
-            # Before others run: nobody else wants it yet.
-            PyThread_acquire_lock(poll.inside, WAIT_LOCK)
-            with nogil:
-                rc = zmq_poll(items, count + (poll.reader >= 0), left)
-                if rc < 0:
-                    err = zmq_errno()
-                PyThread_release_lock(poll.inside)
+            poll = begin_poll(items, count, what)
+            try:
+                rc = poll.enter(0 if read_handles(items, count, what) else timeout)
+            finally:
+                end_poll(poll)
         finally:
             wait.unblock()
-            poll.count = 0
-            poll.items = NULL
-            poll.what = None
-            if poll in thread_polls:
-                thread_polls.remove(poll)
-            idle_poll = poll.renewed()
         if poll.woken:
-            rc, err = -1, EINTR
+            rc = -EINTR
     if rc >= 0:
         add_returned(items, count, what)
         return rc
-    if err != EINTR:
-        raise_errno(err)
+    if rc != -EINTR:
+        raise_errno(-rc)
     PyErr_CheckSignals()
     return INTERRUPTED
 

@@ -58,7 +58,6 @@ from libc.errno cimport EINTR, EINVAL
 from libc.string cimport memcmp
 
 import weakref
-from functools import partial
 
 from zmq.core import hub as hub_module
 from zmq.core import wait as wait_module
@@ -473,7 +472,7 @@ cdef class Trampoline(Waiter):
         try:
             self.set_look_timer()
         except BaseException as error:
-            self.hub.retry(self.set_look_timer, error)
+            self.hub.retry(error, self.set_look_timer)
 
     cpdef set_look_timer(self):
         self.look_timer = self.hub.call_at(monotonic() + self.look_delay, self.on_look)
@@ -752,9 +751,7 @@ cdef class Trampoline(Waiter):
         try:
             hub.forget(watcher)
         except BaseException as error:
-            if partial is not None:
-                # Else the interpreter ends.
-                hub.retry(partial(hub.forget, watcher), error)
+            hub.retry(error, hub.forget, watcher)
 
     cdef void unmoor(self) noexcept:
         """One less is parked."""
