@@ -25,6 +25,7 @@ from zmq.core.error import (
 from zmq.core.message import COPY_THRESHOLD, Frame, Message
 from zmq.core.poll import Poller, select, zmq_poll
 from zmq.core.socket import Socket, SyncContext, SyncSocket
+from zmq.core.statistics import statistics
 from zmq.core.stopwatch import Stopwatch
 from zmq.core.tracker import _FINISHED_TRACKER as _FINISHED_TRACKER
 from zmq.core.tracker import MessageTracker
@@ -48,7 +49,7 @@ from zmq.core.version import (
 from zmq.core.version import (
     PYZMQ_API as __version__,
 )
-from zmq.core.waiting.trampoline import get_budget, set_budget, statistics
+from zmq.core.waiting.budget import get_budget, set_budget
 
 from zmq import backend as backend  # isort: skip
 from zmq import sugar as sugar  # isort: skip

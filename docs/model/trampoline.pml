@@ -25,7 +25,7 @@
    they close the socket. A hub that was closed, or lost its thread, is one that stops; another one takes its place when
    it runs again. Who was given up goes on with an error, as a task does whose future is cancelled.
 
-   Callbacks. The callback of a turn that is over finds that out and does nothing (Parked.resume); here it is taken off
+   Callbacks. The callback of a turn that is over finds that out and does nothing (Waiter.resume); here it is taken off
    the hub's list when the turn ends. */
 
 /* Who is there: 2 to 4 greenlets. */
@@ -68,7 +68,7 @@
 #define CALLBACK 9      /* the hub, in one */
 #define NOBODY 10
 
-/* Parked.state */
+/* Waiter.state */
 #define OUTSIDE 0       /* does not wait */
 #define PARKED 1
 #define CHOSEN 2
@@ -274,11 +274,11 @@ byte state[GREENLETS];
 bool inside[GREENLETS];         /* switched out */
 bool thrown[GREENLETS];         /* something was thrown into it: a time-out of the framework, a kill */
 
-bool unheard;                   /* Trampoline.unheard: somebody parked without an attempt */
+bool unheard;                   /* Handover.unheard: somebody parked without an attempt */
 bool looking[HUBS];             /* call_soon(on_unheard) */
 
-byte interest = SETS;           /* Waiter.interest: turns and subscriptions */
-byte parked;                    /* Trampoline.parked: turns */
+byte interest = SETS;           /* Trampoline.interest: waiters and subscriptions */
+byte parked;                    /* Trampoline.parked: waiters */
 bool closed;                    /* Trampoline.handle is NULL */
 bool ringing;
 byte first = NOBODY;
@@ -298,7 +298,7 @@ byte who, other, last;          /* scratch; 0 between steps */
 bool given_up_while_it_runs, given_up_one_runs;
 #endif
 
-/* = Parked.choose */
+/* = Waiter.choose */
 inline choose(greenlet, how) {
 	state[greenlet] = how;
 	printf("<%d> is woken\n", greenlet);
@@ -347,7 +347,7 @@ inline ready(s) {
 	wake(s)
 }
 
-/* = Trampoline.changed: what was read in EVENTS is told to everybody whom it concerns. */
+/* = Trampoline.choose: what was read in EVENTS is told to everybody whom it concerns. */
 inline changed() {
 	d_step {
 #if SETS > 0
@@ -422,8 +422,8 @@ inline notify(others) {
 #endif
 }
 
-/* = Trampoline.unmoor */
-inline unmoor() {
+/* = Trampoline.unwatch */
+inline unwatch() {
 	parked--;
 	if
 	:: parked == 0 ->
@@ -441,7 +441,7 @@ inline unmoor() {
 	fi
 }
 
-/* Take a callback off the list whose turn is over. It would find that and do nothing (Parked.resume). */
+/* Take a callback off the list whose turn is over. It would find that and do nothing (Waiter.resume). */
 inline forget_callbacks(greenlet) {
 	who = len(soon[hub_of(greenlet)]);
 	do
@@ -470,7 +470,7 @@ inline give_up_queue(queue) {
 		forget_callbacks(last);
 #endif
 		interest--;
-		unmoor()
+		unwatch()
 	:: else -> break
 	od;
 	last = 0
@@ -498,8 +498,8 @@ inline abandon() {
 #define is_refused(g) false
 #endif
 
-/* = Trampoline.moor */
-inline moor() {
+/* = Trampoline.watch */
+inline watch() {
 #if HUBS > 1
 	if
 	:: parked > 0 && home != hub_of(me) -> abandon()
@@ -527,14 +527,14 @@ inline moor() {
 inline join(queue) {
 	d_step {
 		assert(!is_gone && state[me] == OUTSIDE);
-		moor();
+		watch();
 		queue!me;
 		state[me] = PARKED;
 		interest++
 	}
 }
 
-/* = Parked.leave */
+/* = Waiter.leave */
 inline leave(queue) {
 	d_step {
 		if
@@ -544,7 +544,7 @@ inline leave(queue) {
 		state[me] = OUTSIDE;
 		forget_callbacks(me);
 		interest--;
-		unmoor()
+		unwatch()
 	};
 #ifdef NO_HAND_ON
 	notify(interest > 0 && !closed && !thrown[me])
@@ -605,7 +605,7 @@ end_outside:
 		/* = must_queue */
 		:: !nowait && len(queue) > 0 && !is_refused(me) -> join(queue); goto queued
 		:: !nowait && len(queue) > 0 && is_refused(me) -> err = AGAIN; goto untold
-		/* = Trampoline.hands_over, partner_turn: a receiver switches to the partner before it makes an attempt. */
+		/* = Handover.is_possible, next_waiter: a receiver switches to the partner before it makes an attempt. */
 		:: !nowait && !sends && interest == 0 ->
 			join(queue);
 			unheard = true;
@@ -641,7 +641,7 @@ queued:
 	notify(parked == 1);
 #endif
 wait:
-	/* = Parked.wait */
+	/* = Waiter.wait */
 	if
 	:: d_step { state[me] == PARKED -> printf("<%d> parks\n", me); inside[me] = true; running = HUB };
 end_parked:
@@ -662,7 +662,7 @@ end_parked:
 	attempt();
 	if
 	:: err == AGAIN ->
-		/* = Parked.again */
+		/* = Waiter.again */
 		state[me] = PARKED;
 		unheard = false;
 #if !defined(VAIN_ALONE) && !defined(OWN_WATCHER)
@@ -805,7 +805,7 @@ collect:
 		printf("<%d> parks\n", me);
 		waiting[s] = true;
 		if
-		:: few(s) -> moor()
+		:: few(s) -> watch()
 		:: else
 		fi;
 		state[me] = PARKED;
@@ -818,7 +818,7 @@ end_parked:
 		inside[me] = false;
 		waiting[s] = false;
 		if
-		:: few(s) && !closed -> unmoor()
+		:: few(s) && !closed -> unwatch()
 		:: else
 		fi;
 		forget_callbacks(me);
@@ -936,7 +936,7 @@ inline close() {
 #define moved
 #endif
 
-/* A greenlet begins a call; something is thrown into one that is parked; its time is over (= Parked.expire). */
+/* A greenlet begins a call; something is thrown into one that is parked; its time is over (= Waiter.expire). */
 #define of_its_own_accord(g) \
 	:: d_step { running == HUB && !is_gone && state[g] == OUTSIDE && !inside[g] && runs_in(hub_of(g)) -> \
 			printf("<%d> begins a call\n", g); running = g } moved \
@@ -945,7 +945,7 @@ inline close() {
 	:: d_step { running == HUB && inside[g] && state[g] == PARKED && runs_in(hub_of(g)) -> \
 			printf("the time of <%d> is over\n", g); state[g] = EXPIRED; running = g } moved
 
-/* A callback = Parked.resume */
+/* A callback = Waiter.resume */
 #define resumes(h) \
 	:: d_step { running == HUB && runs_in(h) && len(soon[h]) > 0 -> \
 			soon[h]?greenlet; \
@@ -1069,7 +1069,7 @@ end_loop:
 	of_its_own_accord(SET(1))
 #endif
 #if SETS == 0 && !defined(OWN_WATCHER)
-	/* A greenlet that parks on another socket takes it for granted that there is a message = Trampoline.partner_turn */
+	/* A greenlet that parks on another socket takes it for granted that there is a message = Handover.next_waiter */
 	:: d_step { running == HUB && !closed && len(receivers) > 0 && runs_in(home) ->
 			receivers?<who>;
 			if

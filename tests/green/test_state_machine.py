@@ -20,8 +20,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 import zmq
 from fake_hub import FakeLoop, Killed, Task, green, spawn
+from zmq.core.statistics import statistics
 from zmq.core.waiting import hub as core_hub
-from zmq.core.waiting.trampoline import _set_sure, get_budget, set_budget, statistics
+from zmq.core.waiting.budget import get_budget, set_budget
+from zmq.core.waiting.trampoline import _set_trusted_after
 
 sides = st.integers(0, 1)
 picks = st.integers(0, 20)
@@ -70,7 +72,7 @@ class Waiting(RuleBasedStateMachine):
         self.context = self.Context()
         self.context.linger = 0
         # Two who talk to each other soon do so without their bells.
-        self.sure = _set_sure(1)
+        self.sure = _set_trusted_after(1)
         self.missed = core_hub.missed()
         self.serial = itertools.count()
         self.sockets: list[zmq.Socket] = []
@@ -420,7 +422,7 @@ class Waiting(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         set_budget(self.budget)
-        _set_sure(self.sure)
+        _set_trusted_after(self.sure)
         if self.sockets:
             try:
                 self.end()

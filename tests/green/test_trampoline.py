@@ -14,8 +14,9 @@ import pytest
 
 import zmq
 from fake_hub import FakeHub, FakeLoop, Killed, Task, Timer, green, spawn
+from zmq.core.statistics import statistics
 from zmq.core.waiting import hub as core_hub
-from zmq.core.waiting.trampoline import get_budget, set_budget, statistics
+from zmq.core.waiting.budget import get_budget, set_budget
 
 
 class World:

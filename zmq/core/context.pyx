@@ -19,7 +19,7 @@ from libc.limits cimport INT_MAX
 from libc.stdlib cimport free, malloc
 from posix.unistd cimport close
 
-from zmq.core.waiting cimport wait
+from zmq.core.waiting cimport forks, records
 from zmq.core.check cimport check, raise_errno
 from zmq.core.waiting.hub cimport Hub
 from zmq.core.libzmq cimport (
@@ -38,7 +38,8 @@ from zmq.core.libzmq cimport (
     zmq_socket,
 )
 from zmq.core.sockets.options cimport option_named, read_attribute
-from zmq.core.waiting.trampoline cimport close_left, let_run, wait_readable
+from zmq.core.waiting.sleeper cimport let_run, wait_readable
+from zmq.core.waiting.trampoline cimport close_left
 
 from zmq.core.constants import ContextOption, Errno, SocketOption, SocketType
 from zmq.core.error import ContextTerminated, ZMQError
@@ -229,7 +230,7 @@ cdef int forget_handle(void *handle) except -1:
     cdef Context context
     terminating.discard(<size_t> handle)
     for context in contexts_at(handle):
-        if context.born == wait.generation:
+        if context.born == forks.generation:
             context.handle = NULL
     return 0
 
@@ -280,7 +281,7 @@ cdef class Context:
         cdef void *handle
         if self.handle != NULL:
             raise RuntimeError("a Context is made once")
-        self.born = wait.generation
+        self.born = forks.generation
         self._sockets = Members()
         self.sockopts = {}
         living[<size_t> <void *> self] = weakref.ref(self)
@@ -319,7 +320,7 @@ cdef class Context:
         cdef void *handle = self.handle
         if handle == NULL or self.is_shadow:
             return
-        if self.born != wait.generation:
+        if self.born != forks.generation:
             self.drop_inherited()
             return
         # What it is made of may be gone when the interpreter ends.
@@ -364,7 +365,7 @@ cdef class Context:
             if not self.closed:
                 raise ContextTerminated(msg="the context is being terminated")
             raise ZMQError(Errno.ENOTSUP if self._sockets is None else Errno.EFAULT, "the context is terminated")
-        if self.born != wait.generation and not self.renew():
+        if self.born != forks.generation and not self.renew():
             raise ZMQError(Errno.EFAULT, "this context was used before a fork: make a new one in the child")
         if terminating and <size_t> self.handle in terminating:
             raise ContextTerminated(msg="the context is being terminated")
@@ -388,7 +389,7 @@ cdef class Context:
         """In the child of a fork: have a context of its own, if this one was never used."""
         cdef void *handle
         cdef Context root = self.root()
-        if root.born != wait.generation:
+        if root.born != forks.generation:
             if not self.can_be_renewed():
                 return False
             handle = zmq_ctx_new()
@@ -401,7 +402,7 @@ cdef class Context:
             root.drop_inherited()
             root.handle = handle
             root.exposed = False
-            root.born = wait.generation
+            root.born = forks.generation
         elif root.handle == NULL:
             return False
         self.handle = root.handle
@@ -495,7 +496,7 @@ cdef class Context:
     @property
     def underlying(self):
         """int : the address of libzmq's context."""
-        if self.handle != NULL and self.born != wait.generation:
+        if self.handle != NULL and self.born != forks.generation:
             self.renew()
         self.exposed = True
         return <size_t> self.handle
@@ -729,14 +730,14 @@ cdef class Context:
         cdef void *handle = self.handle
         cdef int err
         get_hub = self._get_hub
-        if self.born != wait.generation:
+        if self.born != forks.generation:
             self.drop_inherited()
             return
         if self.is_shadow:
             self.handle = NULL
             return
         if get_hub is None:
-            wait.block(self)
+            records.begin_blocked(self)
             try:
                 # Not once this context was forgotten, by another thread that terminated it or found it freed.
                 while self.handle != NULL:
@@ -758,7 +759,7 @@ cdef class Context:
                                 raise_errno(err)
                     PyErr_CheckSignals()
             finally:
-                wait.unblock()
+                records.end_blocked()
             return
         while self.handle != NULL and <size_t> handle in terminating:
             # A thread was, before the program was monkeypatched.
@@ -788,7 +789,7 @@ cdef class Context:
         if self.closed:
             self.term()
             return
-        if self.born == wait.generation:
+        if self.born == forks.generation:
             for socket in list(self._sockets):
                 if not socket.closed:
                     socket.close(linger)
@@ -805,7 +806,7 @@ cdef bint is_usable(Context context) noexcept:
     return (
         context is not None
         and context.handle != NULL
-        and (context.born == wait.generation or context.can_be_renewed())
+        and (context.born == forks.generation or context.can_be_renewed())
     )
 
 

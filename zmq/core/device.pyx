@@ -37,7 +37,7 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memset
 from posix.unistd cimport close, write
 
-from zmq.core.waiting cimport wait
+from zmq.core.waiting cimport forks, ownership, records
 from zmq.core.check cimport raise_errno
 from zmq.core.messages.returned cimport Hand, return_message, try_returned
 from zmq.core.waiting.hub cimport Hub
@@ -71,8 +71,9 @@ from zmq.core.libzmq cimport (
     zmq_send,
 )
 from zmq.core.socket cimport Socket, sockets_at
-from zmq.core.waiting.trampoline cimport Trampoline, wait_readable
-from zmq.core.waiting.wait cimport Owner
+from zmq.core.waiting.sleeper cimport wait_readable
+from zmq.core.waiting.trampoline cimport Trampoline
+from zmq.core.waiting.ownership cimport Owner
 from zmq.core.messages.transfer cimport (
     Incoming,
     Outgoing,
@@ -431,7 +432,7 @@ cdef class Running(Owner):
 
     def __dealloc__(self):
         cdef int fd
-        if self.born == wait.generation:
+        if self.born == forks.generation:
             # In the child of a fork a loop may have been in the middle of them.
             release(&self.relay.directions[0].message)
             release(&self.relay.directions[1].message)
@@ -456,17 +457,17 @@ cdef class Running(Owner):
         # From here on no other thread runs until the sockets are taken.
         for socket in self.sockets:
             socket.usable()
-            if socket.waiter is not None and (<Trampoline> socket.waiter).is_waited_for():
+            if socket.trampoline is not None and socket.trampoline.is_waited_for():
                 raise ZMQError(EBUSY, f"a greenlet waits for {socket}: a proxy must have it to itself")
         for socket in self.sockets:
-            socket.born = wait.OWNED
+            socket.born = ownership.OWNED
             socket.owner = self
         for socket in (frontend, backend, capture, control):
             if socket is not None:
-                (<Trampoline> socket.waiter).held_by = self
+                socket.trampoline.owner = self
         self.over = False
-        self.front = frontend.waiter
-        self.back = backend.waiter
+        self.front = frontend.trampoline
+        self.back = backend.trampoline
         forth.source = back.target = frontend.handle
         forth.target = back.source = backend.handle
         self.relay.ways = 1 if frontend.handle == backend.handle else 2
@@ -496,9 +497,9 @@ cdef class Running(Owner):
             if socket.owner is self:
                 socket.owner = None
                 socket.born = self.born
-            if socket.waiter is not None and (<Trampoline> socket.waiter).held_by is self:
-                (<Trampoline> socket.waiter).held_by = None
-        if self.born != wait.generation:
+            if socket.trampoline is not None and socket.trampoline.owner is self:
+                socket.trampoline.owner = None
+        if self.born != forks.generation:
             # In the child of a fork everything is its parent's.
             return 0
         give_message_back(&self.relay.directions[0], self.front)
@@ -509,7 +510,7 @@ cdef class Running(Owner):
     cdef int end(self) except -1:
         """Stop the loop, wait until it has, and give the sockets back; in any thread."""
         cdef zmq_pollitem_t item
-        if self.looping and not self.over and self.born == wait.generation:
+        if self.looping and not self.over and self.born == forks.generation:
             item.socket = NULL
             item.fd = self.ended
             item.events = ZMQ_POLLIN
@@ -527,7 +528,7 @@ cdef class Running(Owner):
     cdef int operated(self) except -1:
         """Tell those who hear of the sockets that they may be used again; in the thread of whoever began."""
         cdef Socket socket
-        if self.born == wait.generation:
+        if self.born == forks.generation:
             for socket in self.sockets:
                 socket.operated()
         return 0
@@ -536,7 +537,7 @@ cdef class Running(Owner):
         """Run the loop here; a signal's handler runs meanwhile, and may raise."""
         self.relay.interruptible = True
         try:
-            wait.block(list(self.sockets))
+            records.begin_blocked(list(self.sockets))
             while not self.over:
                 self.looping = True
                 with nogil:
@@ -547,7 +548,7 @@ cdef class Running(Owner):
                 PyErr_CheckSignals()
         finally:
             write(self.relay.done, b"x", 1)
-            wait.unblock()
+            records.end_blocked()
             self.give_back()
             self.operated()
         return 0

@@ -26,7 +26,7 @@ from zmq.core.poll import Poller
 from zmq.core.socket import Socket, living_sockets
 from zmq.core.tracker import MessageTracker
 from zmq.core.waiting.hub import Hub, Interrupts
-from zmq.core.waiting.wait import blocked_threads
+from zmq.core.waiting.records import blocked_threads
 
 GetHub = Callable[[], Hub]
 

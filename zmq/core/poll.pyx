@@ -36,7 +36,7 @@ from libc.errno cimport EBADF, EPERM, errno
 from libc.stdlib cimport free, malloc
 from posix.unistd cimport close as close_fd
 
-from zmq.core.waiting cimport wait
+from zmq.core.waiting cimport budget, forks, records
 from zmq.core.check cimport raise_errno
 from zmq.core.waiting.hub cimport Hub, report, this_thread
 from zmq.core.libzmq cimport (
@@ -48,7 +48,9 @@ from zmq.core.libzmq cimport (
     zmq_pollitem_t,
 )
 from zmq.core.socket cimport INTERRUPTED, Socket, poll_in_thread, seconds_of, wake_thread
-from zmq.core.waiting.trampoline cimport Subscription, Trampoline, monotonic, refuel
+from zmq.core.waiting.budget cimport refuel
+from zmq.core.waiting.clock cimport monotonic
+from zmq.core.waiting.trampoline cimport Subscription, Trampoline
 
 import weakref
 
@@ -437,7 +439,7 @@ cdef class Registered(Subscription):
         self.members.give_up(hub)
 
     cdef bint waits(self) noexcept:
-        return self.members.waiting and self.members.born == wait.generation
+        return self.members.waiting and self.members.born == forks.generation
 
 
 cdef class Wait:
@@ -513,7 +515,7 @@ cdef class PollSet:
         self.doubtful = {}
         self.waiting = []
         self.by_fd = {}
-        self.born = wait.generation
+        self.born = forks.generation
         self.weak = weakref.ref(self)
 
     cdef int add(self, item, int flags) except -1:
@@ -537,7 +539,7 @@ cdef class PollSet:
             # It keeps its place.
             registered.mask = flags
             self.doubt(registered)
-            if self.waiting and registered.owner is not None:
+            if self.waiting and registered.trampoline is not None:
                 self.look(registered)
             return 0
         registered = Registered.__new__(Registered)
@@ -549,7 +551,7 @@ cdef class PollSet:
         registered.order = self.counter
         if item.socket_type > LAST_OF_ONE_THREAD:
             self.is_shared = True
-        if registered.socket.born == wait.generation:
+        if registered.socket.born == forks.generation:
             trampoline = registered.socket.waited()
             trampoline.subscribe(registered)
         self.sockets[item] = registered
@@ -567,8 +569,8 @@ cdef class PollSet:
                 native.removed = True
             return
         registered.removed = True
-        if registered.owner is not None:
-            registered.owner.unsubscribe(registered)
+        if registered.trampoline is not None:
+            registered.trampoline.unsubscribe(registered)
         self.leave_epoll(registered)
         self.clear(registered)
 
@@ -583,13 +585,13 @@ cdef class PollSet:
                 sharing.remove(registered)
             if not sharing:
                 del self.by_fd[registered.fd]
-                if self.born == wait.generation:
+                if self.born == forks.generation:
                     bells_remove(self.bells, registered.fd)
 
     cdef void drop(self) noexcept:
         """The poller is gone, but futures may still wait for what it polls."""
         self.dropped = True
-        if not self.waiting or self.born != wait.generation:
+        if not self.waiting or self.born != forks.generation:
             self.close()
 
     cdef void close(self) noexcept:
@@ -639,8 +641,8 @@ cdef class PollSet:
 
     cdef int look(self, Registered registered) noexcept:
         """Read EVENTS, tell those who wait for the same socket, and wake whoever polls."""
-        cdef int events = registered.owner.read_events()
-        registered.owner.stilled(events)
+        cdef int events = registered.trampoline.read_events()
+        registered.trampoline.events_were_read(events)
         if events < 0:
             self.wake()
             return events
@@ -685,13 +687,13 @@ cdef class PollSet:
     def on_bell(self):
         """A bell of the epoll set rang."""
         cdef Registered registered
-        if self.born != wait.generation:
+        if self.born != forks.generation:
             # The child of a fork shares the set and must leave it alone.
             self.watcher.stop()
             return
         try:
             for registered in self.hear():
-                if registered.owner is not None:
+                if registered.trampoline is not None:
                     self.look(registered)
         finally:
             if self.lost_sight:
@@ -716,14 +718,14 @@ cdef class PollSet:
             if registered.removed:
                 continue
             registered.socket.usable()
-            if registered.owner is None:
+            if registered.trampoline is None:
                 # When it was registered somebody else had the socket to himself.
-                (<Trampoline> registered.socket.waited()).subscribe(registered)
+                registered.socket.waited().subscribe(registered)
             registered.heard = False
-            events = registered.owner.read_events()
+            events = registered.trampoline.read_events()
             if events < 0:
                 raise_errno(zmq_errno())
-            registered.owner.stilled(events)
+            registered.trampoline.events_were_read(events)
             if registered.removed:
                 continue
             events &= registered.mask
@@ -772,13 +774,13 @@ cdef class PollSet:
         """Wait until something is ready or `timeout` seconds, negative for none, are over."""
         cdef Wait waiter
         cdef double deadline = -1
-        wait.fuel -= 1
-        if wait.fuel <= 0 and timeout != 0:
+        budget.fuel -= 1
+        if budget.fuel <= 0 and timeout != 0:
             # Others run meanwhile, and may be waiting here afterwards.
             refuel(get_hub)
         self.own()
         ready = self.collect()
-        wait.fuel -= len(ready) >> 3
+        budget.fuel -= len(ready) >> 3
         self.polled = True
         if ready or timeout == 0:
             return ready
@@ -791,7 +793,7 @@ cdef class PollSet:
         while True:
             try:
                 self.arm(waiter, get_hub, deadline)
-                wait.park(waiter.greenlet, self, waiter)
+                records.begin_parked(waiter.greenlet, self, waiter)
                 while not waiter.woken:
                     waiter.inside = True
                     try:
@@ -799,7 +801,7 @@ cdef class PollSet:
                     finally:
                         waiter.inside = False
             finally:
-                wait.unpark(waiter.greenlet)
+                records.end_parked(waiter.greenlet)
                 self.disarm(waiter)
             self.own()
             ready = self.collect()
@@ -865,8 +867,8 @@ cdef class PollSet:
             elif hub.is_running():
                 # An event loop is run by whichever thread likes.
                 hub.thread = this_thread()
-        if self.born != wait.generation:
-            self.born = wait.generation
+        if self.born != forks.generation:
+            self.born = forks.generation
             self.blocks = False
             self.drop_epoll()
             self.by_fd.clear()
@@ -897,8 +899,8 @@ cdef class PollSet:
             hub.watch(self.weak)
         else:
             for registered in list(self.sockets.values()):
-                if registered.owner is not None:
-                    registered.owner.arm_for(registered, get_hub)
+                if registered.trampoline is not None:
+                    registered.trampoline.arm_for(registered, get_hub)
                     registered.armed_for += 1
                     waiter.armed.append(registered)
                     if registered.heard:
@@ -932,8 +934,8 @@ cdef class PollSet:
             waiter.natives = -1
         for registered in waiter.armed:
             registered.armed_for -= 1
-            if registered.owner is not None and registered.armed_for == 0:
-                registered.owner.disarm_for(registered)
+            if registered.trampoline is not None and registered.armed_for == 0:
+                registered.trampoline.disarm_for(registered)
         waiter.armed.clear()
         waiter.watchers.clear()
         return 0
@@ -951,7 +953,7 @@ cdef class PollSet:
         for waiter in list(self.waiting):
             if waiter.hub is hub:
                 waiter.inside = False
-                wait.unpark(waiter.greenlet)
+                records.end_parked(waiter.greenlet)
                 try:
                     self.disarm_last(waiter)
                     hub.give_up(waiter.greenlet)
@@ -962,7 +964,7 @@ cdef class PollSet:
     def abandon_all(self):
         """Forget those who poll: their hub ends."""
         cdef Wait waiter
-        if self.born == wait.generation:
+        if self.born == forks.generation:
             for waiter in list(self.waiting):
                 self.give_up(waiter.hub)
             self.drop_epoll()
@@ -1016,7 +1018,7 @@ cdef class PollSet:
         cdef PendingPoll pending
         cdef double seconds = seconds_of(timeout)
         cdef double deadline = -1
-        wait.fuel -= 1
+        budget.fuel -= 1
         try:
             self.own()
             ready = self.collect()
@@ -1024,7 +1026,7 @@ cdef class PollSet:
         except Exception as error:
             finish(get_hub, future, error)
             return
-        wait.fuel -= len(ready) >> 3
+        budget.fuel -= len(ready) >> 3
         if seconds == 0:
             future.set_result(ready)
             return
@@ -1057,9 +1059,9 @@ cdef class PollSet:
         """Wake those whom a bell of the epoll set should have woken; tell how many bells there were."""
         cdef Registered registered
         cdef int found = 0
-        if self.born == wait.generation:
+        if self.born == forks.generation:
             for registered in list(self.sockets.values()):
-                if registered.in_epoll and not registered.doubtful and registered.owner.missed(registered.mask):
+                if registered.in_epoll and not registered.doubtful and registered.trampoline.missed(registered.mask):
                     found += 1
         return found
 
@@ -1070,7 +1072,7 @@ cdef class PollSet:
         """Put the bells of all in doubt into the epoll set, after `collect` found that they have nothing to say."""
         cdef Registered registered
         for registered in list(self.doubtful):
-            if registered.owner is None or not self.join_epoll(registered):
+            if registered.trampoline is None or not self.join_epoll(registered):
                 continue
             if registered.heard:
                 # Since the look.
@@ -1094,7 +1096,7 @@ cdef class PollSet:
             self.bells = bells_new()
             if self.bells < 0:
                 raise_errno(errno)
-        registered.fd = registered.owner.descriptor()
+        registered.fd = registered.trampoline.descriptor()
         if bells_add(self.bells, registered.fd) < 0:
             raise_errno(errno)
         self.by_fd.setdefault(registered.fd, []).append(registered)
@@ -1121,7 +1123,7 @@ cdef class PollSet:
 
     def rearm(self):
         """Watch the epoll set again: the hub may have stopped that because of an error."""
-        if self.listening and self.born == wait.generation:
+        if self.listening and self.born == forks.generation:
             self.watched_hub.stop(self.watcher)
             self.watcher.start(self.ring)
 

@@ -3,7 +3,8 @@ from zmq.core.libzmq cimport zmq_msg_t, zmq_pollitem_t
 from zmq.core.message cimport Frame, Threshold
 from zmq.core.sockets.options cimport MixedCase
 from zmq.core.messages.transfer cimport Incoming, Outgoing, Part, attempt_t
-from zmq.core.waiting.wait cimport Owner, Waiter
+from zmq.core.waiting.ownership cimport Owner
+from zmq.core.waiting.trampoline cimport Trampoline
 
 ctypedef int (*endpoint_call_t)(void *socket, const char *address) noexcept nogil
 
@@ -15,7 +16,7 @@ cdef class Socket(MixedCase):
     cdef Owner owner        # who has it to himself
     cdef bint is_shadow
     cdef object original    # of a shadow, to keep it alive
-    cdef Waiter waiter      # None until somebody waits for, or hears of, this socket in a hub, or a shadow is made
+    cdef Trampoline trampoline  # None until a hub waits for, or hears of, this socket, or a shadow is made
     cdef object get_hub     # where blocking calls park; None blocks the thread
     cdef type frame_class   # of what is received or lent without copying
     cdef int overrides      # which methods a subclass replaced
@@ -56,10 +57,10 @@ cdef class Socket(MixedCase):
     cdef list as_parts(self, Incoming *incoming, copy, bint track)
     cdef list recv_each(self, Py_ssize_t max, double timeout, int flags, copy, bint multipart)
     cdef Frame as_frame(self, zmq_msg_t *msg, bint track)
-    cdef int share_waiter(self) except -1
+    cdef int share_trampoline(self) except -1
     cdef int take_defaults(self, Context context) except -1
     cdef int monitor_at(self, bytes address, int events, Socket reader) except -1
-    cdef Waiter waited(self)
+    cdef Trampoline waited(self)
 
 
 cdef enum:

@@ -38,7 +38,7 @@ from libc.string cimport memcpy
 from posix.unistd cimport close as close_fd, read, write
 
 from zmq.core cimport context as contexts
-from zmq.core.waiting cimport wait
+from zmq.core.waiting cimport budget, forks, ownership, records
 from zmq.core.check cimport check, raise_errno
 from zmq.core.context cimport PATIENCE, Context, address_of, await_reaper, is_attribute, public_name
 from zmq.core.messages.returned cimport drop_returned, return_message, try_returned
@@ -97,14 +97,9 @@ from zmq.core.sockets.monitors cimport (
     stop_monitor,
 )
 from zmq.core.sockets.options cimport MixedCase, Setting, get_option, option_named, set_option, take_value
-from zmq.core.waiting.trampoline cimport (
-    Trampoline,
-    is_time_to_yield,
-    known_trampoline,
-    monotonic,
-    refuel,
-    trampoline_of,
-)
+from zmq.core.waiting.budget cimport is_time_to_yield, refuel
+from zmq.core.waiting.clock cimport monotonic
+from zmq.core.waiting.trampoline cimport Trampoline, Waiter, known_trampoline, trampoline_of
 from zmq.core.messages.transfer cimport (
     AS_SET,
     Incoming,
@@ -121,7 +116,7 @@ from zmq.core.messages.transfer cimport (
     try_recv,
     try_send,
 )
-from zmq.core.waiting.wait cimport Owner, Turn, Waiter
+from zmq.core.waiting.ownership cimport Owner
 
 from zmq.core._text import decode, describe, encode, without_user
 from zmq.core.constants import Errno, Event, SocketOption, SocketType
@@ -200,7 +195,7 @@ cdef list sockets_at(void *handle):
     for socket in living_sockets():
         # Those of the parent of a fork may have had the same.
         if socket.handle == handle and (
-            socket.born == wait.generation or socket.born == wait.OWNED and socket.owner.born == wait.generation
+            socket.born == forks.generation or socket.born == ownership.OWNED and socket.owner.born == forks.generation
         ):
             found.append(socket)
     return found
@@ -261,17 +256,17 @@ cdef inline bint is_unobserved(Socket socket, int flags) noexcept:
 
     Nobody waits for the socket, and it is not time to let the hub run.
     """
-    if socket.born != wait.generation or socket.waiter is not None and socket.waiter.interest:
+    if socket.born != forks.generation or socket.trampoline is not None and socket.trampoline.interest:
         return False
-    wait.fuel -= 1
-    return wait.fuel > 0 or flags & ZMQ_DONTWAIT or socket.get_hub is None
+    budget.fuel -= 1
+    return budget.fuel > 0 or flags & ZMQ_DONTWAIT or socket.get_hub is None
 
 
 cdef inline void sent(Socket socket, int more) noexcept:
     """One frame, or a message that ends with or without SNDMORE, is on its way."""
     if not more:
         socket.message = WHOLE
-        socket.spoke = socket.waiter is not None and socket.waiter.trusts
+        socket.spoke = socket.trampoline is not None and socket.trampoline.handover.is_trusted
     elif socket.message == WHOLE:
         socket.message = BEGUN
 
@@ -392,7 +387,7 @@ cdef class Socket(MixedCase):
             context.usable()
             handle = context.make_socket(number, self._get_hub)
         self.handle = handle
-        self.born = wait.generation
+        self.born = forks.generation
         try:
             if context is not None:
                 forget_handle(handle)
@@ -405,15 +400,15 @@ cdef class Socket(MixedCase):
                     known.lose()
                 context._sockets.add(self)
             else:
-                self.share_waiter()
+                self.share_trampoline()
             living[<size_t> <void *> self] = weakref.ref(self)
             count_shadows += self.is_shadow
             if self.is_shadow:
                 known = known_trampoline(handle)
-                if known is not None and known.held_by is not None and known.held_by.born == wait.generation:
-                    known.held_by.admit(self)
-                    self.owner = known.held_by
-                    self.born = wait.OWNED
+                if known is not None and known.owner is not None and known.owner.born == forks.generation:
+                    known.owner.admit(self)
+                    self.owner = known.owner
+                    self.born = ownership.OWNED
             self._choose_hub()
             if context is not None:
                 self.take_defaults(context)
@@ -440,13 +435,13 @@ cdef class Socket(MixedCase):
     def _choose_hub(self):
         """Park in, or block as, the class says now."""
         self.get_hub = self._get_hub
-        if self.get_hub is not None and self.waiter is None and self.born in (wait.generation, wait.OWNED):
-            self.waiter = trampoline_of(self.handle)
+        if self.get_hub is not None and self.trampoline is None and self.born in (forks.generation, ownership.OWNED):
+            self.trampoline = trampoline_of(self.handle)
 
     __class_getitem__ = classmethod(GenericAlias)
 
     def __del__(self):
-        if self.handle == NULL or self.is_shadow or self.born != wait.generation:
+        if self.handle == NULL or self.is_shadow or self.born != forks.generation:
             return
         if contexts.exiting:
             # Who is left at the end has done nothing wrong, and what errors are printed with may be gone.
@@ -466,7 +461,7 @@ cdef class Socket(MixedCase):
         global count_shadows
         if living is not None and living.pop(<size_t> <void *> self, None) is not None:
             count_shadows -= self.is_shadow
-        if self.handle != NULL and not self.is_shadow and self.born == wait.generation:
+        if self.handle != NULL and not self.is_shadow and self.born == forks.generation:
             close_handle(self.handle)
 
     def __repr__(self):
@@ -490,9 +485,9 @@ cdef class Socket(MixedCase):
 
     cdef int usable(self) except -1:
         """Raise unless the socket can be used here."""
-        if self.born == wait.generation:
+        if self.born == forks.generation:
             return 0
-        if self.born == wait.OWNED and self.owner.born == wait.generation:
+        if self.born == ownership.OWNED and self.owner.born == forks.generation:
             raise ZMQError(EBUSY, "a proxy that runs has this socket to itself")
         if self.handle != NULL and self.born != -1:
             raise ZMQError(
@@ -512,7 +507,7 @@ cdef class Socket(MixedCase):
         cdef size_t size = sizeof(int)
         if self.handle == NULL:
             return True
-        if self.born != wait.generation:
+        if self.born != forks.generation:
             return False
         if zmq_getsockopt(self.handle, ZMQ_TYPE, &number, &size) != 0 and zmq_errno() == Errno.ENOTSOCK:
             return True
@@ -573,20 +568,20 @@ cdef class Socket(MixedCase):
         cdef int err = 0
         cdef void *handle
         cdef Owner owner
-        cdef Waiter waiter
+        cdef Trampoline trampoline
         if linger is not None:
             milliseconds = linger
         if self.handle == NULL:
             return
         owner = self.owner
-        if self.born == wait.OWNED and owner.born == wait.generation:
+        if self.born == ownership.OWNED and owner.born == forks.generation:
             # It is gone as soon as it has given the sockets back: `owner` keeps it.
             owner.stop()
         # Two threads may close it, and so may what runs while it is being closed.
         handle = self.handle
         if handle == NULL:
             return
-        if self.born != wait.generation:
+        if self.born != forks.generation:
             self.handle = NULL
             self.born = -1
             return
@@ -594,10 +589,10 @@ cdef class Socket(MixedCase):
             if zmq_errno() == EINVAL:
                 raise ZMQError(EINVAL, f"Invalid argument: linger is -1 or more milliseconds, not {linger!r}")
         # Those who wait for a shadow wait for this socket.
-        waiter = known_trampoline(handle) if self.waiter is None else self.waiter
+        trampoline = known_trampoline(handle) if self.trampoline is None else self.trampoline
         # From here on nobody else has the handle, whatever runs, and nothing that is raised loses it.
         self.let_go(handle)
-        if waiter is None or waiter.close():
+        if trampoline is None or trampoline.close():
             if thread_polls:
                 leave_polls(handle)
             err = close_handle(handle)
@@ -792,14 +787,14 @@ cdef class Socket(MixedCase):
 
     cdef int operated(self) except -1:
         """After an operation that may have processed commands."""
-        wait.stirs += 1
-        if self.waiter is not None and self.waiter.interest:
-            self.waiter.notify()
+        budget.stirs += 1
+        if self.trampoline is not None and self.trampoline.interest:
+            self.trampoline.notify()
         return 0
 
     cdef int has_options(self, bint harmless) except -1:
         """Raise unless options can be used; those that touch nothing else may be used by others than the owner."""
-        if harmless and self.born == wait.OWNED and self.owner.born == wait.generation:
+        if harmless and self.born == ownership.OWNED and self.owner.born == forks.generation:
             return 0
         return self.usable()
 
@@ -811,11 +806,11 @@ cdef class Socket(MixedCase):
             return (<Trampoline> self.waited()).descriptor()
         value = get_option(self.handle, number)
         if number == ZMQ_EVENTS:
-            if self.waiter is not None and self.waiter.returned:
+            if self.trampoline is not None and self.trampoline.returned:
                 value |= ZMQ_POLLIN
             self.operated()
-        elif number == ZMQ_RCVMORE and self.waiter is not None and self.waiter.more >= 0:
-            value = self.waiter.more
+        elif number == ZMQ_RCVMORE and self.trampoline is not None and self.trampoline.more >= 0:
+            value = self.trampoline.more
         return value
 
     def get(self, option):
@@ -997,21 +992,21 @@ cdef class Socket(MixedCase):
 
     cdef int operate(self, attempt_t attempt, void *transfer, int flags, int events, int cost) except -1:
         """Send or receive one message: attempt; when it would block, wait, and again."""
-        cdef Waiter waiter = self.waiter
+        cdef Trampoline trampoline = self.trampoline
         cdef void *handle
         cdef int err
-        if self.born != wait.generation:
+        if self.born != forks.generation:
             self.usable()
-        wait.fuel -= cost
-        if wait.fuel <= 0 and self.get_hub is not None and not flags & ZMQ_DONTWAIT and not self.is_within(events):
+        budget.fuel -= cost
+        if budget.fuel <= 0 and self.get_hub is not None and not flags & ZMQ_DONTWAIT and not self.is_within(events):
             refuel(self.get_hub)
             self.usable()
-            waiter = self.waiter
-        if waiter is not None and waiter.interest:
+            trampoline = self.trampoline
+        if trampoline is not None and trampoline.interest:
             return self.operate_parked(attempt, transfer, flags, events, ATTEMPT_FIRST)
         if self.spoke and events == ZMQ_POLLIN:
             self.spoke = False
-            if not flags & ZMQ_DONTWAIT and waiter.hands_over():
+            if not flags & ZMQ_DONTWAIT and trampoline.handover.is_possible(trampoline):
                 return self.operate_parked(attempt, transfer, flags, events, PARK_FIRST)
         if self.answers and events == ZMQ_POLLOUT:
             # Another thread of this process may be waiting for just this: let it run as soon as it is woken.
@@ -1061,7 +1056,7 @@ cdef class Socket(MixedCase):
         cdef Trampoline trampoline = self.waited()
         if trampoline.descriptor() < 0 or trampoline.bell != NULL:
             return self.operate_inside(attempt, transfer, flags)
-        wait.block(self)
+        records.begin_blocked(self)
         try:
             while True:
                 err = self.attempt_again(attempt, transfer, events, False)
@@ -1074,9 +1069,9 @@ cdef class Socket(MixedCase):
                 wait_for_bell(self.handle, trampoline.fd, left, self)
                 self.usable()
         finally:
-            wait.unblock()
-        if self.waiter is not None and self.waiter.interest:
-            self.waiter.notify()
+            records.end_blocked()
+        if self.trampoline is not None and self.trampoline.interest:
+            self.trampoline.notify()
         if err:
             raise_errno(err)
         self.answers = events == ZMQ_POLLIN
@@ -1086,7 +1081,7 @@ cdef class Socket(MixedCase):
         """The operation of a thread-safe socket, which has no bell: libzmq waits."""
         cdef int err = EINTR
         cdef void *handle
-        wait.block(self)
+        records.begin_blocked(self)
         try:
             while err == EINTR:
                 PyErr_CheckSignals()
@@ -1095,7 +1090,7 @@ cdef class Socket(MixedCase):
                 with nogil:
                     err = attempt(handle, transfer, flags)
         finally:
-            wait.unblock()
+            records.end_blocked()
         if err:
             raise_errno(err)
         return 0
@@ -1114,8 +1109,8 @@ cdef class Socket(MixedCase):
 
         `first` says whether the first attempt was just made, with nobody waiting, or should be left out.
         """
-        cdef Waiter waiter = self.waiter
-        cdef Turn turn
+        cdef Trampoline trampoline = self.trampoline
+        cdef Waiter waiter
         cdef int err
         cdef bint gives_up, others
         cdef double milliseconds
@@ -1123,7 +1118,7 @@ cdef class Socket(MixedCase):
         cdef size_t route_size = 0
         cdef Outgoing *out
         cdef long before
-        waiter.enter()
+        trampoline.enter()
         if events == ZMQ_POLLOUT:
             out = <Outgoing *> transfer
             route = zmq_msg_data(&out.parts[0].msg)
@@ -1131,13 +1126,13 @@ cdef class Socket(MixedCase):
         if first == ATTEMPT_FIRST and (
             flags & ZMQ_DONTWAIT
             or self.message == BEGUN
-            or not waiter.must_queue(events, route, route_size)
+            or not trampoline.must_queue(events, route, route_size)
         ):
             err = self.attempt_again(attempt, transfer, events, False)
             gives_up = err == EAGAIN and self.message == BEGUN and events == ZMQ_POLLOUT
             if err != EAGAIN or flags & ZMQ_DONTWAIT or gives_up or self.get_hub is None:
-                if waiter.interest:
-                    waiter.notify()
+                if trampoline.interest:
+                    trampoline.notify()
             if err != EAGAIN:
                 if err:
                     raise_errno(err)
@@ -1152,33 +1147,33 @@ cdef class Socket(MixedCase):
         if milliseconds == 0:
             if first == PARK_FIRST:
                 return self.operate(attempt, transfer, flags | ZMQ_DONTWAIT, events, 0)
-            if waiter.interest:
-                waiter.notify()
+            if trampoline.interest:
+                trampoline.notify()
             raise Again()
-        others = waiter.interest > 0
-        before = wait.stirred()
+        others = trampoline.interest > 0
+        before = budget.stirred()
         try:
-            turn = waiter.join(self.get_hub, events, route, route_size, milliseconds / 1000)
+            waiter = trampoline.join(self.get_hub, events, route, route_size, milliseconds / 1000)
         except BaseException:
-            if waiter.interest:
+            if trampoline.interest:
                 # The attempt may have swallowed the bell for them.
-                waiter.notify()
+                trampoline.notify()
             raise
-        turn.untried = first == PARK_FIRST
+        waiter.untried = first == PARK_FIRST
         try:
             # Where others were given up behind whom this one would have waited, it may go on at once. So may it where
             # the handler of a signal used sockets meanwhile.
-            if others or waiter.interest > 1 or wait.stirred() != before:
+            if others or trampoline.interest > 1 or budget.stirred() != before:
                 # Not before this one has joined: who reads EVENTS for the others may still the bell for itself.
-                waiter.notify()
+                trampoline.notify()
             while True:
-                turn.wait()
+                waiter.wait()
                 err = self.attempt_again(attempt, transfer, events, False)
                 if err != EAGAIN:
                     break
-                turn.again()
+                waiter.again()
         finally:
-            turn.leave()
+            waiter.leave()
         if err:
             raise_errno(err)
         return 0
@@ -1194,8 +1189,8 @@ cdef class Socket(MixedCase):
         cdef size_t size = sizeof(int)
         cdef int err = EAGAIN
         if not tried:
-            if self.waiter is not None and self.waiter.returned is not None and events == ZMQ_POLLIN:
-                return try_returned(self.waiter, <Incoming *> transfer)
+            if self.trampoline is not None and self.trampoline.returned is not None and events == ZMQ_POLLIN:
+                return try_returned(self.trampoline, <Incoming *> transfer)
             err = attempt(self.handle, transfer, ZMQ_DONTWAIT)
         if err == EAGAIN and events == ZMQ_POLLOUT and self.message != BEGUN:
             while zmq_getsockopt(self.handle, ZMQ_EVENTS, &found, &size) != 0:
@@ -1206,13 +1201,13 @@ cdef class Socket(MixedCase):
                 err = attempt(self.handle, transfer, ZMQ_DONTWAIT)
         if (
             err == 0
-            and self.waiter is not None
-            and self.waiter.returned is not None
+            and self.trampoline is not None
+            and self.trampoline.returned is not None
             and events == ZMQ_POLLOUT
             and self.socket_type in (ZMQ_REQ, ZMQ_REP)
         ):
             # A request was answered, or the next one made, without the message that was returned.
-            drop_returned(self.waiter)
+            drop_returned(self.trampoline)
         return err
 
     cdef int give_up(self, Outgoing *out) noexcept:
@@ -1226,24 +1221,24 @@ cdef class Socket(MixedCase):
             end_dropped(self.handle)
         return 0
 
-    cdef int share_waiter(self) except -1:
+    cdef int share_trampoline(self) except -1:
         """Let all who use this handle know of its waiter: who operates on it may swallow the news of another."""
         cdef Socket other
-        cdef Waiter known = known_trampoline(self.handle)
-        self.waiter = trampoline_of(self.handle)
-        if self.waiter is known:
+        cdef Trampoline known = known_trampoline(self.handle)
+        self.trampoline = trampoline_of(self.handle)
+        if self.trampoline is known:
             return 0
         for other in living_sockets() if self.original is None else [self.original]:
-            if other.handle == self.handle and other.born == wait.generation:
-                other.waiter = self.waiter
+            if other.handle == self.handle and other.born == forks.generation:
+                other.trampoline = self.trampoline
         return 0
 
-    cdef Waiter waited(self):
+    cdef Trampoline waited(self):
         """Return the waiter, for somebody who wants to hear of this socket."""
-        if self.waiter is None:
+        if self.trampoline is None:
             self.usable()
-            self.waiter = trampoline_of(self.handle)
-        return self.waiter
+            self.trampoline = trampoline_of(self.handle)
+        return self.trampoline
 
     # Sending.
 
@@ -1426,7 +1421,7 @@ cdef class Socket(MixedCase):
         cdef size_t total = 0
         cdef size_t copied = 0
         cdef int err
-        if self.born != wait.generation:
+        if self.born != forks.generation:
             self.usable()
         out.parts = few
         if count > FEW:
@@ -1685,7 +1680,7 @@ cdef class Socket(MixedCase):
         cdef void *source
         cdef double copied
         if not copies_freely(size):
-            wait.fuel -= size >> 12
+            budget.fuel -= size >> 12
             return PyBytes_FromStringAndSize(<const char *> zmq_msg_data(msg), size)
         data = PyBytes_FromStringAndSize(NULL, size)
         target = PyBytes_AS_STRING(data)
@@ -1694,7 +1689,7 @@ cdef class Socket(MixedCase):
             memcpy(target, source, <size_t> size)
             copied = monotonic()
         locked_again(copied)
-        wait.fuel -= size >> 12
+        budget.fuel -= size >> 12
         return data
 
     cdef Frame as_frame(self, zmq_msg_t *msg, bint track):
@@ -1744,7 +1739,7 @@ cdef class Socket(MixedCase):
         cdef size_t i
         cdef list parts = []
         try:
-            wait.fuel -= <long> incoming.count >> 3
+            budget.fuel -= <long> incoming.count >> 3
             for i in range(incoming.count):
                 if copy:
                     parts.append(self.as_bytes(&incoming.frames[i]))
@@ -1802,7 +1797,7 @@ cdef class Socket(MixedCase):
         if self.overrides & RECV:
             return self.recv_each(max, incoming.timeout, flags, copy, multipart)
         # If it is time to let others run, then before the batch and not in its midst.
-        wait.fuel = 0
+        budget.fuel = 0
         try:
             self.operate(try_recv, &incoming, flags, ZMQ_POLLIN, 1)
         except Again:
@@ -1827,14 +1822,14 @@ cdef class Socket(MixedCase):
                     messages.append(self.bytes_of(msg))
                     zmq_msg_close(msg)
                 incoming.count = 0
-                if len(messages) >= max or self.born != wait.generation:
+                if len(messages) >= max or self.born != forks.generation:
                     break
-                wait.fuel -= 1
-                if wait.fuel <= 0 and self.get_hub is not None and not flags & ZMQ_DONTWAIT and is_time_to_yield():
+                budget.fuel -= 1
+                if budget.fuel <= 0 and self.get_hub is not None and not flags & ZMQ_DONTWAIT and is_time_to_yield():
                     break
                 expect(&incoming, True)
-                if self.waiter is not None and self.waiter.returned is not None:
-                    if try_returned(self.waiter, &incoming) != 0:
+                if self.trampoline is not None and self.trampoline.returned is not None:
+                    if try_returned(self.trampoline, &incoming) != 0:
                         break
                 else:
                     zmq_msg_init(msg)
@@ -2012,9 +2007,9 @@ cdef class Socket(MixedCase):
         cdef zmq_pollitem_t items[2]
         self.usable()
         if self.get_hub is not None:
-            trampoline = self.waiter
+            trampoline = self.trampoline
             return trampoline.poll(self.get_hub, events, seconds)
-        if seconds == 0 or (events & ZMQ_POLLIN and self.waiter is not None and self.waiter.returned):
+        if seconds == 0 or (events & ZMQ_POLLIN and self.trampoline is not None and self.trampoline.returned):
             # Not without the GIL: a thread that computes would not give it back soon.
             return Socket.getsockopt(self, ZMQ_EVENTS) & events
         items[0].events = events
@@ -2253,7 +2248,7 @@ cdef class ThreadPoll:
     cdef PyThread_type_lock inside  # who holds it is in libzmq
 
     def __cinit__(self):
-        self.born = wait.generation
+        self.born = forks.generation
         self.reader = self.writer = -1
         self.inside = PyThread_allocate_lock()
         if self.inside == NULL:
@@ -2317,7 +2312,7 @@ cdef class ThreadPoll:
         for i in range(self.count):
             if self.items[i].socket == handle:
                 found = True
-        return found and self.born == wait.generation and self.writer >= 0
+        return found and self.born == forks.generation and self.writer >= 0
 
 
 # The one that is used next: it costs system calls to make.
@@ -2340,7 +2335,7 @@ cdef ThreadPoll begin_poll(zmq_pollitem_t *items, int count, what):
     global idle_poll
     cdef ThreadPoll poll
     poll, idle_poll = idle_poll, None
-    if poll is None or poll.born != wait.generation:
+    if poll is None or poll.born != forks.generation:
         poll = ThreadPoll()
     poll.open()
     items[count].socket = NULL
@@ -2416,7 +2411,7 @@ cdef bint add_returned(zmq_pollitem_t *items, int count, what) noexcept:
         polled = what if several is None else several[i]
         if items[i].events & ZMQ_POLLIN and isinstance(polled, Socket):
             socket = polled
-            if socket.waiter is not None and socket.waiter.returned:
+            if socket.trampoline is not None and socket.trampoline.returned:
                 items[i].revents |= ZMQ_POLLIN
                 found = True
     return found
@@ -2434,7 +2429,7 @@ cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) 
     """
     cdef ThreadPoll poll
     cdef int rc
-    wait.stirs += 1
+    budget.stirs += 1
     if timeout == 0:
         # Not without the GIL, see `Socket.poll`.
         read_handles(items, count, what)
@@ -2442,7 +2437,7 @@ cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) 
         if rc < 0:
             rc = -zmq_errno()
     else:
-        wait.block(what)
+        records.begin_blocked(what)
         try:
             poll = begin_poll(items, count, what)
             try:
@@ -2450,7 +2445,7 @@ cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) 
             finally:
                 end_poll(poll)
         finally:
-            wait.unblock()
+            records.end_blocked()
         if poll.woken:
             rc = -EINTR
     if rc >= 0:

@@ -15,8 +15,9 @@ from typing import Any
 
 from zmq.core.constants import PollEvent
 from zmq.core.poll import Poller
+from zmq.core.waiting.budget import get_budget
 from zmq.core.waiting.hub import thread_ident
-from zmq.core.waiting.trampoline import get_budget, let_run
+from zmq.core.waiting.sleeper import let_run
 
 POLLIN, POLLOUT = int(PollEvent.POLLIN), int(PollEvent.POLLOUT)
 

@@ -18,9 +18,8 @@ from functools import partial
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer, Py_buffer
 from libc.string cimport memcpy
 
-from zmq.core.waiting cimport trampoline as fairness
 from zmq.core cimport context as contexts
-from zmq.core.waiting cimport wait
+from zmq.core.waiting cimport budget
 from zmq.core.messages.returned cimport HELD, RETURNED, Hand
 from zmq.core.waiting.hub cimport Hub
 from zmq.core.libzmq cimport (
@@ -41,17 +40,17 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.socket cimport Socket, seconds_of, several_frames
 from zmq.core.messages.transfer cimport AS_SET, try_recv
+from zmq.core.waiting.budget cimport FUEL
+from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.trampoline cimport (
     CHOSEN,
     CLOSED,
     EXPIRED,
-    FUEL,
     PARKED,
     POLLER,
-    Parked,
+    Waiter,
     Subscription,
     Trampoline,
-    monotonic,
 )
 
 from zmq.core.error import Again
@@ -162,11 +161,11 @@ def is_time_to_yield(hub):
     """
     cdef Slice slice = hub.slice
     cdef double now
-    wait.fuel = FUEL
-    if fairness.budget == 0:
+    budget.fuel = FUEL
+    if budget.slice_seconds == 0:
         return False
     now = monotonic()
-    if slice.begun != 0 and now - slice.begun < fairness.budget:
+    if slice.begun != 0 and now - slice.begun < budget.slice_seconds:
         return False
     if not hub.is_alive():
         # What is put off until a closed loop runs never happens.
@@ -189,10 +188,10 @@ def finish(get_hub, future, result):
     result : object
         What the call returned, or an exception.
     """
-    if wait.fuel <= 0:
+    if budget.fuel <= 0:
         hub = get_hub()
         if is_time_to_yield(hub):
-            fairness.count_yields += 1
+            budget.count_yields += 1
             hub.call_soon(partial(settle_late, future, result))
             return
     settle(future, result)
@@ -206,7 +205,7 @@ def settle_late(future, result):
 cdef class Pending:
     """One call that waits for its turn on a socket."""
 
-    cdef Parked turn
+    cdef Waiter waiter
     cdef object attempt
     cdef readonly object future
     cdef object expired     # what the future gets when the time is over; None for `Again`
@@ -222,39 +221,39 @@ cdef class Pending:
 
     def switch(self):
         """Go on: the trampoline chose this call, its time is over, or the socket is being closed."""
-        cdef Parked turn = self.turn
+        cdef Waiter waiter = self.waiter
         future = self.future
         if future.done():
             # It was cancelled a moment ago.
-            turn.inside = False
-            turn.leave()
-        elif turn.state == CLOSED:
-            turn.inside = False
-            turn.leave()
+            waiter.inside = False
+            waiter.leave()
+        elif waiter.state == CLOSED:
+            waiter.inside = False
+            waiter.leave()
             future.cancel()
-        elif turn.state == EXPIRED:
-            turn.inside = False
-            turn.leave()
+        elif waiter.state == EXPIRED:
+            waiter.inside = False
+            waiter.leave()
             settle(future, Again() if self.expired is None else self.expired)
         else:
-            turn.owner.trying = True
+            waiter.trampoline.trying = True
             try:
                 result = self.make()
             except Again:
                 if not self.once:
-                    turn.owner.trying = False
-                    turn.again()
-                    if turn.state == EXPIRED:
+                    waiter.trampoline.trying = False
+                    waiter.again()
+                    if waiter.state == EXPIRED:
                         # Its time was over while it was to be tried.
                         self.switch()
                     return
                 result = Again()
             except Exception as error:
                 result = error
-            if turn.owner is not None:
-                turn.owner.trying = False
-            turn.inside = False
-            turn.leave()
+            if waiter.trampoline is not None:
+                waiter.trampoline.trying = False
+            waiter.inside = False
+            waiter.leave()
             if isinstance(result, Exception):
                 future.set_exception(result)
             else:
@@ -262,9 +261,9 @@ cdef class Pending:
 
     def forget(self, future):
         """The future is done: leave the queue, if it was cancelled."""
-        if self.turn.owner is not None:
-            self.turn.inside = False
-            self.turn.leave()
+        if self.waiter.trampoline is not None:
+            self.waiter.inside = False
+            self.waiter.leave()
 
 
 cdef settle(future, result):
@@ -275,7 +274,7 @@ cdef settle(future, result):
 
 
 cdef enqueue(Pending pending, Trampoline trampoline, get_hub, int events, bytes route, double timeout):
-    cdef Parked partner
+    cdef Waiter partner
     cdef const char *start = NULL
     cdef size_t size = 0
     cdef long before
@@ -283,16 +282,16 @@ cdef enqueue(Pending pending, Trampoline trampoline, get_hub, int events, bytes 
     if route is not None:
         start = route
         size = len(route)
-    before = wait.stirred()
-    pending.turn = trampoline.join(get_hub, events, start, size, timeout)
-    pending.turn.greenlet = pending
-    pending.turn.inside = True
-    if others or trampoline.interest > 1 or wait.stirred() != before:
+    before = budget.stirred()
+    pending.waiter = trampoline.join(get_hub, events, start, size, timeout)
+    pending.waiter.greenlet = pending
+    pending.waiter.inside = True
+    if others or trampoline.interest > 1 or budget.stirred() != before:
         # As in `Socket.operate_parked`.
         trampoline.notify()
     # The first to be told.
     pending.future.add_done_callback(pending.forget)
-    partner = trampoline.partner_turn(False)
+    partner = trampoline.handover.next_waiter(trampoline, False)
     if partner is not None:
         # What usually rings next rings already: settle that future before the loop looks at descriptors.
         partner.resume()
@@ -336,10 +335,10 @@ cdef class PendingReceive(Pending):
 
 cdef int deliver(PendingReceive receive, Hand hand, bint announced) except -1:
     """Settle the future of a receive."""
-    cdef Trampoline trampoline = receive.socket.waiter
+    cdef Trampoline trampoline = receive.socket.trampoline
     future = receive.future
     trampoline.received += 1
-    hand.waiter = trampoline
+    hand.trampoline = trampoline
     hand.number = trampoline.received
     hand.announced = announced
     if receive.single and hand.incoming.count > 1:
@@ -436,7 +435,7 @@ def begin_receive(
     Future
         Of the result, the error, or `Again` after the time-out.
     """
-    cdef Trampoline trampoline = socket.waiter
+    cdef Trampoline trampoline = socket.trampoline
     cdef PendingReceive receive = PendingReceive.__new__(PendingReceive)
     cdef double seconds = AS_SET
     cdef Hand hand
@@ -470,7 +469,7 @@ def begin_receive(
         if trampoline.interest:
             trampoline.enter()
         if flags & ZMQ_DONTWAIT or not trampoline.must_queue(ZMQ_POLLIN, NULL, 0):
-            if wait.fuel <= 0 and not flags & ZMQ_DONTWAIT and is_time_to_yield(get_hub(loop)):
+            if budget.fuel <= 0 and not flags & ZMQ_DONTWAIT and is_time_to_yield(get_hub(loop)):
                 # Not between two frames: others might receive the rest of the message.
                 yields = not socket.get(ZMQ_RCVMORE)
             if not yields and (flags & ZMQ_DONTWAIT or worth_trying(trampoline)):
@@ -482,7 +481,7 @@ def begin_receive(
             future.set_exception(error)
             return future
     except Exception as error:
-        wait.fuel -= 1
+        budget.fuel -= 1
         finish(partial(get_hub, loop), future, error)
         return future
     if seconds == AS_SET:
@@ -491,11 +490,11 @@ def begin_receive(
         receive.once = seconds == 0
         enqueue(receive, trampoline, partial(get_hub, loop), ZMQ_POLLIN, None, -1 if receive.once else seconds)
         if yields:
-            fairness.count_yields += 1
-            if receive.turn.state == PARKED:
-                receive.turn.choose(CHOSEN)
+            budget.count_yields += 1
+            if receive.waiter.state == PARKED:
+                receive.waiter.choose(CHOSEN)
     else:
-        wait.fuel -= 1
+        budget.fuel -= 1
         finish(partial(get_hub, loop), future, Again())
     return future
 
@@ -535,7 +534,7 @@ def begin(
     Future
         Of the result, the error, or `Again` after SNDTIMEO.
     """
-    cdef Trampoline trampoline = socket.waiter
+    cdef Trampoline trampoline = socket.trampoline
     cdef Pending pending
     cdef const char *start = NULL
     cdef size_t length = 0
@@ -552,7 +551,7 @@ def begin(
         if flags & ZMQ_DONTWAIT or not trampoline.must_queue(ZMQ_POLLOUT, start, length):
             result = attempt(socket, *args)
             # Not between two frames: others might send something there.
-            if wait.fuel <= 0 and not prompt and not flags & (ZMQ_DONTWAIT | ZMQ_SNDMORE):
+            if budget.fuel <= 0 and not prompt and not flags & (ZMQ_DONTWAIT | ZMQ_SNDMORE):
                 finish(partial(get_hub, loop), future, result)
             else:
                 future.set_result(result)
@@ -562,12 +561,12 @@ def begin(
             future.set_exception(error)
             return future
     except Exception as error:
-        wait.fuel -= 1
+        budget.fuel -= 1
         finish(partial(get_hub, loop), future, error)
         return future
     timeout = timeout_of(socket, ZMQ_SNDTIMEO)
     if timeout == 0:
-        wait.fuel -= 1
+        budget.fuel -= 1
         finish(partial(get_hub, loop), future, Again())
         return future
     pending = Pending()
@@ -584,7 +583,7 @@ cdef bint worth_trying(Trampoline trampoline) noexcept:
         return True
     found = trampoline.read_events()
     if trampoline.interest:
-        trampoline.stilled(found)
+        trampoline.events_were_read(found)
     return found < 0 or found & ZMQ_POLLIN
 
 
@@ -618,7 +617,7 @@ def begin_poll(Socket socket not None, get_hub, int flags, timeout, future):
             raise Again()
         return found
 
-    wait.fuel -= 1
+    budget.fuel -= 1
     try:
         found = look()
         if seconds == 0:
@@ -652,12 +651,12 @@ def pending(Socket socket not None, int events):
     list of Future
     """
     cdef Trampoline trampoline = socket.waited()
-    cdef Parked turn
+    cdef Waiter waiter
     found = []
     for queue in (trampoline.receivers, trampoline.senders, trampoline.pollers):
-        for turn in queue:
-            if turn.events & events and isinstance(turn.greenlet, Pending):
-                found.append((<Pending> turn.greenlet).future)
+        for waiter in queue:
+            if waiter.events & events and isinstance(waiter.greenlet, Pending):
+                found.append((<Pending> waiter.greenlet).future)
     return found
 
 
@@ -683,22 +682,22 @@ cdef class Listener(Subscription):
         self.get_hub = get_hub
         self.on_change = changed
         self.on_close = closed
-        (<Trampoline> socket.waited()).subscribe(self)
+        socket.waited().subscribe(self)
 
     def arm(self):
         """Watch the descriptor: changes that nobody's call on the socket brings about are heard too."""
-        if self.owner is not None:
-            self.owner.arm_for(self, self.get_hub)
+        if self.trampoline is not None:
+            self.trampoline.arm_for(self, self.get_hub)
 
     def disarm(self):
         """Watch it no longer."""
-        if self.owner is not None:
-            self.owner.disarm_for(self)
+        if self.trampoline is not None:
+            self.trampoline.disarm_for(self)
 
     def close(self):
         """Hear of nothing more."""
-        if self.owner is not None:
-            self.owner.unsubscribe(self)
+        if self.trampoline is not None:
+            self.trampoline.unsubscribe(self)
 
     cdef void touched(self) noexcept:
         call(self.get_hub, self.on_change)

@@ -13,10 +13,11 @@ from cpython.ref cimport PyObject, Py_DECREF, Py_INCREF
 from libc.errno cimport EINTR
 from libc.stdlib cimport free, malloc
 
-from zmq.core.waiting cimport wait
+from zmq.core.waiting cimport records
 from zmq.core.check cimport check, raise_errno
 from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_errno, zmq_msg_init, zmq_msg_init_data, zmq_msg_t, zmq_poll, zmq_pollitem_t
-from zmq.core.waiting.trampoline cimport monotonic, wait_readable
+from zmq.core.waiting.clock cimport monotonic
+from zmq.core.waiting.sleeper cimport wait_readable
 
 cdef extern from "messages/lent.h" nogil:
     ctypedef struct loan_t "greenzmq_loan":
@@ -117,7 +118,7 @@ cdef int wait_in_thread(int fd, double deadline, what) except -1:
     item.socket = NULL
     item.fd = fd
     item.events = ZMQ_POLLIN
-    wait.block(what)
+    records.begin_blocked(what)
     try:
         while True:
             left = -1
@@ -131,7 +132,7 @@ cdef int wait_in_thread(int fd, double deadline, what) except -1:
                 check(rc)
             PyErr_CheckSignals()
     finally:
-        wait.unblock()
+        records.end_blocked()
 
 
 cdef int lend(zmq_msg_t *msg, data, Release release) except -1:

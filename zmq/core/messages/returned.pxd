@@ -1,5 +1,5 @@
 from zmq.core.messages.transfer cimport Incoming
-from zmq.core.waiting.wait cimport Waiter
+from zmq.core.waiting.trampoline cimport Trampoline
 
 
 cdef enum:
@@ -11,7 +11,7 @@ cdef enum:
 
 
 cdef class Hand:
-    cdef Waiter waiter
+    cdef Trampoline trampoline
     cdef Incoming incoming
     cdef list frames        # each `Frame` that has a message of `incoming` while nobody has seen it; None for none
     cdef size_t first       # the frames before it went to another receive
@@ -25,6 +25,6 @@ cdef class Hand:
     cdef bint give_back(self) noexcept
 
 
-cdef int try_returned(Waiter waiter, Incoming *incoming) noexcept
-cdef int return_message(Waiter waiter, Incoming *incoming, bint captured) except -1
-cdef void drop_returned(Waiter waiter) noexcept
+cdef int try_returned(Trampoline trampoline, Incoming *incoming) noexcept
+cdef int return_message(Trampoline trampoline, Incoming *incoming, bint captured) except -1
+cdef void drop_returned(Trampoline trampoline) noexcept

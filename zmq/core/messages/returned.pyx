@@ -13,7 +13,7 @@ not 0, which keeps every operation off the short cuts, and EVENTS, as everybody 
 
 from libc.errno cimport ENOMEM
 
-from zmq.core.waiting cimport wait
+from zmq.core.waiting cimport forks
 from zmq.core.libzmq cimport (
     ZMQ_DONTWAIT,
     ZMQ_RCVMORE,
@@ -41,10 +41,10 @@ cdef class Hand:
         if self.state == RETURNED:
             return False
         if self.state == OFFERED:
-            if self.waiter.returned is not None:
+            if self.trampoline.returned is not None:
                 # Otherwise the socket was closed.
-                self.waiter.returned.remove(self)
-                settle(self.waiter)
+                self.trampoline.returned.remove(self)
+                settle(self.trampoline)
             self.exchange(True)
         if self.state != TAKEN:
             self.state = TAKEN
@@ -69,35 +69,35 @@ cdef class Hand:
 
         Who was told that it is there may ask for it even so, until somebody else receives it.
         """
-        cdef Waiter waiter = self.waiter
+        cdef Trampoline trampoline = self.trampoline
         cdef Py_ssize_t place
-        if self.state != HELD or waiter.handle == NULL or waiter.born != wait.generation:
+        if self.state != HELD or trampoline.handle == NULL or trampoline.born != forks.generation:
             return self.state == RETURNED
         try:
-            waiter.enter()
-            if waiter.returned is None:
-                waiter.returned = [self]
-                waiter.interest += 1
-                waiter.more = -1
+            trampoline.enter()
+            if trampoline.returned is None:
+                trampoline.returned = [self]
+                trampoline.interest += 1
+                trampoline.more = -1
             else:
-                place = len(waiter.returned)
-                while place and (<Hand> waiter.returned[place - 1]).number > self.number:
+                place = len(trampoline.returned)
+                while place and (<Hand> trampoline.returned[place - 1]).number > self.number:
                     place -= 1
-                waiter.returned.insert(place, self)
+                trampoline.returned.insert(place, self)
         except (MemoryError, RuntimeError):
             # Another thread waits for the socket by now.
             return False
         self.exchange(False)
         self.state = OFFERED if self.announced else RETURNED
-        waiter.notify()
+        trampoline.notify()
         return self.state == RETURNED
 
 
-cdef int return_message(Waiter waiter, Incoming *incoming, bint captured) except -1:
+cdef int return_message(Trampoline trampoline, Incoming *incoming, bint captured) except -1:
     """Make a message that was received, and that nobody saw, the next that is."""
     cdef Hand hand = Hand.__new__(Hand)
     cdef size_t i
-    hand.waiter = waiter
+    hand.trampoline = trampoline
     # Before all that are there: it came before them.
     hand.number = -1
     hand.captured = captured
@@ -115,16 +115,16 @@ cdef int return_message(Waiter waiter, Incoming *incoming, bint captured) except
     return 0
 
 
-cdef int try_returned(Waiter waiter, Incoming *incoming) noexcept:
+cdef int try_returned(Trampoline trampoline, Incoming *incoming) noexcept:
     """Receive what was returned, or else what libzmq has; as `try_recv`."""
     cdef Hand hand
     cdef zmq_msg_t *frame
     cdef int err
-    while waiter.returned:
+    while trampoline.returned:
         if incoming.count == incoming.capacity and grow(incoming):
             release(incoming)
             return ENOMEM
-        hand = waiter.returned[0]
+        hand = trampoline.returned[0]
         hand.state = RETURNED
         frame = &incoming.frames[incoming.count]
         zmq_msg_init(frame)
@@ -132,41 +132,41 @@ cdef int try_returned(Waiter waiter, Incoming *incoming) noexcept:
         incoming.count += 1
         hand.first += 1
         if hand.first == hand.incoming.count:
-            del waiter.returned[0]
+            del trampoline.returned[0]
         if not incoming.whole or not zmq_msg_more(frame):
-            waiter.more = zmq_msg_more(frame)
-            settle(waiter)
+            trampoline.more = zmq_msg_more(frame)
+            settle(trampoline)
             return 0
-    if incoming.count and not more_in(waiter.handle):
+    if incoming.count and not more_in(trampoline.handle):
         # Somebody received the rest of this message as frames of their own.
-        waiter.more = False
-        settle(waiter)
+        trampoline.more = False
+        settle(trampoline)
         return 0
-    err = try_recv(waiter.handle, incoming, ZMQ_DONTWAIT)
+    err = try_recv(trampoline.handle, incoming, ZMQ_DONTWAIT)
     if err == 0:
-        stop(waiter)
+        stop(trampoline)
     return err
 
 
-cdef void drop_returned(Waiter waiter) noexcept:
+cdef void drop_returned(Trampoline trampoline) noexcept:
     """The messages that were returned are of no use any more."""
     cdef Hand hand
-    for hand in waiter.returned:
+    for hand in trampoline.returned:
         hand.state = RETURNED
         release(&hand.incoming)
-    stop(waiter)
+    stop(trampoline)
 
 
-cdef void settle(Waiter waiter) noexcept:
+cdef void settle(Trampoline trampoline) noexcept:
     """Go back to normal if nothing is left, and libzmq knows again whether more frames follow."""
-    if not waiter.returned and (waiter.more < 0 or waiter.more == more_in(waiter.handle)):
-        stop(waiter)
+    if not trampoline.returned and (trampoline.more < 0 or trampoline.more == more_in(trampoline.handle)):
+        stop(trampoline)
 
 
-cdef void stop(Waiter waiter) noexcept:
-    waiter.returned = None
-    waiter.more = -1
-    waiter.interest -= 1
+cdef void stop(Trampoline trampoline) noexcept:
+    trampoline.returned = None
+    trampoline.more = -1
+    trampoline.interest -= 1
 
 
 cdef bint more_in(void *handle) noexcept:

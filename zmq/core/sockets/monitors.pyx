@@ -29,7 +29,7 @@ import os
 
 from libc.errno cimport EADDRINUSE, EMFILE
 
-from zmq.core.waiting cimport wait
+from zmq.core.waiting cimport trampoline
 from zmq.core.context cimport Context
 from zmq.core.libzmq cimport (
     ZMQ_LINGER,
@@ -44,7 +44,7 @@ from zmq.core.libzmq cimport (
     zmq_socket,
     zmq_socket_monitor,
 )
-from zmq.core.waiting.trampoline cimport monotonic
+from zmq.core.waiting.clock cimport monotonic
 
 cdef extern from "sockets/farewell.h" nogil:
     bint drain "greenzmq_drain"(void *reader)
@@ -284,4 +284,4 @@ cdef int close_handle(void *handle) noexcept:
     return 0 if zmq_close(handle) == 0 else zmq_errno()
 
 
-wait.closer = close_handle
+trampoline.closer = close_handle

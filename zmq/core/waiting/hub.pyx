@@ -33,7 +33,7 @@ from libc.signal cimport SIGINT
 from posix.unistd cimport getpid, read
 
 from zmq.core.libzmq cimport ZMQ_POLLIN
-from zmq.core.waiting.wait import leave_all
+from zmq.core.waiting.records import leave_all
 
 cdef extern from "Python.h":
     PyObject *PyThreadState_GetDict()
@@ -376,9 +376,9 @@ cdef class Hub:
         """Give up whoever waits: the thread ends that ran the hub."""
         self.tidying = True
         for reference in list(self.watched):
-            waiter = reference()
-            if waiter is not None:
-                waiter.abandon_all()
+            trampoline = reference()
+            if trampoline is not None:
+                trampoline.abandon_all()
         leave_all(self)
         self.watched.clear()
         self.calls.clear()
@@ -518,9 +518,9 @@ cdef class Hub:
                 call.seconds = 0
                 self.schedule(call)
         for reference in list(self.watched):
-            waiter = reference()
-            if waiter is not None:
-                waiter.rearm()
+            trampoline = reference()
+            if trampoline is not None:
+                trampoline.rearm()
         for watcher, callback in list(self.started.items()):
             self.stop(watcher)
             watcher.start(callback)
@@ -635,11 +635,11 @@ cdef class Hub:
         while self.posted:
             self.posted.pop(0)()
         for reference in list(self.watched):
-            waiter = reference()
-            if waiter is None:
+            trampoline = reference()
+            if trampoline is None:
                 self.watched.discard(reference)
             else:
-                found += waiter.sweep()
+                found += trampoline.sweep()
         try:
             self.set_alarm()
         except BaseException as error:

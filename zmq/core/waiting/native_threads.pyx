@@ -24,7 +24,7 @@ from posix.fcntl cimport F_SETFD, F_SETFL, FD_CLOEXEC, O_NONBLOCK, fcntl
 from posix.unistd cimport close as close_fd
 from posix.unistd cimport pipe, read, write
 
-from zmq.core.waiting cimport wait
+from zmq.core.waiting cimport forks
 
 cdef extern from "Python.h":
     unsigned long PyThread_start_new_thread(void (*run)(void *) noexcept, void *argument)
@@ -180,7 +180,7 @@ cdef class NativeThread:
         if self.done_fd >= 0:
             raise RuntimeError("a thread is started once")
         self.done_fd, self.running = os.pipe()
-        self.born = wait.generation
+        self.born = forks.generation
         Py_INCREF(self)
         if PyThread_start_new_thread(run, <void *> self) == <unsigned long> -1:
             Py_DECREF(self)
@@ -191,7 +191,7 @@ cdef class NativeThread:
 
     def is_alive(self):
         """Tell whether the thread runs; in the child of a fork none but its own do."""
-        return self.done_fd >= 0 and not self.finished and self.born == wait.generation
+        return self.done_fd >= 0 and not self.finished and self.born == forks.generation
 
     def join(self, timeout=None, poller_class=None):
         """Wait until the thread is done.

@@ -1,36 +1,37 @@
 from zmq.core.waiting.hub cimport Hub
-from zmq.core.waiting.wait cimport Owner, Turn, Waiter
+from zmq.core.waiting.ownership cimport Owner
 
 
 cdef enum:
-    # In Parked.state.
+    # In Waiter.state.
     PARKED      # waits to be chosen
     CHOSEN      # will make an attempt next
     EXPIRED     # its time is over
     CLOSED      # the socket is being closed
 
 cdef enum:
-    FUEL = 64           # transfers between two looks at the clock
-
-cdef enum:
-    POLLER = 1 << 16    # in Parked.events: does not take what it waits for
+    POLLER = 1 << 16    # in Waiter.events: does not take what it waits for
 
 
-cdef class Parked(Turn):
-    cdef Trampoline owner
+cdef class Waiter:
+    cdef Trampoline trampoline  # None once it does not wait any more
     cdef Hub hub
-    cdef object greenlet
+    cdef object greenlet        # or what has its `switch`
     cdef object timer
-    cdef readonly bytes route
+    cdef readonly bytes route   # the peer that a message is for, where that matters
     cdef readonly int events
     cdef readonly double since
     cdef int state
-    cdef bint inside
+    cdef bint inside            # it is parked, and may be switched to
+    cdef bint untried           # no attempt was made yet
     cdef bint overdue           # its time is over, but it is to make one more attempt
-    cdef Trampoline guessed_by  # which one woke it without a look at the bell
-    cdef Parked before
-    cdef Parked after
+    cdef Handover guessed_by    # which one woke it without a look at the bell
+    cdef Waiter before
+    cdef Waiter after
 
+    cdef int wait(self) except -1
+    cdef void again(self) noexcept
+    cdef void leave(self) noexcept
     cpdef resume(self)
     cpdef expire(self)
     cdef void choose(self, int state) noexcept
@@ -38,15 +39,15 @@ cdef class Parked(Turn):
 
 
 cdef class Queue:
-    cdef Parked head
-    cdef Parked tail
-    cdef void append(self, Parked turn) noexcept
-    cdef void remove(self, Parked turn) noexcept
+    cdef Waiter head
+    cdef Waiter tail
+    cdef void append(self, Waiter waiter) noexcept
+    cdef void remove(self, Waiter waiter) noexcept
 
 
 cdef class Subscription:
-    cdef Trampoline owner   # None once the socket is closed or the subscription ended
-    cdef bint armed         # wants the descriptor to be watched
+    cdef Trampoline trampoline  # None once the socket is closed or the subscription ended
+    cdef bint armed             # wants the descriptor to be watched
     cdef void touched(self) noexcept
     cdef void ready(self, int events) noexcept
     cdef void gone(self) noexcept
@@ -54,75 +55,107 @@ cdef class Subscription:
     cdef bint waits(self) noexcept
 
 
-cdef class Trampoline(Waiter):
+cdef class Handover:
+    cdef Trampoline partner     # whose bell rang when a waiter had parked here
+    cdef int count              # how often in a row; less than 0 after a look at its bell in vain
+    cdef bint is_trusted        # who receives after a send hands over to the partner, and need not attempt first
+    cdef bint unheard           # a waiter parked without an attempt: the bell may be still with a message there
+    cdef Hub looking_in         # the hub that will call `on_unheard`
+
+    cdef void reset(self, int penalty) noexcept
+    cdef bint is_possible(self, Trampoline trampoline) noexcept
+    cdef Waiter next_waiter(self, Trampoline trampoline, bint untried)
+
+
+cdef class RoutedSenders:
+    cdef object trampoline      # a weak reference
+    cdef Queue senders
+    cdef bint by_peer           # the first frame of a message names the peer
+    cdef Hub hub                # where `timer` is
+    cdef object timer           # of the next look
+    cdef double delay           # until then, seconds
+
+    cdef void choose_all(self) noexcept
+    cdef void choose_on(self, bytes route) noexcept
+    cdef bint must_queue(self, const void *route, size_t size) noexcept
+    cdef void look_soon(self, Hub hub) noexcept
+    cdef void look_later(self, Hub hub) noexcept
+    cpdef set_timer(self)
+    cpdef on_look(self)
+    cdef void stop(self, Hub hub) noexcept
+
+
+cdef class Trampoline:
     cdef object __weakref__
-    cdef Hub hub            # where the parked wait; None while nobody does
-    cdef object watcher
-    cdef object ring        # `on_readable`, bound once
-    cdef Hub watched_hub    # the hub that `watcher` belongs to
-    cdef object weak        # a weak reference to itself, as hubs know it
-    cdef bint closing       # the hub will close the handle
-    cdef int fd
-    cdef void *bell         # of a thread-safe socket, which has no ZMQ_FD; else NULL
-    cdef int parked         # turns and armed subscriptions
-    cdef bint armed
-    cdef Owner held_by      # who has the socket to himself: nobody else may look at it
-    cdef bint ringing       # the hub is in `on_readable`
-    cdef bint trying        # somebody who waits makes another attempt
-    cdef Parked first       # whom it will switch to last
-    cdef Trampoline partner  # whose bell rang when somebody had parked here
-    cdef int trust          # how often in a row; less than 0 after a look at it in vain
-    cdef bint unheard       # somebody parked without an attempt: the bell may be still with a message there
-    cdef Hub looking_in     # the hub that will call `on_unheard`
-    cdef bint routed        # POLLOUT says nothing about a certain message
-    cdef bint routes        # the first frame names the peer
+    cdef object weak            # a weak reference to itself, as hubs know it
+    cdef int born               # `generation` when it was made
+
+    # The socket.
+    cdef void *handle           # NULL once it is closed
+    cdef int fd                 # the bell; -1 until it is needed
+    cdef void *bell             # of a thread-safe socket, which has no ZMQ_FD; else NULL
+    cdef bint closing           # the hub will close the handle
+    cdef Owner owner            # who has the socket to itself: nobody else may look at it
+
+    # What a cancelled receive gave back, see `zmq.core.messages.returned`.
+    cdef list returned          # each message, oldest first; None for none
+    cdef int more               # RCVMORE after one of these was received; -1 while libzmq knows
+    cdef long received          # numbers the receives that can be cancelled
+
+    # All who wait or have subscribed.
+    cdef int interest           # how many: the one integer test of an operation
     cdef Queue receivers
     cdef Queue senders
     cdef Queue pollers
+    cdef RoutedSenders routed   # None where POLLOUT says all
     cdef list subscriptions
-    cdef object look_timer
-    cdef double look_delay
+    cdef Handover handover
+    cdef Waiter next            # while the bell is answered: the greenlet to switch to at once
+    cdef bint answering
+    cdef bint trying            # a waiter makes another attempt
+
+    # The hub.
+    cdef Hub hub                # where the parked wait; None while nobody does
+    cdef int parked             # waiters and armed subscriptions
+    cdef bint armed             # the descriptor is watched
+    cdef object watcher
+    cdef object callback        # `on_readable`, bound once
+    cdef Hub watched_hub        # the hub that `watcher` belongs to
 
     cdef int read_events(self) noexcept
+    cdef void choose(self, int events, bint rang) noexcept
+    cdef Waiter answer(self)
+    cdef void notify(self) noexcept
+    cdef void events_were_read(self, int events) noexcept
     cdef bint missed(self, int mask) noexcept
-    cdef Parked answer(self)
-    cdef void learn(self) noexcept
-    cdef Parked partner_turn(self, bint untried)
-    cdef void distrust(self, int debt) noexcept
-    cdef void stilled(self, int events) noexcept
-    cdef void changed(self, int events, bint look) noexcept
-    cdef Queue queue_of(self, int events)
-    cdef int descriptor(self) except -1
-    cdef int moor(self, get_hub) except -1
-    cdef int enter_from(self, unsigned long thread) except -1
-    cdef void abandon(self) noexcept
-    cdef void forget_watcher(self) noexcept
-    cdef void lose(self) noexcept
-    cdef void end(self) noexcept
-    cdef void unmoor(self) noexcept
     cdef bint is_waited_for(self) noexcept
-    cdef void try_senders(self) noexcept
-    cdef void try_route(self, bytes route) noexcept
-    cdef void look_again(self) noexcept
-    cpdef set_look_timer(self)
+    cdef int descriptor(self) except -1
+    cdef int enter(self) except -1
+    cdef int enter_from(self, unsigned long thread) except -1
+    cdef int watch(self, get_hub) except -1
+    cdef void unwatch(self) noexcept
+    cdef void forget_watcher(self) noexcept
+    cdef void abandon(self) noexcept
     cpdef rearm(self)
     cpdef on_readable(self)
-    cpdef on_look(self)
     cpdef on_unheard(self)
+    cdef Queue queue_of(self, int events)
+    cdef bint must_queue(self, int events, const void *route, size_t size) noexcept
+    cdef Waiter join(self, get_hub, int events, const void *route, size_t size, double timeout)
+    cdef int poll(self, get_hub, int events, double timeout) except -1
     cdef int subscribe(self, Subscription subscription) except -1
     cdef void unsubscribe(self, Subscription subscription) noexcept
     cdef int arm_for(self, Subscription subscription, get_hub) except -1
     cdef void disarm_for(self, Subscription subscription) noexcept
-    cdef int poll(self, get_hub, int events, double timeout) except -1
+    cdef bint close(self) noexcept
+    cdef void lose(self) noexcept
+    cdef void end(self) noexcept
 
 
-cdef long count_yields
-cdef double budget      # seconds for which calls that need not wait may keep the others from running; 0 for any time
-cdef double monotonic() noexcept nogil
-cpdef int let_run(Hub hub, double seconds=*) except -1
-cdef bint is_time_to_yield() noexcept
-cdef int refuel(get_hub) except -1
-cpdef bint wait_readable(Hub hub, int fd, double timeout, what=*) except -1
+# How libzmq's sockets are closed; see `zmq.core.sockets.monitors`, which says.
+ctypedef int (*closer_t)(void *handle) noexcept
+cdef closer_t closer
+
 cdef Trampoline trampoline_of(void *handle)
 cdef Trampoline known_trampoline(void *handle)
 cdef void close_left() noexcept

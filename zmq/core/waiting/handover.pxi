@@ -1,0 +1,90 @@
+# Handing over from greenlet to greenlet, past the hub: a part of trampoline.pyx.
+
+@cython.final
+cdef class Handover:
+    """What the trampoline of a socket knows of its partner, to which it hands over without the hub.
+
+    When two greenlets of a hub talk to each other, each parks only to have the hub find out, by a system call and two
+    switches, that the bell of the other rings. So a trampoline learns which other one had a waiter woken after its own
+    had parked. If that was the same one twice, the next waiter that parks looks at that bell first and switches
+    straight to the greenlet. The hub runs after HANDOVERS of these, or HANDOVER_SECONDS, at the latest.
+
+    If that went well `trusted_after` times, neither needs the bells any more: who receives after a send switches to the
+    partner before it has made an attempt itself, and without a look at the partner's bell. A pipe that was never found
+    empty sends no commands, so both spare all system calls. But then the bell says nothing: whatever happens, EVENTS
+    has to be read before the hub sleeps, and `Trampoline.on_unheard` is called in the hub for that.
+    """
+
+    cdef void reset(self, int penalty) noexcept:
+        """Trust the partner no more, until the hub found it more than `penalty` times again."""
+        self.count = -penalty
+        self.is_trusted = False
+
+    cdef bint is_possible(self, Trampoline trampoline) noexcept:
+        """Tell whether a receive that follows a send should park without an attempt, with `Waiter.untried`."""
+        cdef Trampoline partner = self.partner
+        cdef Waiter waiter
+        if not self.is_trusted or partner is None or partner.handover.partner is not trampoline:
+            return False
+        if trampoline.returned is not None:
+            return False
+        waiter = partner.receivers.head
+        return waiter is not None and waiter.state == PARKED and waiter.hub.handovers < HANDOVERS
+
+    cdef Waiter next_waiter(self, Trampoline trampoline, bint untried):
+        """Return a greenlet that waits for the partner's bell, which rings, or None.
+
+        Of one that is `untried`: who waits for the partner, which is as good as sure to be able to go on.
+        """
+        cdef Trampoline partner = self.partner
+        cdef Hub hub = trampoline.hub
+        cdef Waiter waiter
+        hub.last = trampoline.weak
+        if self.count <= 0 or partner.hub is not hub or partner is trampoline or hub.handovers >= HANDOVERS:
+            return None
+        if hub.handovers == 0:
+            hub.since = monotonic()
+        elif budget.slice_seconds != 0 and monotonic() - hub.since > HANDOVER_SECONDS:
+            hub.handovers = HANDOVERS
+            return None
+        if partner.subscriptions or partner.handle == NULL or partner.born != forks.generation:
+            return None
+        if partner.routed is not None and partner.senders.head is not None:
+            return None
+        if untried:
+            waiter = partner.receivers.head
+            if waiter is None or waiter.state != PARKED or not waiter.inside:
+                return None
+            if self.looking_in is not hub:
+                hub.call_soon(trampoline.on_unheard)
+                self.looking_in = hub
+            self.unheard = True
+            waiter.guessed_by = self
+            waiter.state = CHOSEN
+            hub.handovers += 1
+            return waiter
+        hub.handovers += 1
+        waiter = partner.answer()
+        if waiter is None:
+            # An I/O thread is between them, as a rule.
+            self.reset(PENALTY)
+        else:
+            self.count += 1
+            self.is_trusted = self.count >= trusted_after
+        return waiter
+
+
+cdef void remember(Trampoline woken) noexcept:
+    """The hub woke a waiter: it is the partner of the trampoline on which a waiter parked last."""
+    cdef Trampoline last
+    if woken.hub.last is None:
+        return
+    last = woken.hub.last()
+    woken.hub.last = None
+    if last is None:
+        return
+    if last.handover.partner is woken:
+        last.handover.count += 1
+    else:
+        last.handover.partner = woken
+        last.handover.reset(0)

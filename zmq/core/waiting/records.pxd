@@ -1,0 +1,4 @@
+cdef int begin_blocked(what) except -1
+cdef void end_blocked() noexcept
+cdef int begin_parked(greenlet, what, sleeper) except -1
+cdef void end_parked(greenlet) noexcept

@@ -1,0 +1,106 @@
+"""A greenlet that waits for a descriptor or for some time, and not for a socket.
+
+Lives here: `wait_readable` and `let_run`. Called by all that waits in ways that are not a socket's: the end of a
+context, proxies, native threads, lent memory, the budget.
+"""
+
+from zmq.core.libzmq cimport ZMQ_POLLIN
+from zmq.core.waiting cimport records
+from zmq.core.waiting.clock cimport monotonic
+from zmq.core.waiting.hub cimport Hub
+
+
+cdef class Sleeper:
+    """A greenlet that waits for something else than a socket."""
+
+    def __init__(self, Hub hub not None):
+        self.hub = hub
+        self.greenlet = hub.current()
+
+    def wake(self):
+        self.woken = True
+        if self.inside:
+            self.greenlet.switch()
+
+    def expire(self):
+        self.expired = True
+        self.wake()
+
+    def leave(self, hub):
+        """The hub ends: watch nothing in it for this greenlet, which will not wake any more."""
+        if self.hub is not hub:
+            return False
+        self.inside = False
+        self.stop()
+        return True
+
+    cdef void stop(self) noexcept:
+        timer, watcher = self.timer, self.watcher
+        self.timer = self.watcher = None
+        if timer is not None:
+            self.hub.cancel(timer)
+        if watcher is not None:
+            self.hub.started.pop(watcher, None)
+            self.hub.end(watcher)
+
+    cdef int sleep(self) except -1:
+        while not self.woken:
+            self.inside = True
+            try:
+                self.hub.park()
+            finally:
+                self.inside = False
+        return 0
+
+
+cpdef int let_run(Hub hub, double seconds=0) except -1:
+    """Let the hub run once, or for some time: descriptors, timers, everybody.
+
+    Parameters
+    ----------
+    hub : Hub
+        Of this thread.
+    seconds : float
+        For how long; 0 for once.
+    """
+    cdef Sleeper sleeper = Sleeper(hub)
+    timer = hub.call_at(monotonic() + seconds, sleeper.wake)
+    try:
+        sleeper.sleep()
+    finally:
+        hub.cancel(timer)
+    return 0
+
+
+cpdef bint wait_readable(Hub hub, int fd, double timeout, what=None) except -1:
+    """Park until a descriptor is readable.
+
+    Parameters
+    ----------
+    hub : Hub
+        Of this thread.
+    fd : int
+        The descriptor.
+    timeout : float
+        Seconds; negative to wait for ever.
+    what : object, optional
+        What that stands for, as `statistics` shall show it.
+
+    Returns
+    -------
+    bool
+        False when the time ran out.
+    """
+    cdef Sleeper sleeper = Sleeper(hub)
+    sleeper.watcher = hub.watcher(fd, ZMQ_POLLIN)
+    try:
+        hub.started[sleeper.watcher] = sleeper.wake
+        sleeper.watcher.start(sleeper.wake)
+        if timeout >= 0:
+            sleeper.timer = hub.call_at(monotonic() + timeout, sleeper.expire)
+        records.begin_parked(sleeper.greenlet, fd if what is None else what, sleeper)
+        sleeper.sleep()
+    finally:
+        records.end_parked(sleeper.greenlet)
+        sleeper.stop()
+    return not sleeper.expired
