@@ -37,8 +37,9 @@ on_hubs = $(addprefix test-eventlet-,poll selects asyncio)
 runs = $(everything) $(on_loops) $(on_hubs) test-stubs
 # What a loop or hub decides, which runs on those too; the rest does so under "make matrix".
 waiting = $(addprefix tests/green/test_,ends.py eventlet_green.py eventloop.py fairness.py gevent.py green_devices.py \
-    greenness.py hubs.py idle_hubs.py native_threads.py outer_timeouts.py storms.py wake_ups.py) \
-    tests/test_descriptors.py tests/test_full_peers.py tests/test_polls.py tests/test_timeouts.py
+    greenness.py hubs.py idle_hubs.py native_threads.py outer_timeouts.py) \
+    $(addprefix tests/green/wake_ups/test_,storms.py wake_ups.py) \
+    $(addprefix tests/sockets/test_,descriptors.py full_peers.py timeouts.py) tests/polling/test_polls.py
 # Versions of numpy whose types are checked beside those of the newest.
 numpys = 1.26.4 2.2.6
 space = $(subst ,, )
@@ -68,8 +69,9 @@ $(on_hubs): test-eventlet-%:
 	@EVENTLET_HUB=$* $(python) -m pytest --front-end=eventlet $(waiting)
 
 quick: $(VENV)/.installed
-	@$(python) -m pytest --front-end=gevent $(waiting) $(addprefix tests/test_,contexts.py ends_of_sockets.py frames.py \
-	    messages.py options.py patterns.py whole_messages.py)
+	@$(python) -m pytest --front-end=gevent $(waiting) \
+	    $(addprefix tests/sockets/test_,contexts.py ends_of_sockets.py options.py patterns.py) \
+	    $(addprefix tests/messages/test_,frames.py messages.py whole_messages.py)
 
 test-stubs:
 	@echo "== the stubs"
