@@ -11,14 +11,12 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from test_asyncio import FORMS, connect, context, pair, run, turns, until, waits
 
 import zmq
 import zmq.asyncio as za
 import zmq.green
+from support.awaiting import FORMS, connect, run, turns, until, waits
 from support.front_ends import LIMIT
-
-__all__ = ["context", "pair"]
 
 
 async def receive(socket: Any, form: str = "frame") -> Any:

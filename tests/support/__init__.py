@@ -7,7 +7,7 @@ For every test
 Hubs and waiting
     `fake_hub` is a hub in which nothing happens by itself.
     `waits` has every way to wait for a socket, and what ends the wait.
-    `every_loop` has the event loops that futures and streams wait in.
+    `every_loop` has the event loops that futures and streams wait in; `awaiting` and `streams` what their tests share.
 Subjects
     `device_ways` starts devices in every way there is.
     `native_states` brings native descriptors into every state.

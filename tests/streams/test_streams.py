@@ -8,62 +8,22 @@ import gc
 import logging
 import pickle
 import time
-from collections.abc import Callable, Iterator
-from itertools import count, pairwise
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 pytest.importorskip("tornado")
 
-from test_asyncio import CountingSelector, until
 from tornado.ioloop import IOLoop
 
 import zmq
 import zmq.asyncio
-from support.every_loop import every_loop
-from support.front_ends import LIMIT
+from support.awaiting import CountingSelector, until
+from support.streams import run, sockets
 from zmq.eventloop import zmqstream
 from zmq.eventloop.zmqstream import ZMQStream
-
-numbers = count()
-
-
-@pytest.fixture
-def context(ledger: None) -> Iterator[Any]:
-    class KeepingContext(zmq.Context):  # type: ignore[type-arg]
-        def socket(self, *args: Any, **kwargs: Any) -> Any:
-            kept.append(super().socket(*args, **kwargs))
-            return kept[-1]
-
-    kept: list[Any] = []
-    context = KeepingContext()
-    yield context
-    context.destroy(linger=0)
-
-
-def sockets(context: Any, one: int = zmq.DEALER, other: int = zmq.DEALER, **options: Any) -> Any:
-    a, b = context.socket(one), context.socket(other)
-    for socket in (a, b):
-        socket.linger = 0
-        for name, value in options.items():
-            setattr(socket, name, value)
-    address = f"inproc://streams-{next(numbers)}"
-    a.bind(address)
-    b.connect(address)
-    return a, b
-
-
-def run(main: Callable[[], Any], loop: Any = None) -> list[Any]:
-    """Run a coroutine function; return what was reported to the loop's exception handler."""
-    reported: list[Any] = []
-    loop = loop or asyncio.new_event_loop()
-    loop.set_exception_handler(lambda loop, context: reported.append(context.get("exception")))
-    try:
-        loop.run_until_complete(asyncio.wait_for(main(), LIMIT))
-    finally:
-        loop.close()
-    return reported
 
 
 def test_every_kind_of_send_and_receive(context: Any) -> None:
@@ -319,194 +279,6 @@ def test_a_callback_that_waits_is_not_collected(context: Any) -> None:
             task.cancel()
         await until(lambda: ends and not zmqstream.tasks)
         stream.close()
-
-    assert run(main) == []
-
-
-# Turns: a REQ and a REP send and receive by turns.
-
-
-class Watched:
-    """What a stream out of turn must not do: log, call `on_err`, keep its loop busy."""
-
-    def __init__(self, stream: Any, caplog: pytest.LogCaptureFixture) -> None:
-        self.stream, self.caplog = stream, caplog
-        self.errors: list[int] = []
-        stream.on_err(lambda: self.errors.append(1))
-        self.looks = 0
-        handle = stream._handle_events
-
-        def counted() -> None:
-            self.looks += 1
-            handle()
-
-        stream._handle_events = counted
-
-    async def rest(self) -> None:
-        """Wait until nothing is left to do but to wait: then the stream does not look again and again."""
-        for _ in range(10):
-            await asyncio.sleep(0)
-        looks = self.looks
-        await asyncio.sleep(0.05)
-        assert self.looks <= looks + 2 and self.stream.sending()
-
-    def check(self) -> None:
-        assert not self.errors and not [record for record in self.caplog.records if record.name.startswith("tornado")]
-
-
-@every_loop
-@pytest.mark.parametrize("copy", [True, False])
-def test_answers_wait_for_their_requests(
-    context: Any, caplog: pytest.LogCaptureFixture, new_loop: Callable[[], Any], copy: bool
-) -> None:
-    async def main() -> None:
-        req, rep = sockets(context, zmq.REQ, zmq.REP)
-        stream = ZMQStream(rep)
-        watched = Watched(stream, caplog)
-        got: list[Any] = []
-        sent: list[Any] = []
-        stream.on_recv(got.append)
-        stream.on_send(lambda message, status: sent.append((message, status)))
-        for number in range(3):
-            stream.send(b"answer %d" % number, copy=copy)
-        for number in range(3):
-            await watched.rest()
-            assert len(sent) == number
-            req.send(b"request")
-            await until(lambda number=number: len(sent) == number + 1)
-            assert req.recv() == b"answer %d" % number
-        assert got == [[b"request"]] * 3 and [message for message, _ in sent] == [[b"answer %d" % n] for n in range(3)]
-        assert all((status is None) is copy for _, status in sent)
-        watched.check()
-        stream.close()
-
-    assert run(main, new_loop()) == []
-
-
-@every_loop
-def test_requests_wait_for_the_answers_before_them(
-    context: Any, caplog: pytest.LogCaptureFixture, new_loop: Callable[[], Any]
-) -> None:
-    async def main() -> None:
-        req, rep = sockets(context, zmq.REQ, zmq.REP)
-        stream = ZMQStream(req)
-        watched = Watched(stream, caplog)
-        got: list[Any] = []
-        stream.on_recv(got.append)
-        await asyncio.sleep(0.01)
-        for number in range(3):
-            stream.send(b"%d" % number)
-        for number in range(3):
-            await until(lambda: rep.poll(0))
-            if number < 2:
-                await watched.rest()
-            assert len(got) == number
-            rep.send(rep.recv())
-        await until(lambda: len(got) == 3)
-        assert got == [[b"0"], [b"1"], [b"2"]] and not stream.sending()
-        watched.check()
-        stream.close()
-
-    assert run(main, new_loop()) == []
-
-
-def shadowed(socket: Any) -> bytes:
-    shadow = zmq.Socket.shadow(socket)
-    return shadow.recv()  # type: ignore[no-any-return]
-
-
-OTHER_MEANS: dict[str, Callable[[Any], Any]] = {
-    "recv": lambda socket: socket.recv(),
-    "frames": lambda socket: socket.recv(copy=False),
-    "multipart": lambda socket: socket.recv_multipart(),
-    "into": lambda socket: socket.recv_into(bytearray(10)),
-    "many": lambda socket: socket.recv_many(1),
-    "shadow": shadowed,
-}
-
-
-@pytest.mark.parametrize("means", OTHER_MEANS)
-@pytest.mark.parametrize("kind", ["REQ", "REP"])
-def test_the_turn_comes_also_by_other_means(
-    context: Any, caplog: pytest.LogCaptureFixture, means: str, kind: str
-) -> None:
-    """A message was received on the socket, and not by the stream, which has no callback for any."""
-
-    async def main() -> None:
-        req, rep = sockets(context, zmq.REQ, zmq.REP)
-        stream = ZMQStream(req if kind == "REQ" else rep)
-        watched = Watched(stream, caplog)
-        sent: list[Any] = []
-        stream.on_send(lambda message, status: sent.append(message))
-        if kind == "REQ":
-            stream.send(b"first")
-            await until(lambda: sent)
-            stream.send(b"second")
-            rep.send(rep.recv())
-        else:
-            stream.send(b"answer")
-            req.send(b"request")
-        await until(lambda: stream.socket.poll(0))
-        await watched.rest()
-        OTHER_MEANS[means](stream.socket)
-        await until(lambda: not stream.sending())
-        peer = rep if kind == "REQ" else req
-        assert peer.recv() == (b"second" if kind == "REQ" else b"answer")
-        watched.check()
-        stream.close()
-
-    assert run(main) == []
-
-
-def test_the_turn_comes_with_the_last_frame(context: Any, caplog: pytest.LogCaptureFixture) -> None:
-    async def main() -> None:
-        req, rep = sockets(context, zmq.REQ, zmq.REP)
-        stream = ZMQStream(rep)
-        watched = Watched(stream, caplog)
-        stream.send(b"answer")
-        req.send_multipart([b"1", b"2", b"3"])
-        await until(lambda: rep.poll(0))
-        for _ in range(3):
-            await watched.rest()
-            rep.recv()
-        await until(lambda: not stream.sending())
-        assert req.recv() == b"answer"
-        watched.check()
-        stream.close()
-
-    assert run(main) == []
-
-
-def test_the_turn_comes_with_a_receive_that_a_task_awaits(context: Any, caplog: pytest.LogCaptureFixture) -> None:
-    async def main() -> None:
-        req, rep = sockets(context, zmq.REQ, zmq.REP)
-        stream = ZMQStream(rep)
-        watched = Watched(stream, caplog)
-        stream.send(b"answer")
-        received = zmq.asyncio.Socket.shadow(rep).recv()
-        await watched.rest()
-        req.send(b"request")
-        assert await received == b"request"
-        await until(lambda: not stream.sending())
-        assert req.recv() == b"answer"
-        watched.check()
-        stream.close()
-
-    assert run(main) == []
-
-
-def test_flush_sends_what_is_due_and_keeps_what_is_not(context: Any, caplog: pytest.LogCaptureFixture) -> None:
-    async def main() -> None:
-        req, rep = sockets(context, zmq.REQ, zmq.REP)
-        stream = ZMQStream(rep)
-        watched = Watched(stream, caplog)
-        stream.send(b"1")
-        stream.send(b"2")
-        assert stream.flush() == 0 == stream.flush(zmq.POLLOUT) and stream.sending()
-        req.send(b"request")
-        assert stream.flush() == 2 and req.recv() == b"1" and stream.sending()
-        watched.check()
-        stream.close(linger=0)
 
     assert run(main) == []
 
@@ -772,7 +544,7 @@ def test_a_send_in_vain_does_not_swallow_the_news(context: Any) -> None:
     async def main() -> None:
         a, b = Slow(context, zmq.DEALER), context.socket(zmq.DEALER)
         a.linger, a.sndhwm, b.rcvhwm = 0, 1, 1
-        address = f"inproc://streams-{next(numbers)}"
+        address = "inproc://slow"
         a.bind(address)
         b.connect(address)
         stream = ZMQStream(a)
