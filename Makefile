@@ -11,7 +11,8 @@
 # make installation  install it beside PyZMQ with pip, uv and poetry, from a wheel and from source, and show what happens
 # make pyzmq-shim  build the wheel that stands for PyZMQ where greenzmq is installed, into dist
 # make model    search every state of a model of the wake-up rule, with SPIN
-# make lint     check the style and the types
+# make lint     check the style, the types and the order of the layers
+# make architecture  draw the picture of the layers again, from the imports
 # make clean    remove what was built
 #
 # Each target first installs what it needs: libzmq's headers with apt-get, where that is there and they are not, and
@@ -47,7 +48,7 @@ space = $(subst ,, )
 pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
 .PHONY: demo test quick $(runs) installed matrix pythons bench pictures conformance clients installation pyzmq-shim model \
-    lint clean system system-for-tests
+    lint architecture clean system system-for-tests
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
@@ -127,6 +128,10 @@ lint: $(VENV)/.installed $(VENV)/.lint
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint zmq/core
 	@$(python) -m mypy
 	@$(stubtest)
+	@$(python) tools/house.py
+
+architecture:
+	@$(PYTHON) tools/house.py picture
 
 clean:
 	rm -rf $(VENV) $(BENCH) build dist *.egg-info $(foreach kind,c so html,zmq/core/*.$(kind) zmq/core/*/*.$(kind))
