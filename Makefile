@@ -119,7 +119,7 @@ pyzmq-shim:
 	@$(PYTHON) tools/pyzmq_shim.py dist
 
 model:
-	@sh docs/model/install.sh
+	@sh tools/system.sh model
 	@$(PYTHON) docs/model/check.py
 
 lint: $(VENV)/.installed $(VENV)/.lint
