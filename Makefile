@@ -21,7 +21,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BENCH ?= .bench
-PYZMQ ?= 27.3.0
+# The release whose API is implemented.
+PYZMQ ?= $(shell sed -n 's/^PYZMQ_API = "\(.*\)"/\1/p' zmq/core/version.pyx)
 EVENTLET ?= 0.41.3
 JOBS ?= 2
 

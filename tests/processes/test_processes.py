@@ -185,8 +185,15 @@ def test_only_the_adapter_imports_the_framework(framework: str) -> None:
 
 
 def test_the_version_is_said_once() -> None:
-    assert importlib.metadata.version("greenzmq") == zmq.greenzmq_version()
-    assert f"[{zmq.greenzmq_version()}]" in (ROOT / "CHANGELOG.md").read_text()
+    version = zmq.greenzmq_version()
+    assert importlib.metadata.version("greenzmq") == version
+    assert f"\n## [{version}] - " in (ROOT / "CHANGELOG.md").read_text()
+    said = [
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "pyproject.toml", ROOT / "setup.py", ROOT / "Makefile", *(ROOT / "zmq").rglob("*.p*"))
+        if path.suffix != ".pyc" and f'"{version}"' in path.read_text()
+    ]
+    assert said == ["zmq/core/version.pyx"]
 
 
 def test_a_build_without_libzmq_names_the_packages(tmp_path: Path) -> None:
