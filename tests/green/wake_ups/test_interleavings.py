@@ -6,7 +6,6 @@ The tests preload a library that stands before libzmq, so they run in a process 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -14,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-import zmq
 from support import PRELOAD, TESTS
+from support.programs import before_libzmq
 
 PROGRAM = """
     import ctypes, itertools, sys
@@ -123,20 +122,11 @@ PROGRAM = """
 """
 
 
-def libzmq() -> str:
-    """Return the path of the library that is loaded."""
-    zmq.zmq_version()
-    found = re.search(r"(/\S*libzmq\S*\.so\S*)", Path("/proc/self/maps").read_text())
-    assert found
-    return found[1]
-
-
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs LD_PRELOAD")
 def test_nobody_sleeps_on_whenever_the_peer_acts(tmp_path: Path) -> None:
-    library = tmp_path / "interpose.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, PRELOAD / "interpose.c", "-ldl"], check=True)
-    environment = {**os.environ, "LD_PRELOAD": f"{library} {libzmq()}", "PYTHONPATH": str(TESTS)}
+    preload = before_libzmq(PRELOAD / "interpose.c", tmp_path)
+    environment = {**os.environ, "LD_PRELOAD": preload, "PYTHONPATH": str(TESTS)}
     program = "count = 0\n" + "\n".join(line[4:] for line in PROGRAM.splitlines())
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", program],
