@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from support import ROOT
+from support import ROOT, TESTS
 
 DESIGN = """# Design
 
@@ -193,3 +194,19 @@ def test_the_imports_of_a_room_are_listed(tree: Tree, capsys: pytest.CaptureFixt
         "zmq/core/high.h:1: left -> cellar: zmq/core/bell.h",
         "zmq/core/high.pyx:1: left -> cellar: zmq/core/low",
     ]
+
+
+def names(folder: Path) -> set[str]:
+    """Return what is in a folder of tests: modules and folders."""
+    return {
+        path.stem
+        for path in folder.iterdir()
+        if (path.is_dir() or path.suffix == ".py") and path.stem not in ("__init__", "__pycache__", "conftest")
+    }
+
+
+@pytest.mark.parametrize("guide", ["README.md", "green/README.md", "green/wake_ups/README.md", "support/__init__.py"])
+def test_the_guides_of_the_tests_leave_nothing_out(guide: str) -> None:
+    path = TESTS / guide
+    left = {name for name in names(path.parent) if not re.search(rf"\b{name}\b", path.read_text())}
+    assert left == set()
