@@ -11,7 +11,8 @@
 # make installation  install it beside PyZMQ with pip, uv and poetry, from a wheel and from source, and show what happens
 # make pyzmq-shim  build the wheel that stands for PyZMQ where greenzmq is installed, into dist
 # make model    search every state of a model of the wake-up rule, with SPIN
-# make lint     check the style and the types
+# make lint     check the style, the types and the order of the layers
+# make architecture  draw the picture of the layers again, from the imports
 # make clean    remove what was built
 #
 # Each target first installs what it needs: libzmq's headers with apt-get, where that is there and they are not, and
@@ -20,7 +21,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BENCH ?= .bench
-PYZMQ ?= 27.3.0
+# The release whose API is implemented.
+PYZMQ ?= $(shell sed -n 's/^PYZMQ_API = "\(.*\)"/\1/p' zmq/core/version.pyx)
 EVENTLET ?= 0.41.3
 JOBS ?= 2
 
@@ -37,8 +39,9 @@ on_hubs = $(addprefix test-eventlet-,poll selects asyncio)
 runs = $(everything) $(on_loops) $(on_hubs) test-stubs
 # What a loop or hub decides, which runs on those too; the rest does so under "make matrix".
 waiting = $(addprefix tests/green/test_,ends.py eventlet_green.py eventloop.py fairness.py gevent.py green_devices.py \
-    greenness.py hubs.py idle_hubs.py native_threads.py outer_timeouts.py storms.py wake_ups.py) \
-    tests/test_descriptors.py tests/test_full_peers.py tests/test_polls.py tests/test_timeouts.py
+    greenness.py hubs.py idle_hubs.py native_threads.py outer_timeouts.py) \
+    $(addprefix tests/green/wake_ups/test_,storms.py wake_ups.py) \
+    $(addprefix tests/sockets/test_,descriptors.py full_peers.py timeouts.py) tests/polling/test_polls.py
 # Versions of numpy whose types are checked beside those of the newest.
 numpys = 1.26.4 2.2.6
 space = $(subst ,, )
@@ -46,7 +49,7 @@ space = $(subst ,, )
 pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
 .PHONY: demo test quick $(runs) installed matrix pythons bench pictures conformance clients installation pyzmq-shim model \
-    lint clean system system-for-tests
+    lint architecture clean system system-for-tests
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
@@ -68,8 +71,9 @@ $(on_hubs): test-eventlet-%:
 	@EVENTLET_HUB=$* $(python) -m pytest --front-end=eventlet $(waiting)
 
 quick: $(VENV)/.installed
-	@$(python) -m pytest --front-end=gevent $(waiting) $(addprefix tests/test_,contexts.py ends_of_sockets.py frames.py \
-	    messages.py options.py patterns.py whole_messages.py)
+	@$(python) -m pytest --front-end=gevent $(waiting) \
+	    $(addprefix tests/sockets/test_,contexts.py ends_of_sockets.py options.py patterns.py) \
+	    $(addprefix tests/messages/test_,frames.py messages.py whole_messages.py)
 
 test-stubs:
 	@echo "== the stubs"
@@ -116,7 +120,7 @@ pyzmq-shim:
 	@$(PYTHON) tools/pyzmq_shim.py dist
 
 model:
-	@sh docs/model/install.sh
+	@sh tools/system.sh model
 	@$(PYTHON) docs/model/check.py
 
 lint: $(VENV)/.installed $(VENV)/.lint
@@ -125,6 +129,10 @@ lint: $(VENV)/.installed $(VENV)/.lint
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint zmq/core
 	@$(python) -m mypy
 	@$(stubtest)
+	@$(python) tools/house.py
+
+architecture:
+	@$(PYTHON) tools/house.py picture
 
 clean:
 	rm -rf $(VENV) $(BENCH) build dist *.egg-info $(foreach kind,c so html,zmq/core/*.$(kind) zmq/core/*/*.$(kind))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -75,6 +76,12 @@ def find_libzmq() -> dict[str, list[str]]:
     sys.exit(MISSING.format(where=" with pkg-config"))
 
 
+def version() -> str:
+    """Return our version, which is said in version.pyx alone."""
+    (found,) = re.findall(r'^GREENZMQ = "(.*)"$', Path(ROOT, "zmq/core/version.pyx").read_text(), re.MULTILINE)
+    return found
+
+
 def extensions() -> list[Extension]:
     """Return one extension module for each .pyx file of zmq.core."""
     libzmq = find_libzmq()
@@ -82,6 +89,9 @@ def extensions() -> list[Extension]:
     # A libzmq with its draft API says so through pkg-config; for one in ZMQ_PREFIX the user does.
     if os.environ.get("ZMQ_DRAFT_API", "0") not in ("", "0"):
         more = [*more, "-DZMQ_BUILD_DRAFT_API=1"]
+    # A build for a debugger or a sanitizer says so in CFLAGS, which come before these and would lose.
+    if not re.search(r"-O[01g]\b", os.environ.get("CFLAGS", "")):
+        more = ["-O3", *more]
     folders = os.pathsep.join(libzmq["include_dirs"])
     libzmq["include_dirs"] = [*libzmq["include_dirs"], "zmq/core"]
     headers = sorted(str(path) for path in Path("zmq/core").rglob("*.h"))
@@ -90,7 +100,7 @@ def extensions() -> list[Extension]:
             ".".join(path.with_suffix("").parts),
             [str(path)],
             depends=headers,
-            extra_compile_args=["-O3", "-std=c11", "-D_GNU_SOURCE", "-pthread", *more],
+            extra_compile_args=["-std=c11", "-D_GNU_SOURCE", "-pthread", *more],
             # Types that can be changed at run time, as PyZMQ's can: programs and their tests patch methods.
             define_macros=[("CYTHON_USE_TYPE_SPECS", "1"), ("GREENZMQ_INCLUDE_DIRS", f'"{folders}"')],
             extra_link_args=["-pthread"],
@@ -228,6 +238,7 @@ needs_build = not {"egg_info", "dist_info", "sdist", "--version", "--name"} & se
 # In an editable installation this folder is on the path, where what a build leaves would look like another version.
 (ROOT / "build").mkdir(exist_ok=True)
 setup(
+    version=version(),
     options={"egg_info": {"egg_base": "build"}},
     ext_modules=cythonized() if needs_build else [],
     cmdclass={

@@ -16,7 +16,7 @@ import pytest
 
 import zmq as plain
 import zmq.green
-from front_ends import FRONT_ENDS, FrontEnd, settle
+from support.front_ends import FRONT_ENDS, FrontEnd, settle
 
 numbers = count()
 

@@ -3,6 +3,7 @@
 
    `make model` has SPIN search every state. README.md says what is modelled, what is left out, and what the mistakes
    do that can be switched on here. Names are those of the sources; "= name" says which function a part stands for.
+   It is one file because SPIN takes one, and because nothing of it means anything without the rest.
 
    What is simplified, and why nothing is lost by it
    -------------------------------------------------

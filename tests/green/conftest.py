@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import zmq as plain
-from front_ends import GREEN_FRONT_ENDS, GreenFrontEnd, settle
+from support.front_ends import GREEN_FRONT_ENDS, GreenFrontEnd, settle
 
 
 @pytest.fixture(params=GREEN_FRONT_ENDS, ids=lambda front_end: front_end.name)

@@ -12,11 +12,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from programs import run
-from waits import POLLS, RECEIVES, SENDS, TIMED, WAITS, Ticker, fill, serve, start
 
 import zmq as plain
-from front_ends import GreenFrontEnd, Task, wait_until
+from support.front_ends import GreenFrontEnd, Task, wait_until
+from support.programs import run
+from support.waits import POLLS, RECEIVES, SENDS, TIMED, WAITS, Ticker, fill, serve, start
 
 Pair = Callable[..., tuple[Any, Any]]
 
@@ -387,8 +387,7 @@ def test_a_program_ends_though_greenlets_wait(green: GreenFrontEnd, how: str) ->
         green,
         """
         import os, sys, warnings
-        sys.path.insert(0, sys.argv[1])
-        from waits import WAITS, fill, start
+        from support.waits import WAITS, fill, start
         warnings.simplefilter("ignore", ResourceWarning)
         context = zmq.Context()
         over = []
@@ -403,15 +402,14 @@ def test_a_program_ends_though_greenlets_wait(green: GreenFrontEnd, how: str) ->
             front_end.sleep(0)
             assert not over
         import atexit
-        if sys.argv[2] == "exit":
+        if sys.argv[1] == "exit":
             atexit.register(os.write, 1, b"the end\\n")
             sys.exit()
-        if sys.argv[2] == "error":
+        if sys.argv[1] == "error":
             sys.excepthook = lambda *args: os.write(1, b"the end\\n")
             atexit.register(os._exit, 0)
             raise ValueError
         """,
-        str(Path(__file__).parent),
         how,
     )
     assert output == ""

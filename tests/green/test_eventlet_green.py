@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from monkeyed import EVENTLET, Framework, run
+
+from support.monkey.monkeyed import EVENTLET, Framework, run
 
 #: Everything that waits and that `eventlet.green.zmq` knows nothing of, or does in its own way.
 USE = """

@@ -15,12 +15,12 @@ import pytest
 
 pytest.importorskip("tornado")
 
-from monkeyed import FRAMEWORKS, PAIRS, Framework, run
 from tornado import ioloop as tornado_ioloop
 from tornado.ioloop import PeriodicCallback
 
 import zmq as plain
-from front_ends import FRONT_ENDS, LIMIT, FrontEnd, wait_until
+from support.front_ends import FRONT_ENDS, LIMIT, FrontEnd, wait_until
+from support.monkey.monkeyed import FRAMEWORKS, PAIRS, Framework, run
 from zmq.eventloop import zmqstream
 from zmq.eventloop.selector import Selector
 from zmq.eventloop.zmqstream import ZMQStream

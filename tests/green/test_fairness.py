@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 import zmq as plain
-from front_ends import LIMIT, GreenFrontEnd, wait_until
+from support.front_ends import LIMIT, GreenFrontEnd, wait_until
 
 #: Seconds: how long the ticker sleeps, and how late it may be.
 INTERVAL = 0.005

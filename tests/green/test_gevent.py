@@ -9,10 +9,10 @@ import gevent
 import pytest
 from gevent.event import Event
 from gevent.exceptions import BlockingSwitchOutError, LoopExit
-from waits import WAITS, fill, start
 
 import zmq.green
-from front_ends import Gevent, GreenFrontEnd, wait_until
+from support.front_ends import Gevent, GreenFrontEnd, wait_until
+from support.waits import WAITS, fill, start
 
 Pair = Callable[..., tuple[Any, Any]]
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import greenlet
-import monkeyed
 import pytest
-from auth_kit import Curve, Kit
 
 import zmq as plain
-from front_ends import GreenFrontEnd, wait_until
+from support.auth_kit import Curve, Kit
+from support.front_ends import GreenFrontEnd, wait_until
+from support.monkey import monkeyed
 from zmq.auth.thread import ThreadAuthenticator
 
 pytestmark = pytest.mark.skipif(not plain.has("curve"), reason="this libzmq has no CURVE")

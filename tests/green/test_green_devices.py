@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from errno import EBUSY
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -20,7 +19,8 @@ import eventlet
 import gevent
 import pytest
 
-from front_ends import LIMIT, Eventlet, FrontEnd, Gevent, Task, wait_until
+from support import TESTS
+from support.front_ends import LIMIT, Eventlet, FrontEnd, Gevent, Task, wait_until
 
 Pair = Callable[..., tuple[Any, Any]]
 
@@ -86,7 +86,7 @@ SINK = """
 RELAYS = """
     import subprocess, sys, time
     sys.path.insert(0, sys.argv[2])
-    from front_ends import FRONT_ENDS
+    from support.front_ends import FRONT_ENDS
     (front_end,) = [front_end for front_end in FRONT_ENDS if front_end.name == sys.argv[1]]
     zmq = front_end.zmq
 
@@ -136,7 +136,7 @@ RELAYS = """
 
 def test_the_hub_ticks_while_messages_pass(front_end: FrontEnd) -> None:
     texts = [textwrap.dedent(text) for text in (RELAYS, SOURCE, SINK)]
-    arguments = [front_end.name, str(Path(__file__).parent.parent), *texts[1:]]
+    arguments = [front_end.name, str(TESTS), *texts[1:]]
     command = [sys.executable, "-X", "faulthandler", "-W", "error", "-c", texts[0], *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=50)
     assert done.returncode == 0 and not done.stderr, done.stderr

@@ -25,17 +25,18 @@ from types import ModuleType
 from typing import Any
 
 import greenlet
-import greenness_auth  # noqa: F401
-import greenness_devices  # noqa: F401
-import greenness_returns  # noqa: F401
-import greenness_ssh  # noqa: F401
-import greenness_waits  # noqa: F401
 import pytest
-from greenness import TABLE, Row, Scene
 
+import support.greenness.auth
+import support.greenness.devices
+import support.greenness.returns
+import support.greenness.ssh
+import support.greenness.waits  # noqa: F401
 import zmq as plain
 import zmq.decorators as zmq_decorators
-from front_ends import FRONT_ENDS, FrontEnd
+from support import TESTS
+from support.front_ends import FRONT_ENDS, FrontEnd
+from support.greenness.table import TABLE, Row, Scene
 
 pytestmark = pytest.mark.usefixtures("no_budget")
 
@@ -326,7 +327,7 @@ def report(front_end_name: str, folder: str, fail: bool) -> None:
 
 def outcomes(front_end: FrontEnd, folder: Path, fail: bool) -> dict[str, str]:
     program = f"import test_greenness; test_greenness.report({front_end.name!r}, {str(folder)!r}, {fail})"
-    paths = [str(Path(__file__).parent), str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+    paths = [str(Path(__file__).parent), str(TESTS), os.environ.get("PYTHONPATH", "")]
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", program],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},

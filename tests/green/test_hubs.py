@@ -5,17 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-from interruptions import interrupt
-from programs import run
-from waits import WAITS, Ticker, fill, serve, start
 
 import zmq.eventlet.hub
-from front_ends import LIMIT, Eventlet, GreenFrontEnd, Threads, wait_until
+from support.front_ends import LIMIT, Eventlet, GreenFrontEnd, Threads, wait_until
+from support.interruptions import interrupt
+from support.programs import run
+from support.waits import WAITS, Ticker, fill, serve, start
 
 Pair = Callable[..., tuple[Any, Any]]
 
@@ -95,8 +94,7 @@ def test_a_forked_child_waits_in_its_copy_of_the_hub(green: GreenFrontEnd, how: 
         """
         import os, signal, sys, warnings
         warnings.simplefilter("ignore", ResourceWarning)
-        sys.path.insert(0, sys.argv[1])
-        from waits import WAITS, among_many, fill, serve, start
+        from support.waits import WAITS, among_many, fill, serve, start
 
         def pair(context, name):
             a, b = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
@@ -116,7 +114,7 @@ def test_a_forked_child_waits_in_its_copy_of_the_hub(green: GreenFrontEnd, how: 
         if front_end.fork() == 0:
             try:
                 signal.alarm(30)
-                if sys.argv[2] == "kill":
+                if sys.argv[1] == "kill":
                     for task in tasks:
                         front_end.kill(task)
                 else:
@@ -150,7 +148,6 @@ def test_a_forked_child_waits_in_its_copy_of_the_hub(green: GreenFrontEnd, how: 
         assert d.recv() == f.recv() == b"1"
         context.destroy()
         """,
-        str(Path(__file__).parent),
         how,
     )
 

@@ -8,9 +8,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from waits import WAITS, fill, serve, start
 
-from front_ends import GreenFrontEnd
+from support.front_ends import GreenFrontEnd
+from support.waits import WAITS, fill, serve, start
 
 Pair = Callable[..., tuple[Any, Any]]
 

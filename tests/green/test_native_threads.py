@@ -11,10 +11,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from monkeyed import EVENTLET, GEVENT, Framework, run
-from waits import poller_of, start
 
-from front_ends import GreenFrontEnd, ThreadTask, wait_until
+from support.front_ends import GreenFrontEnd, ThreadTask, wait_until
+from support.monkey.monkeyed import EVENTLET, GEVENT, Framework, run
+from support.waits import poller_of, start
 
 Pair = Callable[..., tuple[Any, Any]]
 

@@ -10,15 +10,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import greenness_auth  # noqa: F401
-import greenness_devices  # noqa: F401
-import greenness_ssh  # noqa: F401
-import greenness_waits  # noqa: F401
 import pytest
-from greenness import TABLE, Row, Scene
 
+import support.greenness.auth
+import support.greenness.devices
+import support.greenness.ssh
+import support.greenness.waits  # noqa: F401
 import zmq as plain
-from front_ends import GreenFrontEnd
+from support.front_ends import GreenFrontEnd
+from support.greenness.table import TABLE, Row, Scene
 
 
 def is_wanted(row: Row) -> bool:

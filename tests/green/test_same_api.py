@@ -9,10 +9,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from programs import run
 
 import zmq as plain
-from front_ends import GreenFrontEnd
+from support.front_ends import GreenFrontEnd
+from support.programs import run
 
 Pair = Callable[..., tuple[Any, Any]]
 

@@ -7,9 +7,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from waits import poller_of, start
 
-from front_ends import GreenFrontEnd, Task, wait_until
+from support.front_ends import GreenFrontEnd, Task, wait_until
+from support.waits import poller_of, start
 
 Pair = Callable[..., tuple[Any, Any]]
 

@@ -5,7 +5,7 @@ and jedi. ``make installation INSTALLATION="uv shim"`` runs only what has these 
 ``INSTALLATION=--list`` lists all. Everything is done in a folder that is thrown away. Packages come from where pip and
 uv get them; poetry asks for them with ``POETRY_INDEX`` where that is set.
 
-tests/test_installation.py tests the parts of this that need no network and take no minutes.
+test_installation.py tests the parts of this that need no network and take no minutes.
 """
 
 from __future__ import annotations

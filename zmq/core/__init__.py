@@ -11,6 +11,7 @@ from zmq.core import (
     device,
     error,
     message,
+    native_threads,
     poll,
     socket,
     stopwatch,
@@ -49,7 +50,7 @@ from zmq.core.version import (
     zmq_version,
     zmq_version_info,
 )
-from zmq.core.waiting import hub, native_threads
+from zmq.core.waiting import hub
 
 # Where modules were in version 0.1.
 sys.modules |= {"zmq.core.hub": hub, "zmq.core.native": native_threads, "zmq.core.pending": pending}

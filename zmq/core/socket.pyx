@@ -1110,7 +1110,7 @@ cdef class Socket(MixedCase):
         `first` says whether the first attempt was just made, with nobody waiting, or should be left out.
         """
         cdef Trampoline trampoline = self.trampoline
-        cdef Waiter waiter
+        cdef Trampoline trampoline
         cdef int err
         cdef bint gives_up, others
         cdef double milliseconds
@@ -1153,13 +1153,13 @@ cdef class Socket(MixedCase):
         others = trampoline.interest > 0
         before = budget.stirred()
         try:
-            waiter = trampoline.join(self.get_hub, events, route, route_size, milliseconds / 1000)
+            trampoline = trampoline.join(self.get_hub, events, route, route_size, milliseconds / 1000)
         except BaseException:
             if trampoline.interest:
                 # The attempt may have swallowed the bell for them.
                 trampoline.notify()
             raise
-        waiter.untried = first == PARK_FIRST
+        trampoline.untried = first == PARK_FIRST
         try:
             # Where others were given up behind whom this one would have waited, it may go on at once. So may it where
             # the handler of a signal used sockets meanwhile.
@@ -1167,13 +1167,13 @@ cdef class Socket(MixedCase):
                 # Not before this one has joined: who reads EVENTS for the others may still the bell for itself.
                 trampoline.notify()
             while True:
-                waiter.wait()
+                trampoline.wait()
                 err = self.attempt_again(attempt, transfer, events, False)
                 if err != EAGAIN:
                     break
-                waiter.again()
+                trampoline.again()
         finally:
-            waiter.leave()
+            trampoline.leave()
         if err:
             raise_errno(err)
         return 0

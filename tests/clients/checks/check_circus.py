@@ -17,6 +17,7 @@ from circus.client import CircusClient
 from circus.consumer import CircusConsumer
 from circus.green.client import CircusClient as GreenClient
 from circus.green.consumer import CircusConsumer as GreenConsumer
+
 from support import free_ports, program, until
 
 TICK = "import time\nwhile True: print('tick', flush=True); time.sleep(0.1)"

@@ -9,6 +9,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from support import free_ports, program, until
 
 #: Which workers, which package the application imports, where its context is from and whether it is loaded before

@@ -10,6 +10,7 @@ import time
 
 import pytest
 from jupyter_client import AsyncKernelManager, KernelManager, MultiKernelManager
+
 from support import until
 
 LIMIT = 40

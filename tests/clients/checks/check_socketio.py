@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 import socketio
+
 from support import free_ports, program, until
 
 

@@ -8,6 +8,7 @@ import gevent
 import gevent.pool
 import pytest
 import zerorpc
+
 from support import Program, free_ports, program
 
 

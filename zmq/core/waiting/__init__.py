@@ -2,4 +2,13 @@
 
 Lives here: hubs and the trampolines that greenlets, futures and pollers park on. What must not: anything of a socket
 but its handle. Called by everything in `zmq.core` that may have to wait.
+
+- `trampoline`: all that waits for one socket. Its parts are in ``waiters.pxi``, ``handover.pxi`` and
+  ``routed_senders.pxi``; ``bell.h`` tells what was missed from what comes while one looks.
+- `hub`: what a framework supplies; the sweep alarm.
+- `sleeper`: greenlets that wait for a descriptor or for some time.
+- `budget`: calls that never wait let the hub run.
+- `ownership`: sockets that belong to a proxy alone.
+- `records`: what `zmq.statistics` shows of those who wait for no single socket.
+- `forks`, `clock` (``clock.h``): in which process this is, and when.
 """

@@ -1,0 +1,340 @@
+"""Poll sets on a hub in which nothing happens by itself: what is watched, what wakes, and that nothing spins."""
+
+from __future__ import annotations
+
+import os
+import socket as native
+import threading
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+import zmq
+from support.fake_hub import FakeHub, FakeLoop, Killed, Task, green, spawn
+from support.native_states import ERR, IN, MASKS, OUT, PRI, changed, state
+
+# Nobody lets the hub run but who waits.
+pytestmark = pytest.mark.usefixtures("no_budget")
+
+numbers = count()
+
+
+class World:
+    """Some pairs of sockets that wait in a fake hub, and pollers."""
+
+    def __init__(self, number: int) -> None:
+        self.hub = FakeHub()
+        Context, self.Socket, self.Poller = green(self.hub)
+        self.context = Context()
+        self.pairs = [self.pair() for _ in range(number)]
+
+    def pair(self) -> tuple[Any, Any]:
+        one, other = self.context.socket(zmq.PAIR), self.context.socket(zmq.PAIR)
+        address = f"inproc://poll-sets-{next(numbers)}"
+        one.bind(address)
+        other.connect(address)
+        return one, other
+
+    def end(self) -> None:
+        ending = spawn(self.context.destroy, linger=0)
+        self.hub.settle_until(lambda: ending.done)
+
+    def poller(self) -> zmq.Poller:
+        """Return one of all sockets, which has been used."""
+        poller = self.Poller()
+        for _, socket in self.pairs:
+            poller.register(socket, zmq.POLLIN)
+        for _ in range(2):
+            assert poller.poll(0) == []
+        return poller
+
+
+@pytest.fixture(params=[0, 2, 7])
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    world = World(request.param)
+    yield world
+    world.end()
+
+
+def parked(world: World, poller: zmq.Poller) -> Task:
+    task = spawn(poller.poll)
+    world.hub.settle()
+    assert not task.done
+    return task
+
+
+@pytest.mark.parametrize("mask", [PRI, ERR, PRI | ERR])
+def test_what_is_there_but_not_asked_for_does_not_ring(world: World, mask: int) -> None:
+    with state("readable_pair") as (fd, _):
+        poller = world.poller()
+        poller.register(fd, mask)
+        task = parked(world, poller)
+        assert world.hub.readable() == []
+        task.throw(Killed)
+        assert world.hub.armed == []
+
+
+def test_what_is_gone_before_the_poll_goes_on_is_not_reported(world: World) -> None:
+    one, other = native.socketpair()
+    with one, other:
+        poller = world.poller()
+        poller.register(one, IN)
+        task = parked(world, poller)
+        for _ in range(3):
+            other.send(b"x")
+            assert world.hub.fire()
+            one.recv(1)
+            world.hub.settle()
+            assert not task.done and world.hub.readable() == []
+        other.send(b"x")
+        world.hub.settle()
+        assert task.result == [(one.fileno(), IN)]
+        assert world.hub.armed == []
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_those_who_poll_at_once_are_all_told(world: World, first: int) -> None:
+    with state("urgent") as (fd, change):
+        shared, own = world.poller(), world.poller()
+        for poller in shared, own:
+            poller.register(fd, PRI)
+        tasks = [parked(world, poller) for poller in (shared, shared, own)]
+        changed(fd, change, PRI)
+        world.hub.fire(first)
+        world.hub.settle()
+        assert [task.result for task in tasks] == [[(fd, PRI)]] * 3
+        assert world.hub.armed == []
+
+
+def test_sets_are_closed(world: World) -> None:
+    def descriptors() -> int:
+        return len(os.listdir("/proc/self/fd"))
+
+    if not os.path.exists("/proc/self/fd"):
+        pytest.skip("there is no /proc to count descriptors in")
+    with state("idle_pair") as (fd, change):
+        poller = world.poller()
+        poller.register(fd, PRI)
+        parked(world, poller).throw(Killed)
+        before = descriptors()
+        parked(world, poller).throw(Killed)
+        task = parked(world, poller)
+        poller.register(fd, IN)
+        world.hub.settle()
+        change()
+        world.hub.settle()
+        assert task.result == [(fd, IN)]
+        assert descriptors() == before
+
+
+@pytest.mark.parametrize("mask", MASKS)
+def test_a_descriptor_that_is_closed_between_look_and_watch(world: World, mask: int) -> None:
+    # So that what is opened next gets another number.
+    lower = os.dup(0)
+    ends = os.pipe()
+    closing = dict.fromkeys((lower, *ends))
+
+    def get_hub() -> FakeHub:
+        while closing:
+            os.close(closing.popitem()[0])
+        return world.hub
+
+    poller = world.poller()
+    poller.register(ends[0], mask & ~OUT or ERR)
+    type(poller)._get_hub = staticmethod(get_hub)
+    task = spawn(poller.poll)
+    world.hub.settle()
+    assert task.result == [(ends[0], ERR)]
+
+
+@pytest.mark.parametrize("count", [2, 7])
+@pytest.mark.parametrize("used", [0, 1, 2])
+def test_what_is_heard_between_look_and_watch_is_not_lost(count: int, used: int) -> None:
+    """A handler runs there, takes one of two messages and with it the bell."""
+    world = World(count)
+    one, other = world.pairs[1]
+    acts: list[Callable[[], object]] = [lambda: one.send(b"1"), lambda: one.send(b"2"), other.recv]
+
+    def get_hub() -> FakeHub:
+        while acts:
+            acts.pop(0)()
+        return world.hub
+
+    poller = world.Poller()
+    for _, socket in world.pairs:
+        poller.register(socket, zmq.POLLIN)
+    for _ in range(used):
+        assert poller.poll(0) == []
+    type(poller)._get_hub = staticmethod(get_hub)
+    task = spawn(poller.poll)
+    world.hub.settle()
+    assert task.result == [(other, zmq.POLLIN)]
+    world.end()
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_a_shadow_that_joins_later_shares_the_bell(order: tuple[int, int], before: int) -> None:
+    """It is registered, and unregistered again, while somebody polls."""
+    world = World(7)
+    one, other = world.pairs[0]
+    sharing = [other, world.Socket.shadow(other)]
+    first, second = (sharing[i] for i in order)
+    poller = world.Poller()
+    for socket in [first, *(b for _, b in world.pairs[1:])]:
+        poller.register(socket, zmq.POLLIN)
+    for _ in range(before):
+        assert poller.poll(0) == []
+    task = parked(world, poller)
+    poller.register(second, zmq.POLLIN)
+    world.hub.settle()
+    assert not task.done
+    one.send(b"1")
+    world.hub.settle()
+    assert dict(task.result) == {first: zmq.POLLIN, second: zmq.POLLIN}
+    other.recv()
+    for leaving, left in ((first, second), (second, first)):
+        task = parked(world, poller)
+        poller.unregister(leaving)
+        world.hub.settle()
+        one.send(b"1")
+        world.hub.settle()
+        assert task.result == [(left, zmq.POLLIN)]
+        other.recv()
+        poller.register(leaving, zmq.POLLIN)
+    world.end()
+
+
+def test_the_alarm_finds_nothing_of_shadows() -> None:
+    world = World(7)
+    poller = world.poller()
+    poller.register(world.Socket.shadow(world.pairs[0][1]), zmq.POLLPRI)
+    task = parked(world, poller)
+    world.pairs[0][0].send(b"1")
+    world.hub.settle()
+    assert task.result == [(world.pairs[0][1], zmq.POLLIN)]
+    world.pairs[0][1].recv()
+    task = parked(world, poller)
+    before = zmq.statistics()["missed"]
+    world.hub.ring_alarm()
+    assert zmq.statistics()["missed"] == before and not task.done
+    task.throw(Killed)
+    world.end()
+
+
+class TwoHubs(World):
+    """Pollers wait in one of two hubs, `here`."""
+
+    def __init__(self, number: int) -> None:
+        self.first, self.second = FakeLoop(), FakeLoop()
+        self.here = self.hub = self.first
+        Context, self.Socket, self.Poller = green(lambda: self.here)
+        self.context = Context()
+        self.pairs = [self.pair() for _ in range(number)]
+
+    def end(self) -> None:
+        self.here = self.hub = FakeLoop()
+        super().end()
+
+    def taken_over(self, poller: zmq.Poller) -> Task:
+        """Stop the first hub, and poll in the second one."""
+        self.first.running = False
+        self.here = self.second
+        task = spawn(poller.poll, 60_000)
+        self.second.settle()
+        assert not task.done
+        return task
+
+    def holds_nothing(self, task: Task) -> None:
+        """Whoever polled in the first hub was given up, and does not run any more."""
+        assert self.first.given_up == [(task, False)]
+        assert self.first.armed == [] and not [timer for timer in self.first.timers if timer.keep]
+        self.first.running = True
+        self.first.settle()
+        assert not task.done
+        assert task not in [entry["greenlet"] for entry in zmq.statistics()["waiting"]]
+        task.throw(Killed)
+
+
+def rival_is_refused(world: TwoHubs, poller: zmq.Poller, task: Task) -> None:
+    world.here = world.second
+    refused = spawn(poller.poll, 60_000)
+    assert isinstance(refused.error, RuntimeError) and "another event loop" in str(refused.error)
+    assert world.second.armed == [] and world.second.timers == [] and world.first.given_up == []
+    one, other = world.pairs[-1]
+    one.send(b"1")
+    world.first.settle()
+    assert task.result == [(other, zmq.POLLIN)]
+
+
+def other_takes_over(world: TwoHubs, poller: zmq.Poller, task: Task) -> None:
+    second = world.taken_over(poller)
+    world.holds_nothing(task)
+    one, other = world.pairs[-1]
+    one.send(b"1")
+    world.second.settle()
+    assert second.result == [(other, zmq.POLLIN)]
+
+
+def other_takes_over_from_one_that_was_woken(world: TwoHubs, poller: zmq.Poller, task: Task) -> None:
+    one, other = world.pairs[-1]
+    one.send(b"1")
+    assert other.poll(0) and world.first.callbacks and other.recv() == b"1"
+    other_takes_over(world, poller, task)
+
+
+def hub_ends_and_tells(world: TwoHubs, poller: zmq.Poller, task: Task) -> None:
+    world.first.end()
+    world.first.give_up_all()
+    world.holds_nothing(task)
+
+
+def hub_ends_after_another_took_over(world: TwoHubs, poller: zmq.Poller, task: Task) -> None:
+    second = world.taken_over(poller)
+    world.first.end()
+    world.first.give_up_all()
+    assert world.second.given_up == [] and world.second.armed
+    world.holds_nothing(task)
+    one, other = world.pairs[-1]
+    one.send(b"1")
+    world.second.settle()
+    assert second.result == [(other, zmq.POLLIN)]
+
+
+def another_thread_closes(world: TwoHubs, poller: zmq.Poller, task: Task) -> None:
+    thread = threading.Thread(target=world.pairs[-1][1].close)
+    thread.start()
+    thread.join()
+    assert not task.done
+    world.first.settle()
+    assert isinstance(task.error, zmq.ZMQError) and task.error.errno == zmq.ENOTSOCK
+
+
+@pytest.mark.parametrize("descriptor", [False, True])
+@pytest.mark.parametrize("number", [1, 2, 7])
+@pytest.mark.parametrize(
+    "happens",
+    [
+        rival_is_refused,
+        other_takes_over,
+        other_takes_over_from_one_that_was_woken,
+        hub_ends_and_tells,
+        hub_ends_after_another_took_over,
+        another_thread_closes,
+    ],
+)
+def test_who_polls_is_bound_to_a_hub(happens: Callable[..., None], number: int, descriptor: bool) -> None:
+    world = TwoHubs(number)
+    with state("idle_pair") as (fd, _):
+        poller = world.poller()
+        if descriptor:
+            poller.register(fd, IN)
+        task = spawn(poller.poll, 60_000)
+        world.first.settle()
+        assert not task.done and world.first.armed
+        happens(world, poller, task)
+        for hub in (world.first, world.second):
+            assert hub.armed == [] and not [timer for timer in hub.timers if timer.keep]
+    world.end()

@@ -1,0 +1,164 @@
+"""`Socket.poll`, `Poller`, `select` and `zmq_poll`."""
+
+from __future__ import annotations
+
+import os
+import socket as sockets
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from support.front_ends import FrontEnd
+
+Pair = Callable[..., tuple[Any, Any]]
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    reader, writer = os.pipe()
+    yield reader, writer
+    os.close(reader)
+    os.close(writer)
+
+
+def test_a_socket_says_what_it_can_do(connected: Pair, zmq: ModuleType, front_end: FrontEnd) -> None:
+    a, b = connected()
+    both = zmq.POLLIN | zmq.POLLOUT
+    assert a.poll(flags=zmq.POLLOUT) == zmq.POLLOUT and b.poll(flags=zmq.POLLOUT) == zmq.POLLOUT
+    assert a.poll(0) == 0 and a.poll(0, both) == zmq.POLLOUT
+    poll = front_end.spawn(b.poll)
+    front_end.sleep(0.005)
+    a.send(b"1")
+    assert poll.get() == zmq.POLLIN
+    assert b.poll(100, both) == both
+    assert b.recv() == b"1" and b.poll(0) == 0
+
+
+def test_a_poller_tells_which(connected: Pair, zmq: ModuleType) -> None:
+    a, b = connected()
+    c, d = connected()
+    poller = zmq.Poller()
+    for socket in (a, b, c, d):
+        poller.register(socket, zmq.POLLIN)
+    assert poller.poll(0) == []
+    a.send(b"1")
+    assert poller.poll() == [(b, zmq.POLLIN)]
+    d.send(b"2")
+    assert c.poll() == zmq.POLLIN
+    assert dict(poller.poll()) == {b: zmq.POLLIN, c: zmq.POLLIN}
+    b.recv()
+    assert poller.poll() == [(c, zmq.POLLIN)]
+    assert poller.poll() == [(c, zmq.POLLIN)]  # level-triggered, as long as it is there
+    poller.modify(b, zmq.POLLOUT)
+    assert poller.poll() == [(b, zmq.POLLOUT), (c, zmq.POLLIN)]
+    poller.unregister(c)
+    assert poller.poll() == [(b, zmq.POLLOUT)]
+    poller.register(b, zmq.POLLIN)
+    assert poller.poll(0) == []
+
+
+def test_what_is_registered(pair: Pair, zmq: ModuleType, pipe: tuple[int, int]) -> None:
+    a, b = pair()
+    poller = zmq.Poller()
+    poller.register(a)
+    poller.register(b, zmq.POLLIN)
+    poller.register(pipe[0], zmq.POLLIN)
+    assert poller.sockets == [(a, zmq.POLLIN | zmq.POLLOUT), (b, zmq.POLLIN), (pipe[0], zmq.POLLIN)]
+    assert a in poller and pipe[0] in poller and pipe[1] not in poller
+    poller.register(b, 0)
+    assert b not in poller
+    poller.register(b, 0)
+    with pytest.raises(KeyError):
+        poller.unregister(b)
+    poller.unregister(pipe[0])
+    assert poller.sockets == [(a, zmq.POLLIN | zmq.POLLOUT)]
+
+
+def test_descriptors_beside_sockets(
+    connected: Pair, zmq: ModuleType, front_end: FrontEnd, pipe: tuple[int, int]
+) -> None:
+    a, b = connected()
+    reader, writer = pipe
+    poller = zmq.Poller()
+    poller.register(b, zmq.POLLIN)
+    poller.register(reader, zmq.POLLIN)
+    one, other = sockets.socketpair()
+    with one, other:
+        poller.register(other, zmq.POLLIN)
+        for write, ready in (
+            (lambda: os.write(writer, b"1"), reader),
+            (lambda: one.send(b"1"), other.fileno()),
+            (lambda: a.send(b"1"), b),
+        ):
+            poll = front_end.spawn(poller.poll)
+            front_end.sleep(0.005)
+            write()
+            assert poll.get() == [(ready, zmq.POLLIN)]
+            {reader: lambda: os.read(reader, 1), b: b.recv}.get(ready, lambda: other.recv(1))()
+        assert zmq.select([reader, b, other], [writer, one], [], 1) == ([], [writer, one.fileno()], [])
+
+
+def test_select(pair: Pair, zmq: ModuleType) -> None:
+    a, b = pair()
+    assert zmq.select([a, b], [a, b], []) == ([], [a, b], [])
+    a.send(b"1")
+    assert zmq.select([a, b], [], []) == ([b], [], [])
+    assert zmq.select((a, b), (b,), ()) == ([b], [b], [])
+
+
+@pytest.mark.parametrize("count", [3, 5, 60])
+def test_a_poller_over_many_hears_every_one(pair: Pair, zmq: ModuleType, front_end: FrontEnd, count: int) -> None:
+    pairs = [pair() for _ in range(count)]
+    poller = zmq.Poller()
+    for _, b in pairs:
+        poller.register(b, zmq.POLLIN)
+    for turn in range(3):
+        for a, b in pairs:
+            poll = front_end.spawn(poller.poll)
+            if turn:
+                front_end.sleep(0.001)
+            a.send(b"1")
+            assert poll.get() == [(b, zmq.POLLIN)]
+            b.recv()
+    for a, _ in pairs:
+        a.send(b"1")
+    # In the order in which they were registered.
+    assert poller.poll() == [(b, zmq.POLLIN) for _, b in pairs]
+
+
+def test_a_closed_socket_in_a_poller(pair: Pair, zmq: ModuleType) -> None:
+    a, b = pair()
+    poller = zmq.Poller()
+    poller.register(b, zmq.POLLIN)
+    b.close()
+    for poll in (poller.poll, lambda: zmq.zmq_poll([(b, zmq.POLLIN)]), lambda: zmq.select([b], [], [])):
+        with pytest.raises(zmq.ZMQError) as caught:
+            poll()
+        assert caught.value.errno == zmq.ENOTSOCK
+    poller.unregister(b)
+    poller.register(a, zmq.POLLIN)
+    assert poller.poll(0) == []
+
+
+def test_what_cannot_be_polled_is_refused(pair: Pair, zmq: ModuleType) -> None:
+    a, b = pair()
+    poller = zmq.Poller()
+    for nothing in (object(), "a", None, 2.5):
+        with pytest.raises(TypeError, match="fileno"):
+            poller.register(nothing, zmq.POLLIN)
+        with pytest.raises(TypeError, match="fileno"):
+            zmq.zmq_poll([(nothing, zmq.POLLIN)], 0)
+        with pytest.raises(TypeError, match="fileno"):
+            zmq.select([nothing], [], [], 0)
+    with pytest.raises(ValueError, match="-1"):
+        poller.register(-1, zmq.POLLIN)
+    with pytest.raises(TypeError, match="POLLIN"):
+        poller.register(a, "in")
+    with pytest.raises(TypeError):
+        poller.poll("soon")
+    assert poller.sockets == []
+    poller.register(b, zmq.POLLIN)
+    a.send(b"usable")
+    assert poller.poll() == [(b, zmq.POLLIN)]

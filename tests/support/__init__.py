@@ -1,0 +1,30 @@
+"""What tests share and what is no test: the rooms of it, and where things are.
+
+For every test
+    `front_ends` has threads, gevent and eventlet as a test needs them: start something, wait, give up.
+    `programs` runs the text of a program in a process of its own, on any front-end.
+    `interruptions` raises before any bytecode of a call.
+Hubs and waiting
+    `fake_hub` is a hub in which nothing happens by itself.
+    `waits` has every way to wait for a socket, and what ends the wait.
+    `every_loop` has the event loops that futures and streams wait in; `awaiting` and `streams` what their tests share.
+Subjects
+    `device_ways` starts devices in every way there is.
+    `native_states` brings native descriptors into every state.
+    `auth_kit` has the security mechanisms with right and wrong logins.
+Servers of other projects
+    `own_servers` starts one on a loopback port; `ssh_server` and `kerberos_server` say which.
+Folders
+    `greenness` is the greenness table.
+    `monkey` is what monkeypatched programs need.
+    `preload` has libraries in C that stand before libzmq or the C library.
+
+Imports neither zmq nor a framework: programs that patch them import this first.
+"""
+
+from pathlib import Path
+
+#: What a program that a test starts puts on its path, to import this package.
+TESTS = Path(__file__).resolve().parents[1]
+ROOT = TESTS.parent
+PRELOAD = TESTS / "support" / "preload"
