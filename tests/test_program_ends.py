@@ -116,7 +116,7 @@ def test_event_loops(place: str) -> None:
 def test_what_fails_at_the_end_is_not_tried_again() -> None:
     program = """
         import os
-        from zmq.core.hub import Hub
+        from zmq.core.waiting.hub import Hub
 
         class Last:
             hub = Hub(current=None, park=None, call_soon=None, watcher=None)
