@@ -22,6 +22,7 @@ cdef class Context:
     cdef list making        # the classes that `socket` makes sockets of now
 
     cdef int usable(self) except -1
+    cdef int has_options(self) except -1
     cdef Context root(self)
     cdef bint can_be_renewed(self) noexcept
     cdef bint renew(self) except -1
