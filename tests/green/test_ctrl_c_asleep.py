@@ -101,8 +101,6 @@ def test_control_c_wakes_a_hub_that_goes_to_sleep(
 ) -> None:
     if what.startswith("forked") and os.environ.get("EVENTLET_HUB") == "asyncio":
         pytest.skip("the child's hub cannot run")
-    if what == "forked in a greenlet" and loop is EVENTLET:
-        pytest.skip("the exception goes to the greenlet that was the main one before")
     monkeypatch.setenv("LD_PRELOAD", str(library))
     done = run(loop, tmp_path, BEGIN, PROGRAMS[what])
     assert done.returncode == -signal.SIGINT, show(done)

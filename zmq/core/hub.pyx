@@ -438,8 +438,8 @@ cdef class Hub:
     cdef object listen(self, int fd, callback):
         """Have a callback called in the hub whenever a descriptor can be read, until `unlisten`.
 
-        Returns the watcher, which alone does not keep the hub from going idle. In the child of a fork the descriptor may
-        be another file.
+        Returns the watcher, which alone does not keep the hub from going idle. In the child of a fork the descriptor
+        may be another file.
         """
         watcher = self.background_watcher(fd)
         self.started[watcher] = callback
@@ -719,6 +719,10 @@ cdef class Interrupts:
             raise self.error()
         hub = self.get_hub()
         if hub.is_current() and hub.goes_to_sleep(frame):
+            if current.parent is not self.main:
+                # What ends the hub is raised in its parent, and this process was forked by another greenlet.
+                self.main.parent = current.parent
+                current.parent = self.main
             raise self.error()
         if self.is_busy(hub, frame):
             # Once more, soon: at the next instruction, or where the greenlet parks before, in the hub.
