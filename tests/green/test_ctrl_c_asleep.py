@@ -181,8 +181,7 @@ def test_another_hub_is_woken_too(library: Path, tmp_path: Path, monkeypatch: py
     assert done.returncode == -signal.SIGINT, show(done)
 
 
-# With eventlet's hub it may be raised once more than once.
-@pytest.fixture(params=[framework for framework in FRAMEWORKS if framework is not EVENTLET], ids=lambda each: each.name)
+@pytest.fixture(params=FRAMEWORKS, ids=lambda framework: framework.name)
 def framework(request: pytest.FixtureRequest) -> Framework:
     return request.param
 
