@@ -13,8 +13,8 @@ from zmq.core.constants import ContextOption, SocketOption, _OptType
 
 STUB = Path(__file__).resolve().parents[1] / "zmq" / "core" / "sockets" / "options.pyi"
 MARK = "# What follows is written by tools/stubs.py.\n"
-# Methods of `Socket` have these names.
-METHODS = ("subscribe", "unsubscribe")
+# Methods of `Socket`, and a property, have these names.
+METHODS = ("subscribe", "unsubscribe", "type")
 
 
 def type_of(option: SocketOption) -> str:

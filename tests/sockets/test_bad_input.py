@@ -52,7 +52,7 @@ def test_multipart_that_is_none(usable: tuple[Any, Any]) -> None:
         a.send_multipart(5)
     with pytest.raises(TypeError, match="Frame 0"):
         a.send_multipart("text")
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(IndexError, match="at least one"):
         a.send_multipart([])
 
 
@@ -196,15 +196,16 @@ def test_objects_that_were_never_made(zmq: ModuleType) -> None:
         lambda: socket.poll(0),
         lambda: zmq.proxy(socket, socket),
         lambda: context.socket(zmq.PUSH),
-        lambda: context.get(zmq.IO_THREADS),
         lambda: zmq.Socket(context, zmq.PUSH),
     ):
         with pytest.raises(zmq.ZMQError):
             use()
+    with pytest.raises(RuntimeError):
+        context.get(zmq.IO_THREADS)
 
 
 def test_what_is_no_address(zmq: ModuleType) -> None:
-    for number in (0, 1, True, 4095):
+    for number in (1, True, 4095):
         for cls in (zmq.Context, zmq.Socket):
             with pytest.raises(zmq.ZMQError):
                 cls.shadow(number)

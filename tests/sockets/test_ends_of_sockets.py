@@ -191,9 +191,8 @@ def test_arguments_that_terminate_the_context(zmq: ModuleType, call: str) -> Non
     if call == "io_threads":
         zmq.Context(Number()).term()  # type: ignore[arg-type]
         return
-    with pytest.raises(zmq.ZMQError) as caught:
+    with pytest.raises(RuntimeError, match="terminated"):
         context.get(Number()) if call == "get" else context.set(zmq.IO_THREADS, Number())
-    assert caught.value.errno == zmq.EFAULT
 
 
 @pytest.mark.parametrize("by_address", [False, True], ids=["of the socket", "of its address"])
@@ -237,9 +236,10 @@ def test_shadows_of_a_context_end_with_it(zmq: ModuleType, end: str) -> None:
         getattr(context, end)()
     assert shadow.closed
     strangers = [zmq.Context() for _ in range(5)]
-    for call in (lambda: shadow.socket(zmq.PAIR), lambda: shadow.get(zmq.IO_THREADS)):
-        with pytest.raises(zmq.ZMQError):
-            call()
+    with pytest.raises(zmq.ZMQError):
+        shadow.socket(zmq.PAIR)
+    with pytest.raises(RuntimeError):
+        shadow.get(zmq.IO_THREADS)
     for stranger in strangers:
         stranger.term()
 

@@ -74,9 +74,6 @@ class GreenFrontEnd(FrontEnd, Protocol):
     #: Whether what a greenlet holds is freed when it is killed, though the collector has looked at it before; gevent on
     #: Python 3.10 never does.
     frees_killed: bool
-    #: Whether another thread may have something called in the hub; gevent's loop libev-cffi loses count of its watchers
-    #: when one does.
-    hears_threads: bool
     #: The framework's own, raised in the greenlet that is inside of it.
     Timeout: Callable[..., Any]
 
@@ -191,7 +188,6 @@ class Gevent:
     counts_past_1023 = True
     shares_sockets = True
     frees_killed = sys.version_info >= (3, 11)
-    hears_threads = not gevent.config.loop.__module__.startswith("gevent.libev.corecffi")
     framework = gevent
     zmq = zmq.green
     Event = gevent.event.Event
@@ -222,7 +218,8 @@ class Gevent:
         return gevent.os.fork()
 
     def armed(self) -> int:
-        loop = gevent.get_hub().loop
+        # What it hears other threads by is there always.
+        loop = zmq.green.hub.get_hub().loop
         reader, writer = os.pipe()
         examples = loop.timer(0), loop.io(reader, 1)
         kinds = tuple(type(example) for example in examples)
@@ -295,7 +292,6 @@ class Eventlet:
     counts_past_1023 = os.environ.get("EVENTLET_HUB") != "selects"
     shares_sockets = True
     frees_killed = sys.version_info >= (3, 11)
-    hears_threads = True
     framework = eventlet
     zmq = zmq.eventlet
     Event = EventletEvent
@@ -333,9 +329,10 @@ class Eventlet:
         return os.fork()
 
     def armed(self) -> int:
-        hub = eventlet.hubs.get_hub()
+        hub = zmq.eventlet.hub.get_hub().hub
         timers = [timer for _, timer in hub.timers + hub.next_timers if not timer.called]
-        return len(timers) + len(hub.get_readers()) + len(hub.get_writers())
+        # But for the reader by which it hears other threads.
+        return len(timers) + len(hub.get_readers()) - 1 + len(hub.get_writers())
 
     def check_idle(self) -> None:
         # eventlet's hub would sleep: see what it would wait for.

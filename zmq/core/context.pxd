@@ -21,6 +21,7 @@ cdef class Context:
     cdef set cpus           # the processors for its threads
 
     cdef int usable(self) except -1
+    cdef int has_options(self) except -1
     cdef Context root(self)
     cdef bint can_be_renewed(self) noexcept
     cdef bint renew(self) except -1

@@ -246,7 +246,7 @@ cdef class Context:
     io_threads : int or Context
         How many I/O threads libzmq uses for the sockets; or a context to make a shadow of.
     shadow : Context or int, optional
-        A context, or its address, that somebody else made and will terminate.
+        A context, or its address, that somebody else made and will terminate; 0 is none.
 
     Raises
     ------
@@ -289,10 +289,10 @@ cdef class Context:
         self.cpus = set()
         if isinstance(io_threads, Context):
             shadow = io_threads
-        if shadow is not None:
+        if shadow:
             address = address_of(shadow)
             if address == 0:
-                raise ZMQError(Errno.EFAULT, "0 is not the address of a context")
+                raise ZMQError(Errno.EFAULT, "the context to make a shadow of is terminated")
             self.handle = <void *> address
             self.is_shadow = True
             self.original = shadow if hasattr(shadow, "underlying") else None
@@ -566,6 +566,11 @@ cdef class Context:
 
     # Options.
 
+    cdef int has_options(self) except -1:
+        if self.handle == NULL and self.closed:
+            raise RuntimeError("the context is terminated")
+        return self.usable()
+
     def get(self, option):
         """Return the value of a context option.
 
@@ -580,11 +585,13 @@ cdef class Context:
 
         Raises
         ------
+        RuntimeError
+            The context is terminated.
         ZMQError
-            EINVAL: there is no such option. EFAULT: the context is terminated.
+            EINVAL: there is no such option.
         """
         cdef int number = option
-        self.usable()
+        self.has_options()
         return check(zmq_ctx_get(self.handle, number))
 
     def set(self, option, optval):
@@ -598,12 +605,14 @@ cdef class Context:
 
         Raises
         ------
+        RuntimeError
+            The context is terminated.
         ZMQError
-            EINVAL: no such option or value. EFAULT: the context is terminated.
+            EINVAL: no such option or value.
         """
         cdef int number = option
         cdef int value = setting(number, optval)
-        self.usable()
+        self.has_options()
         check(zmq_ctx_set(self.handle, number, value))
         self.root().note(number, value)
 

@@ -90,7 +90,7 @@ class InterruptedSystemCall(ZMQError, InterruptedError):
     """A signal interrupted a call that could not be resumed (EINTR)."""
 
     errno = EINTR
-    strerror: str
+    strerror = os.strerror(errno)
 
     def __init__(self, errno: int | str | None = "ignored", msg: str | None = None) -> None:
         super().__init__(EINTR, msg)

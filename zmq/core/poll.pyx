@@ -651,8 +651,12 @@ cdef class PollSet:
         return events & registered.mask
 
     cdef void lost(self, Registered registered) noexcept:
+        cdef Wait waiter
         self.leave_epoll(registered)
         self.doubt(registered)
+        for waiter in list(self.waiting):
+            if not waiter.hub.is_alive():
+                self.give_up(waiter.hub)
         self.wake()
         if self.blocks:
             wake_thread(self)

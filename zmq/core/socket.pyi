@@ -1,3 +1,4 @@
+import builtins
 from collections.abc import Callable, Iterable
 from ctypes import c_void_p
 from types import GenericAlias
@@ -34,7 +35,7 @@ class Socket(_SocketOptions, Generic[_ReceivedT_co]):
     _get_hub: ClassVar[Callable[[], Hub] | None]
     _defers: ClassVar[bool]
     def _choose_hub(self) -> None: ...
-    _frame_class: ClassVar[type[Frame]]
+    _frame_class: ClassVar[builtins.type[Frame]]
     context: Context[Any]
     @property
     def copy_threshold(self) -> int: ...
@@ -44,9 +45,9 @@ class Socket(_SocketOptions, Generic[_ReceivedT_co]):
     def __init__(
         self: Socket[bytes],
         ctx_or_socket: Context[Any],
-        socket_type: int,
+        socket_type: int = 0,
         *,
-        shadow: None = None,
+        shadow: Literal[0] | None = None,
         copy_threshold: int | None = None,
     ) -> None: ...
     @overload
@@ -67,6 +68,8 @@ class Socket(_SocketOptions, Generic[_ReceivedT_co]):
     def __deepcopy__(self, memo: Any) -> Self: ...
     @property
     def socket_type(self) -> SocketType: ...
+    @property
+    def type(self) -> SocketType: ...
     @property
     def underlying(self) -> int: ...
     @property

@@ -280,7 +280,7 @@ class _SocketContext:
         self.addr = addr
 
     def __repr__(self):
-        return f"<{self.__class__.__name__}({self.kind}={self.addr!r})>"
+        return f"<SocketContext({self.kind}={self.addr!r})>"
 
     def __enter__(self):
         return self.socket
@@ -295,7 +295,7 @@ class _SocketContext:
 
 
 cdef class Socket(MixedCase):
-    """Socket(ctx_or_socket=None, socket_type=-1, *, shadow=None, copy_threshold=None)
+    """Socket(ctx_or_socket=None, socket_type=zmq.PAIR, *, shadow=None, copy_threshold=None)
 --
 
     A 0MQ socket.
@@ -310,7 +310,7 @@ cdef class Socket(MixedCase):
     socket_type : int
         A `zmq.SocketType`.
     shadow : int or Socket, optional
-        The address of a socket that somebody else made and will close.
+        The address of a socket that somebody else made and will close; 0 is none.
     copy_threshold : int, optional
         Bytes from which on sending with ``copy=False`` does not copy; what `zmq.COPY_THRESHOLD` is at that moment when
         left out.
@@ -336,7 +336,7 @@ cdef class Socket(MixedCase):
         self.handle = NULL
         self.born = -1
 
-    def __init__(self, ctx_or_socket=None, socket_type=-1, *, shadow=None, copy_threshold=None):
+    def __init__(self, ctx_or_socket=None, socket_type=ZMQ_PAIR, *, shadow=None, copy_threshold=None):
         global count_shadows
         cdef int number = -1
         cdef size_t size = sizeof(int)
@@ -355,10 +355,10 @@ cdef class Socket(MixedCase):
         self.package = self.frame_class._threshold
         if isinstance(ctx_or_socket, Socket):
             shadow = ctx_or_socket
-        if shadow is not None:
+        if shadow:
             address = address_of(shadow)
             if address == 0:
-                raise ZMQError(Errno.ENOTSOCK, "0 is not the address of a socket")
+                raise ZMQError(Errno.ENOTSOCK, "the socket to make a shadow of is closed")
             self.original = shadow if isinstance(shadow, Socket) else None
             self.context = getattr(shadow, "context", None)
             if zmq_getsockopt(<void *> address, ZMQ_TYPE, &number, &size) != 0:
@@ -512,6 +512,11 @@ cdef class Socket(MixedCase):
         if zmq_getsockopt(self.handle, ZMQ_TYPE, &number, &size) != 0 and zmq_errno() == Errno.ENOTSOCK:
             return True
         return False
+
+    @property
+    def type(self):
+        """SocketType : what `Context.socket` was asked for, also of a closed socket; an int where it has no name."""
+        return self.socket_type
 
     @property
     def copy_threshold(self):
@@ -1399,6 +1404,8 @@ cdef class Socket(MixedCase):
         ------
         TypeError
             An element can't be sent; nothing was.
+        IndexError
+            There is no element.
         ValueError
             `track` for a `Frame` that is not tracked; nothing was sent.
         Again, ContextTerminated, ZMQError
@@ -1546,7 +1553,7 @@ cdef class Socket(MixedCase):
             if isinstance(data, str) or not PyObject_CheckBuffer(data):
                 raise no_buffer(i, data)
         if not parts:
-            raise ValueError("a message has at least one frame")
+            raise IndexError("a message has at least one frame")
         for data in parts[:-1]:
             self.send(data, ZMQ_SNDMORE | flags, copy=copy, track=track, **kwargs)
         return self.send(parts[-1], flags, copy=copy, track=track, **kwargs)

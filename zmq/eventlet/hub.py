@@ -7,7 +7,6 @@ Called by `zmq.core.waiting.trampoline` through `get_hub`.
 from __future__ import annotations
 
 import os
-import select
 import time
 import warnings
 import weakref
@@ -105,8 +104,8 @@ class Hub(_hub.Hub):
         )
         self.hub = hub
         self.retired: dict[Watcher, None] = {}
-        self.poke = -1
         self.disarm_retired = partial(self.surely, self.disarm)
+        self.hear()
         self.run_hub = hub.run
         self.squelch_of_hub = hub.squelch_exception
         self.squelch_timer_of_hub = hub.squelch_timer_exception
@@ -185,27 +184,6 @@ class Hub(_hub.Hub):
         return name == ("selectors", "select") or (
             name[0].startswith("eventlet.hubs.") and name[1] in ("run", "wait", "do_poll")
         )
-
-    def call_soon_threadsafe(self, callback: Callable[[], object]) -> None:
-        loop = getattr(self.hub, "loop", None)
-        if loop is not None:
-            loop.call_soon_threadsafe(callback)
-            return
-        # A list that is appended to, so any thread may do this; but it wakes nobody.
-        self.hub.schedule_call_global(0, callback)
-        poll: Any = getattr(self.hub, "poll", None)
-        if hasattr(select, "epoll") and type(poll) is select.epoll:
-            # To watch one more descriptor, which is ready at once, ends epoll_wait in the hub's thread. On eventlet's
-            # other hubs the callback waits until the hub wakes up by itself, for the sweep alarm at the latest.
-            if self.poke < 0:
-                self.poke = os.eventfd(1)
-                poll.register(self.poke, select.EPOLLIN | select.EPOLLONESHOT)
-            else:
-                poll.modify(self.poke, select.EPOLLIN | select.EPOLLONESHOT)
-
-    def __del__(self) -> None:
-        if self.poke >= 0:
-            os.close(self.poke)
 
     def is_current(self) -> bool:
         return getcurrent() is self.hub.greenlet

@@ -39,6 +39,8 @@ class Hub(_hub.Hub):
         )
         self.hub = hub
         self.loop = hub.loop
+        # `run_callback_threadsafe` is not safe where the loop is libev and written in Python.
+        self.hear()
         self.handle_error_of_hub = hub.handle_error
         hub.handle_error = self.handle_error
 
@@ -87,9 +89,6 @@ class Hub(_hub.Hub):
         name = "" if frame is None else str(frame.f_globals.get("__name__"))
         return not name.startswith("zmq.") and not name.endswith(".watcher")
 
-    def call_soon_threadsafe(self, callback: Callable[[], object]) -> None:
-        self.loop.run_callback_threadsafe(callback)
-
     def is_current(self) -> bool:
         return getcurrent() is self.hub
 
@@ -101,7 +100,7 @@ class Hub(_hub.Hub):
             # The loop was destroyed, and its watchers with it.
             return
         if self.is_elsewhere():
-            self.loop.run_callback_threadsafe(watcher.close)
+            self.call_soon_threadsafe(watcher.close)
         else:
             watcher.close()
 

@@ -151,21 +151,22 @@ def run(
     # A job in the background inherits that it is ignored.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        # Without a buffer: what that held after the first line would be lost to `communicate`.
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder, env=environment
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, cwd=folder, env=environment
         )
     finally:
         signal.signal(signal.SIGINT, before)
     with process:
         assert process.stdout is not None
         said = process.stdout.readline()
-        if said == "ready\n":
+        if said == b"ready\n":
             process.send_signal(number)
         try:
             out, err = process.communicate(timeout=LIMIT)
         finally:
             process.kill()
-    return subprocess.CompletedProcess(command, process.returncode, said + out, err)
+    return subprocess.CompletedProcess(command, process.returncode, (said + out).decode(), err.decode())
 
 
 @pytest.mark.parametrize("what", PROGRAMS)

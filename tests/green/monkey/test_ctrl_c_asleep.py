@@ -8,11 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_ctrl_c import run
+from test_ctrl_c import LONG, RUNS, run
 
 from support import PRELOAD
 from support.monkey.monkeyed import EVENTLET, FRAMEWORKS, GEVENT, Framework, show
 
+#: A framework, and the loop or hub that the programs use.
 LOOPS = [
     *((GEVENT, "GEVENT_LOOP", loop) for loop in ("libev-cext", "libev-cffi", "libuv-cffi")),
     *((EVENTLET, "EVENTLET_HUB", hub) for hub in ("epolls", "poll", "selects", "asyncio")),
@@ -87,28 +88,46 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return library
 
 
-@pytest.fixture(params=LOOPS, ids=lambda loop: f"{loop[0].name}-{loop[2]}")
+def name_of(loop: tuple[Framework, str, str]) -> str:
+    return f"{loop[0].name}-{loop[2]}"
+
+
+#: Each program on one loop, and one on each; all of them on all where `matrix.py` asks for it.
+CASES = [
+    pytest.param(loop, what, id=f"{name_of(loop)}-{what}")
+    for loop, program in zip(LOOPS, PROGRAMS, strict=True)
+    for what in (PROGRAMS if RUNS == LONG else [program])
+]
+
+
+@pytest.fixture
 def loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Framework:
-    """A framework, on the loop or hub that the programs use."""
+    """The framework, on that loop."""
     framework, variable, name = request.param
     monkeypatch.setenv(variable, name)
     return framework
 
 
-@pytest.mark.parametrize("what", PROGRAMS)
+def on(*names: str) -> pytest.MarkDecorator:
+    """Run a test on some loops; on all of them where `matrix.py` asks for it."""
+    return pytest.mark.parametrize(
+        "loop", [loop for loop in LOOPS if RUNS == LONG or loop[2] in names], ids=name_of, indirect=True
+    )
+
+
+@pytest.mark.parametrize(("loop", "what"), CASES, indirect=["loop"])
 def test_control_c_wakes_a_hub_that_goes_to_sleep(
     loop: Framework, what: str, library: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if what.startswith("forked") and os.environ.get("EVENTLET_HUB") == "asyncio":
         pytest.skip("the child's hub cannot run")
-    if what == "forked in a greenlet" and loop is EVENTLET:
-        pytest.skip("the exception goes to the greenlet that was the main one before")
     monkeypatch.setenv("LD_PRELOAD", str(library))
     done = run(loop, tmp_path, BEGIN, PROGRAMS[what])
     assert done.returncode == -signal.SIGINT, show(done)
     assert done.stderr.count("Traceback") == 1 and done.stdout == "", show(done)
 
 
+@on("libev-cext", "epolls")
 def test_another_native_thread_may_get_it(loop: Framework, tmp_path: Path) -> None:
     """The main thread's sleep is not interrupted then."""
     original = {
@@ -132,6 +151,7 @@ def test_another_native_thread_may_get_it(loop: Framework, tmp_path: Path) -> No
     assert (done.returncode, done.stdout) == (7, "ready\n"), show(done)
 
 
+@on("libuv-cffi")
 def test_the_hub_goes_idle_all_the_same(loop: Framework, tmp_path: Path) -> None:
     if loop is not GEVENT:
         pytest.skip("eventlet does not tell")
@@ -161,8 +181,7 @@ def test_another_hub_is_woken_too(library: Path, tmp_path: Path, monkeypatch: py
     assert done.returncode == -signal.SIGINT, show(done)
 
 
-# With eventlet's hub it may be raised once more than once.
-@pytest.fixture(params=[framework for framework in FRAMEWORKS if framework is not EVENTLET], ids=lambda each: each.name)
+@pytest.fixture(params=FRAMEWORKS, ids=lambda framework: framework.name)
 def framework(request: pytest.FixtureRequest) -> Framework:
     return request.param
 

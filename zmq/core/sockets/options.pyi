@@ -72,7 +72,6 @@ class _SocketOptions:
     EVENTS: OptionAttribute[int]
     events: OptionAttribute[int]
     TYPE: OptionAttribute[int]
-    type: OptionAttribute[int]
     LINGER: OptionAttribute[int]
     linger: OptionAttribute[int]
     RECONNECT_IVL: OptionAttribute[int]

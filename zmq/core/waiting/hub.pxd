@@ -1,3 +1,6 @@
+from posix.stat cimport struct_stat
+
+
 cdef class Call:
     cdef Hub hub                # whose framework may lose the call; None where it does not
     cdef object callback        # None once the call was made or cancelled
@@ -28,6 +31,8 @@ cdef class Hub:
     cdef Life life          # of the thread in which it was made
     cdef unsigned long thread   # in which it was last seen to run
     cdef list posted        # callbacks from other threads
+    cdef Pipe ear           # by which it hears of these; None: the alarm looks
+    cdef object ear_watcher, signals_watcher    # those of `ear`, and of the pipe that signals write to
     cdef bint lingers       # a watcher that was stopped may be watched for a while
     cdef public object current
     cdef public object park
@@ -42,9 +47,11 @@ cdef class Hub:
     cdef int handovers      # greenlets that switched to the next one without the hub, in a row
     cdef dict calls         # each Call that the framework owes us, in the order in which it was asked
     cdef dict started       # watchers that stand for themselves, and what they call
-    cdef object listener    # the watcher of `listen`
     cdef list interruptions  # what handlers of signals raised where it could not be raised further
 
+    cdef object listen(self, int fd, callback)
+    cdef void unlisten(self, watcher) noexcept
+    cdef void take_posted(self) noexcept
     cdef int watch(self, reference) except -1
     cdef void unwatch(self, reference) noexcept
     cdef void soon(self, callback) noexcept
@@ -58,9 +65,19 @@ cdef class Interrupts:
     cdef object current, get_hub, main
     cdef bint looking       # `look` will be called
     cdef unsigned long thread   # the main one
-    cdef int reader, writer     # the ends of the pipe that signals write to; -1: there is none
-    cdef object identity        # of the pipe
+    cdef Pipe pipe          # that signals write to
     cdef object report, set_wakeup_fd   # what was there before `unraisable` and `wakeup_fd`
+
+
+cdef class Pipe:
+    cdef int reader, writer     # -1: it was not made
+    cdef struct_stat status     # of both when it was made
+
+    cdef void remember(self) noexcept
+    cdef bint is_open(self) noexcept
+    cdef void ring(self) noexcept
+    cdef bint still(self) noexcept
+    cdef bint reopen(self) noexcept
 
 
 cdef unsigned long this_thread() noexcept

@@ -30,7 +30,8 @@ from cpython.exc cimport PyErr_CheckSignals, PyErr_SetObject, PyErr_WriteUnraisa
 from cpython.pythread cimport PyThread_get_thread_ident
 from cpython.ref cimport PyObject
 from libc.signal cimport SIGINT
-from posix.unistd cimport getpid, read
+from posix.stat cimport fstat, struct_stat
+from posix.unistd cimport close, getpid, read, write
 
 from zmq.core.libzmq cimport ZMQ_POLLIN
 from zmq.core.waiting.records import leave_all
@@ -330,9 +331,39 @@ cdef class Hub:
 
         Notes
         -----
-        Where a framework has no such thing it is called when the sweep alarm looks, a few seconds later.
+        A hub that does not `hear` calls it when the sweep alarm looks, a few seconds later.
         """
         self.posted.append(callback)
+        if self.ear is not None:
+            self.ear.ring()
+
+    def hear(self):
+        """Have the hub wake up for what other threads post, from now on: for frameworks that have no safe way to do so.
+
+        A pipe is watched, without the hub being kept from going idle. Where there are no descriptors left for it, the
+        sweep alarm does it.
+        """
+        try:
+            self.ear = Pipe()
+        except OSError:
+            return
+        self.ear_watcher = self.listen(self.ear.reader, self.heard)
+
+    def heard(self):
+        """Another thread has posted something; called in the hub."""
+        if self.ear is None or not self.ear.still():
+            watcher, self.ear_watcher, self.ear = self.ear_watcher, None, None
+            self.unlisten(watcher)
+        self.take_posted()
+
+    cdef void take_posted(self) noexcept:
+        while self.posted:
+            self.soon(self.posted.pop(0))
+
+    def reopen(self):
+        """In the child of a fork: what other threads write to is the parent's too."""
+        if self.ear is not None and not self.ear.reopen():
+            self.ear = None
 
     def is_alive(self):
         """Tell whether the hub can still run; in any thread.
@@ -383,6 +414,13 @@ cdef class Hub:
         self.watched.clear()
         self.calls.clear()
         self.started.clear()
+        watcher, self.ear_watcher, self.ear = self.ear_watcher, None, None
+        if watcher is not None:
+            try:
+                self.forget(watcher)
+            except Exception:
+                # As below.
+                pass
         self.last = None
         if self.alarm is not None:
             alarm, self.alarm = self.alarm, None
@@ -401,35 +439,25 @@ cdef class Hub:
         """
         return False
 
-    def listen(self, int fd, callback):
-        """Have a callback called in the hub whenever a descriptor can be read, for as long as the hub lives.
+    cdef object listen(self, int fd, callback):
+        """Have a callback called in the hub whenever a descriptor can be read, until `unlisten`.
 
-        Parameters
-        ----------
-        fd : int
-            In the child of a fork it may be another file.
-        callback : callable
-
-        Notes
-        -----
-        The watcher alone does not keep the hub from going idle. There is one for each hub.
+        Returns the watcher, which alone does not keep the hub from going idle. In the child of a fork the descriptor
+        may be another file.
         """
-        if self.listener is None:
-            listener = self.background_watcher(fd)
-            self.started[listener] = callback
-            listener.start(callback)
-            self.listener = listener
+        watcher = self.background_watcher(fd)
+        self.started[watcher] = callback
+        watcher.start(callback)
+        return watcher
+
+    cdef void unlisten(self, watcher) noexcept:
+        if watcher is not None:
+            self.started.pop(watcher, None)
+            self.end(watcher)
 
     def background_watcher(self, int fd):
         """Return a watcher for POLLIN that does not keep the hub from going idle."""
         return self.watcher(fd, ZMQ_POLLIN)
-
-    def stop_listening(self):
-        """Undo `listen`."""
-        if self.listener is not None:
-            listener, self.listener = self.listener, None
-            self.started.pop(listener, None)
-            self.end(listener)
 
     # When a signal's handler raises.
 
@@ -632,8 +660,7 @@ cdef class Hub:
         """Look for readiness that nobody was told of; there should be none."""
         self.alarm = None
         found = 0
-        while self.posted:
-            self.posted.pop(0)()
+        self.take_posted()
         for reference in list(self.watched):
             trampoline = reference()
             if trampoline is None:
@@ -688,7 +715,6 @@ cdef class Interrupts:
         self.get_hub = get_hub
         self.main = current()
         self.thread = this_thread()
-        self.reader = self.writer = -1
         self.report = sys.unraisablehook
         self.set_wakeup_fd = signal.set_wakeup_fd
 
@@ -700,6 +726,10 @@ cdef class Interrupts:
             raise self.error()
         hub = self.get_hub()
         if hub.is_current() and hub.goes_to_sleep(frame):
+            if current.parent is not self.main:
+                # What ends the hub is raised in its parent, and this process was forked by another greenlet.
+                self.main.parent = current.parent
+                current.parent = self.main
             raise self.error()
         if self.is_busy(hub, frame):
             # Once more, soon: at the next instruction, or where the greenlet parks before, in the hub.
@@ -755,76 +785,60 @@ cdef class Interrupts:
         """Have signals write to a pipe from now on, unless they write somewhere already; in the main thread."""
         global interrupts
         interrupts = self
-        self.reader, self.writer = map(move_up, make_pipe())
-        self.identity = identity_of(self.reader)
-        previous = set_wakeup_fd(self.writer, warn_on_full_buffer=False)
+        self.pipe = Pipe()
+        previous = set_wakeup_fd(self.pipe.writer, warn_on_full_buffer=False)
         if previous != -1:
             set_wakeup_fd(previous)
-            self.close()
+            self.forget()
 
     def wakeup_fd(self, fd, /, *, warn_on_full_buffer=True):
         """Do as `signal.set_wakeup_fd`, as if nobody but the program had ever called that."""
         previous = self.set_wakeup_fd(fd, warn_on_full_buffer=warn_on_full_buffer)
         if fd == -1 and self.is_open():
-            set_wakeup_fd(self.writer, warn_on_full_buffer=False)
-        return -1 if previous == self.writer else previous
+            set_wakeup_fd(self.pipe.writer, warn_on_full_buffer=False)
+        return -1 if self.pipe is not None and previous == self.pipe.writer else previous
 
     def watch(self):
         """Have the hub of this thread, where that is the main one, wake up for signals."""
         cdef Hub hub
         if self.thread == this_thread() and self.is_open():
             hub = self.get_hub()
-            hub.listen(self.reader, self.heard)
+            if hub.signals_watcher is None:
+                hub.signals_watcher = hub.listen(self.pipe.reader, self.heard)
 
     def heard(self):
         """A signal came; called in the hub."""
-        cdef char buffer[4096]
         cdef Hub hub = self.get_hub()
         if not self.is_open():
-            hub.stop_listening()
+            watcher, hub.signals_watcher = hub.signals_watcher, None
+            hub.unlisten(watcher)
             return
-        while read(self.reader, buffer, sizeof(buffer)) == sizeof(buffer):
-            pass
+        self.pipe.still()
         try:
             PyErr_CheckSignals()
         except BaseException as error:
             hub.interrupt(error)
 
     def is_open(self):
-        """Tell whether the pipe is there; a program that closes all descriptors may have its own files there."""
-        if self.reader != -1 and not identity_of(self.reader) == identity_of(self.writer) == self.identity:
+        """Tell whether signals write to the pipe still."""
+        if self.pipe is not None and not self.pipe.is_open():
             self.forget()
-        return self.reader != -1
+        return self.pipe is not None
 
     def forget(self):
-        """The pipe is not there any more."""
+        """Close the pipe, if it is there."""
         previous = set_wakeup_fd(-1)
-        if previous not in (-1, self.writer):
+        if previous not in (-1, self.pipe.writer):
             set_wakeup_fd(previous)
-        self.reader = self.writer = -1
-
-    def close(self):
-        os.close(self.reader)
-        os.close(self.writer)
-        self.forget()
+        self.pipe = None
 
     def adopt(self):
         """In the child of a fork: the greenlet that forked is the main one, and the pipe is its parent's too."""
         cdef unsigned long thread = self.thread
         self.main = self.current()
         self.thread = this_thread()
-        if self.is_open():
-            try:
-                reader, writer = make_pipe()
-            except OSError:
-                self.close()
-                return
-            # The same numbers: a watcher that the child stops would be stopped for its parent too, as long as the two
-            # share an epoll set.
-            for end, number in ((reader, self.reader), (writer, self.writer)):
-                os.dup2(end, number, False)
-                os.close(end)
-            self.identity = identity_of(self.reader)
+        if self.is_open() and not self.pipe.reopen():
+            self.forget()
         if self.thread != thread:
             self.watch()
 
@@ -833,12 +847,80 @@ cdef Interrupts interrupts = None
 
 
 def _adopt():
+    for reference in list(life_of_this_thread().hubs):
+        hub = reference()
+        if hub is not None:
+            hub.reopen()
     if interrupts is not None:
         interrupts.adopt()
 
 
 # Before any framework's, which look at the descriptors.
 os.register_at_fork(after_in_child=_adopt)
+
+
+cdef class Pipe:
+    """Wakes whoever watches `reader`. It never blocks, and closes itself.
+
+    A program that closes all descriptors, as one that becomes a daemon does, may have its own files there afterwards.
+    """
+
+    def __cinit__(self):
+        self.reader = self.writer = -1
+
+    def __init__(self):
+        self.reader, self.writer = map(move_up, make_pipe())
+        self.remember()
+
+    def __dealloc__(self):
+        if self.is_open():
+            close(self.reader)
+            close(self.writer)
+
+    cdef void remember(self) noexcept:
+        fstat(self.reader, &self.status)
+
+    cdef bint is_open(self) noexcept:
+        """Tell whether both ends are there and no other file."""
+        cdef struct_stat status
+        cdef int end
+        for end in (self.reader, self.writer):
+            if fstat(end, &status) != 0:
+                return False
+            if status.st_dev != self.status.st_dev or status.st_ino != self.status.st_ino:
+                return False
+        return True
+
+    cdef void ring(self) noexcept:
+        """In any thread. Where the pipe is full, or not there any more, nothing need be done, or can."""
+        if self.is_open():
+            write(self.writer, b"", 1)
+
+    cdef bint still(self) noexcept:
+        """Take what was written; tell whether the pipe is there still."""
+        cdef char buffer[4096]
+        if not self.is_open():
+            return False
+        while read(self.reader, buffer, sizeof(buffer)) == sizeof(buffer):
+            pass
+        return True
+
+    cdef bint reopen(self) noexcept:
+        """Be another pipe under the same numbers, and tell whether it is.
+
+        Under others, a watcher that the child of a fork stops would be stopped for its parent too, as long as the two
+        share an epoll set.
+        """
+        if not self.is_open():
+            return False
+        try:
+            for end, number in zip(make_pipe(), (self.reader, self.writer), strict=True):
+                os.dup2(end, number, False)
+                os.close(end)
+        except OSError:
+            return False
+        self.remember()
+        return True
 
 
 def make_pipe():
@@ -857,15 +939,6 @@ def move_up(fd):
         return fd
     os.close(fd)
     return high
-
-
-def identity_of(fd):
-    """Return what tells an open file from others; None: there is none."""
-    try:
-        status = os.fstat(fd)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
 
 
 cdef void report(error) noexcept:
