@@ -24,7 +24,7 @@ BENCH ?= .bench
 # The release whose API is implemented.
 PYZMQ ?= $(shell sed -n 's/^PYZMQ_API = "\(.*\)"/\1/p' zmq/core/version.pyx)
 EVENTLET ?= 0.41.3
-JOBS ?= 2
+JOBS ?= 3
 
 python = $(VENV)/bin/python
 sources = setup.py pyproject.toml $(foreach kind,pyx pxd pxi h,$(wildcard zmq/core/*.$(kind) zmq/core/*/*.$(kind)))
@@ -32,16 +32,19 @@ python_sources = $(shell find zmq greenzmq -name '*.py*' -not -name '*.pyc')
 # Whether the stubs say of the compiled modules what is true.
 stubtest = $(python) -m mypy.stubtest zmq --concise --ignore-disjoint-bases --mypy-config-file pyproject.toml \
     --allowlist tools/stubtest.txt
-# What make test runs: everything on threads and the default loop and hub, which are libev-cext and epolls.
-everything = $(addprefix test-,gevent eventlet core threads)
+# What make test runs: everything on threads and the default loop and hub, which are libev-cext and epolls. Those that
+# take longest begin first.
+everything = $(addprefix test-,core gevent eventlet threads)
 on_loops = $(addprefix test-gevent-,libev-cffi libuv-cffi)
 on_hubs = $(addprefix test-eventlet-,poll selects asyncio)
 runs = $(everything) $(on_loops) $(on_hubs) test-stubs
-# What a loop or hub decides, which runs on those too; the rest does so under "make matrix".
-waiting = $(addprefix tests/green/test_,ends.py eventlet_green.py eventloop.py fairness.py gevent.py green_devices.py \
-    greenness.py hubs.py idle_hubs.py native_threads.py outer_timeouts.py) \
-    $(addprefix tests/green/wake_ups/test_,storms.py wake_ups.py) \
-    $(addprefix tests/sockets/test_,descriptors.py full_peers.py timeouts.py) tests/polling/test_polls.py
+# What a loop or hub decides, which runs on those too; the rest, and the long form of some tests, does so under
+# "make matrix".
+waiting = $(addprefix tests/green/test_,ends.py eventloop.py fairness.py gevent.py green_devices.py greenness.py hubs.py \
+    idle_hubs.py native_threads.py outer_timeouts.py) $(addprefix tests/green/wake_ups/test_,storms.py wake_ups.py) \
+    tests/green/test_eventlet_green.py::test_eventlet_green_zmq_runs_unmodified_on_top_of_us \
+    $(addprefix tests/sockets/test_descriptors.py::test_,more_descriptors_than_select_can_count \
+    who_waits_for_room_lets_others_run) $(addprefix tests/sockets/test_,full_peers.py timeouts.py) tests/polling/test_polls.py
 # Versions of numpy whose types are checked beside those of the newest.
 numpys = 1.26.4 2.2.6
 space = $(subst ,, )
@@ -54,7 +57,8 @@ pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
 
-# A few at a time; what each of them printed is shown when it has ended.
+# A few at a time, one more than a small machine has processors, as tests also wait; what each of them printed is shown
+# when it has ended.
 test: $(VENV)/.installed system-for-tests
 	@$(MAKE) --no-print-directory --jobs=$(JOBS) --output-sync=target --keep-going $(runs)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import re
+import signal
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -24,6 +25,12 @@ numbers = count()
 def pytest_addoption(parser: pytest.Parser) -> None:
     names = ["core", *(front_end.name for front_end in FRONT_ENDS)]
     parser.addoption("--front-end", choices=names, help="only the tests of this one; core: those that need none")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the programs of the tests hear of Ctrl-C: what runs in the background inherits that it is ignored."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -19,7 +19,7 @@ from tornado import ioloop as tornado_ioloop
 from tornado.ioloop import PeriodicCallback
 
 import zmq as plain
-from support.front_ends import FRONT_ENDS, LIMIT, FrontEnd, wait_until
+from support.front_ends import FRONT_ENDS, IS_DEFAULT, LIMIT, LONG, FrontEnd, wait_until
 from support.monkey.monkeyed import FRAMEWORKS, PAIRS, Framework, run
 from zmq.eventloop import zmqstream
 from zmq.eventloop.selector import Selector
@@ -433,7 +433,7 @@ def framework(request: pytest.FixtureRequest) -> Framework:
     return request.param
 
 
-@pytest.mark.parametrize("how", ["install", "instance", "current", "stream"])
+@pytest.mark.parametrize("how", ["install", "instance", "current", "stream"] if LONG or IS_DEFAULT else ["stream"])
 @pytest.mark.parametrize("world", ["plain", "patched", "patched-plain-names"])
 def test_a_program_begins_with_its_loop(framework: Framework, how: str, world: str) -> None:
     """In the main greenlet, before the hub ever ran."""
@@ -446,6 +446,8 @@ def test_a_program_begins_with_its_loop(framework: Framework, how: str, world: s
 
 
 # A loop that always has something to do.
+
+ROUNDS = 300 if LONG else 50
 
 
 @pytest.mark.parametrize("budget", [1e-9, 0.0], ids=["over-at-once", "none"])
@@ -471,7 +473,7 @@ def test_a_busy_loop_lets_greenlets_have_their_turn(
 
         def again(*_: Any) -> None:
             rounds.append(1)
-            if len(rounds) < 300:
+            if len(rounds) < ROUNDS:
                 if kind == "stream":
                     # There is always a message there.
                     a.send(b"x", plain.NOBLOCK)
@@ -484,7 +486,7 @@ def test_a_busy_loop_lets_greenlets_have_their_turn(
             stream.on_recv(again)
         else:
             again()
-        while len(rounds) < 300:
+        while len(rounds) < ROUNDS:
             await asyncio.sleep(0)
         stream.close()
 
@@ -503,7 +505,7 @@ def test_a_busy_loop_lets_greenlets_have_their_turn(
             task.get()
     finally:
         plain.set_budget(before)
-    between = {rounds for rounds in seen if 0 < rounds < 300}
+    between = {rounds for rounds in seen if 0 < rounds < ROUNDS}
     assert len(between) >= 3 if budget else not between
 
 

@@ -181,14 +181,18 @@ def test_what_is_lent_comes_back_though_threads_are_patched(framework: Framework
                     tracker.wait(20)
                     assert tracker.done
 
+        def let_others_run():
+            over = []
+            green.beside(lambda: green.wait_until(lambda: over), lambda: over.append(True))
+
         {before}
         green.patch_world()
         for use in (lambda: lend(green.zmq), lend):
             use()
-            green.beside(lambda: green.sleep(0.02), lambda: None)
+            let_others_run()
         green.monkey.patch_all()
         lend()
-        green.beside(lambda: green.sleep(0.02), lambda: None)
+        let_others_run()
         """,
     )
 

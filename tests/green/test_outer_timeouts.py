@@ -29,6 +29,8 @@ def is_wanted(row: Row) -> bool:
     return not row.name.startswith("decorators.")
 
 
+# However long it takes to come to it, what is interrupted is the wait: before that nobody lets the hub run.
+@pytest.mark.usefixtures("no_budget")
 @pytest.mark.parametrize("row", [row for row in TABLE if is_wanted(row)], ids=str)
 def test_it_is_raised_as_itself_and_the_call_can_be_made_again(
     row: Row, green: GreenFrontEnd, zmq: ModuleType, context: Any, tmp_path: Path

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import zmq
-from support.front_ends import LIMIT
+from support.front_ends import LIMIT, LONG
 
 RECORDS = [
     (b"r.INFO.sub", b"hello\n"),
@@ -290,11 +290,17 @@ def test_ctrl_c_at_any_moment(pub: Any, tmp_path: Path) -> None:
     # the making of a context and the beginning of its `with` leaves it to the collector.
     command = [sys.executable, "-m", "zmq.log", "tcp://127.0.0.1:1"]
     ends = []
-    for number, name in enumerate(moments, 1):
+    # In the short form all in our own code, and some of those in which others' modules are looked for.
+    chosen = [
+        (number, name)
+        for number, name in enumerate(moments, 1)
+        if LONG or ":" in name or name.startswith("zmq") or number % 5 == 0 or number == len(moments)
+    ]
+    for number, name in chosen:
         environment["AT"] = str(number)
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LIMIT)
         ends.append((name, done.returncode, done.stdout, done.stderr))
-    assert ends == [(name, 0, "", "") for name in moments]
+    assert ends == [(name, 0, "", "") for _, name in chosen]
 
 
 def test_ctrl_c_that_is_ignored_stays_so(pub: Any) -> None:

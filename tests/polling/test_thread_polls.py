@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import zmq
-from support.front_ends import LIMIT, Threads, ThreadTask, wait_until
+from support.front_ends import LIMIT, LONG, Threads, ThreadTask, wait_until
 from zmq.core.waiting import hub as core_hub
 
 #: Seconds; less than the sweep alarm needs to find what was missed.
@@ -179,7 +179,7 @@ class Polls(RuleBasedStateMachine):
 
 TestPolls = pytest.mark.timeout(300)(Polls.TestCase)
 TestPolls.settings = settings(
-    max_examples=150, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=150 if LONG else 50, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
 )
 
 

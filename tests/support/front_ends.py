@@ -30,6 +30,11 @@ import zmq.green
 
 #: Seconds after which a test that waits for something gives up.
 LIMIT = 20.0
+#: Whether tests that take long run in their full form, as "make matrix" has them.
+LONG = bool(os.environ.get("ZMQ_TESTS_LONG"))
+#: Whether this is gevent's and eventlet's own choice of a loop and hub. On the others the short form has only what a
+#: loop or hub decides.
+IS_DEFAULT = not {"GEVENT_LOOP", "EVENTLET_HUB"} & os.environ.keys()
 
 
 class Task(Protocol):

@@ -1115,7 +1115,7 @@ cdef class Socket(MixedCase):
         `first` says whether the first attempt was just made, with nobody waiting, or should be left out.
         """
         cdef Trampoline trampoline = self.trampoline
-        cdef Trampoline trampoline
+        cdef Waiter waiter
         cdef int err
         cdef bint gives_up, others
         cdef double milliseconds
@@ -1158,13 +1158,13 @@ cdef class Socket(MixedCase):
         others = trampoline.interest > 0
         before = budget.stirred()
         try:
-            trampoline = trampoline.join(self.get_hub, events, route, route_size, milliseconds / 1000)
+            waiter = trampoline.join(self.get_hub, events, route, route_size, milliseconds / 1000)
         except BaseException:
             if trampoline.interest:
                 # The attempt may have swallowed the bell for them.
                 trampoline.notify()
             raise
-        trampoline.untried = first == PARK_FIRST
+        waiter.untried = first == PARK_FIRST
         try:
             # Where others were given up behind whom this one would have waited, it may go on at once. So may it where
             # the handler of a signal used sockets meanwhile.
@@ -1172,13 +1172,13 @@ cdef class Socket(MixedCase):
                 # Not before this one has joined: who reads EVENTS for the others may still the bell for itself.
                 trampoline.notify()
             while True:
-                trampoline.wait()
+                waiter.wait()
                 err = self.attempt_again(attempt, transfer, events, False)
                 if err != EAGAIN:
                     break
-                trampoline.again()
+                waiter.again()
         finally:
-            trampoline.leave()
+            waiter.leave()
         if err:
             raise_errno(err)
         return 0

@@ -6,6 +6,7 @@ import os
 import socket as native
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -109,8 +110,12 @@ def test_those_who_poll_at_once_are_all_told(world: World, first: int) -> None:
 
 
 def test_sets_are_closed(world: World) -> None:
-    def descriptors() -> int:
-        return len(os.listdir("/proc/self/fd"))
+    def opened() -> set[tuple[str, str]]:
+        found = set()
+        for name in os.listdir("/proc/self/fd"):
+            with suppress(OSError):  # that of the listing
+                found.add((name, os.readlink(f"/proc/self/fd/{name}")))
+        return found
 
     if not os.path.exists("/proc/self/fd"):
         pytest.skip("there is no /proc to count descriptors in")
@@ -118,7 +123,7 @@ def test_sets_are_closed(world: World) -> None:
         poller = world.poller()
         poller.register(fd, PRI)
         parked(world, poller).throw(Killed)
-        before = descriptors()
+        before = opened()
         parked(world, poller).throw(Killed)
         task = parked(world, poller)
         poller.register(fd, IN)
@@ -126,7 +131,8 @@ def test_sets_are_closed(world: World) -> None:
         change()
         world.hub.settle()
         assert task.result == [(fd, IN)]
-        assert descriptors() == before
+        # Less there may be: what contexts have left libzmq closes in threads of its own.
+        assert opened() <= before
 
 
 @pytest.mark.parametrize("mask", MASKS)

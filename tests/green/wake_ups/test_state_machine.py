@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 import zmq
 from support.fake_hub import FakeLoop, Killed, Task, green, spawn
+from support.front_ends import LONG
 from zmq.core.statistics import statistics
 from zmq.core.waiting import hub as core_hub
 from zmq.core.waiting.budget import get_budget, set_budget
@@ -497,5 +498,5 @@ class Waiting(RuleBasedStateMachine):
 # A failure is shown only after hypothesis has made it small, which takes longer than the search.
 TestWaiting = pytest.mark.timeout(300)(Waiting.TestCase)
 TestWaiting.settings = settings(
-    max_examples=300, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=300 if LONG else 100, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
 )

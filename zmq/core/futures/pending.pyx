@@ -48,7 +48,7 @@ from zmq.core.waiting.trampoline cimport (
     EXPIRED,
     PARKED,
     POLLER,
-    Trampoline,
+    Waiter,
     Subscription,
     Trampoline,
 )
@@ -205,7 +205,7 @@ def settle_late(future, result):
 cdef class Pending:
     """One call that waits for its turn on a socket."""
 
-    cdef Trampoline trampoline
+    cdef Waiter waiter
     cdef object attempt
     cdef readonly object future
     cdef object expired     # what the future gets when the time is over; None for `Again`
@@ -221,39 +221,39 @@ cdef class Pending:
 
     def switch(self):
         """Go on: the trampoline chose this call, its time is over, or the socket is being closed."""
-        cdef Trampoline trampoline = self.trampoline
+        cdef Waiter waiter = self.waiter
         future = self.future
         if future.done():
             # It was cancelled a moment ago.
-            trampoline.inside = False
-            trampoline.leave()
-        elif trampoline.state == CLOSED:
-            trampoline.inside = False
-            trampoline.leave()
+            waiter.inside = False
+            waiter.leave()
+        elif waiter.state == CLOSED:
+            waiter.inside = False
+            waiter.leave()
             future.cancel()
-        elif trampoline.state == EXPIRED:
-            trampoline.inside = False
-            trampoline.leave()
+        elif waiter.state == EXPIRED:
+            waiter.inside = False
+            waiter.leave()
             settle(future, Again() if self.expired is None else self.expired)
         else:
-            trampoline.trampoline.trying = True
+            waiter.trampoline.trying = True
             try:
                 result = self.make()
             except Again:
                 if not self.once:
-                    trampoline.trampoline.trying = False
-                    trampoline.again()
-                    if trampoline.state == EXPIRED:
+                    waiter.trampoline.trying = False
+                    waiter.again()
+                    if waiter.state == EXPIRED:
                         # Its time was over while it was to be tried.
                         self.switch()
                     return
                 result = Again()
             except Exception as error:
                 result = error
-            if trampoline.trampoline is not None:
-                trampoline.trampoline.trying = False
-            trampoline.inside = False
-            trampoline.leave()
+            if waiter.trampoline is not None:
+                waiter.trampoline.trying = False
+            waiter.inside = False
+            waiter.leave()
             if isinstance(result, Exception):
                 future.set_exception(result)
             else:
@@ -261,9 +261,9 @@ cdef class Pending:
 
     def forget(self, future):
         """The future is done: leave the queue, if it was cancelled."""
-        if self.trampoline.trampoline is not None:
-            self.trampoline.inside = False
-            self.trampoline.leave()
+        if self.waiter.trampoline is not None:
+            self.waiter.inside = False
+            self.waiter.leave()
 
 
 cdef settle(future, result):
@@ -274,7 +274,7 @@ cdef settle(future, result):
 
 
 cdef enqueue(Pending pending, Trampoline trampoline, get_hub, int events, bytes route, double timeout):
-    cdef Trampoline partner
+    cdef Waiter partner
     cdef const char *start = NULL
     cdef size_t size = 0
     cdef long before
@@ -283,9 +283,9 @@ cdef enqueue(Pending pending, Trampoline trampoline, get_hub, int events, bytes 
         start = route
         size = len(route)
     before = budget.stirred()
-    pending.trampoline = trampoline.join(get_hub, events, start, size, timeout)
-    pending.trampoline.greenlet = pending
-    pending.trampoline.inside = True
+    pending.waiter = trampoline.join(get_hub, events, start, size, timeout)
+    pending.waiter.greenlet = pending
+    pending.waiter.inside = True
     if others or trampoline.interest > 1 or budget.stirred() != before:
         # As in `Socket.operate_parked`.
         trampoline.notify()
@@ -491,8 +491,8 @@ def begin_receive(
         enqueue(receive, trampoline, partial(get_hub, loop), ZMQ_POLLIN, None, -1 if receive.once else seconds)
         if yields:
             budget.count_yields += 1
-            if receive.trampoline.state == PARKED:
-                receive.trampoline.choose(CHOSEN)
+            if receive.waiter.state == PARKED:
+                receive.waiter.choose(CHOSEN)
     else:
         budget.fuel -= 1
         finish(partial(get_hub, loop), future, Again())
@@ -651,12 +651,12 @@ def pending(Socket socket not None, int events):
     list of Future
     """
     cdef Trampoline trampoline = socket.waited()
-    cdef Trampoline trampoline
+    cdef Waiter waiter
     found = []
     for queue in (trampoline.receivers, trampoline.senders, trampoline.pollers):
-        for trampoline in queue:
-            if trampoline.events & events and isinstance(trampoline.greenlet, Pending):
-                found.append((<Pending> trampoline.greenlet).future)
+        for waiter in queue:
+            if waiter.events & events and isinstance(waiter.greenlet, Pending):
+                found.append((<Pending> waiter.greenlet).future)
     return found
 
 
