@@ -15,7 +15,7 @@ from monkeyed import EVENTLET, GEVENT, Framework, run
 from waits import poller_of, start
 
 from front_ends import LIMIT, GreenFrontEnd, ThreadTask, wait_until
-from zmq.core import hub as core_hub
+from zmq.core.waiting import hub as core_hub
 
 Pair = Callable[..., tuple[Any, Any]]
 

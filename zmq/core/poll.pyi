@@ -3,8 +3,8 @@ from typing import Any, ClassVar
 
 from _typeshed import FileDescriptorLike
 
-from zmq.core.hub import Hub
-from zmq.core.trampoline import Subscription
+from zmq.core.waiting.hub import Hub
+from zmq.core.waiting.trampoline import Subscription
 
 FEW_SOCKETS: int
 LOOK_SECONDS: float
@@ -57,7 +57,7 @@ class PollSet:
     def rearm(self) -> None: ...
 
 class PendingPoll:
-    def give_up(self) -> None: ...
+    future: Any
     def switch(self) -> None: ...
     def forget(self, future: Any) -> None: ...
 

@@ -8,10 +8,10 @@ from typing_extensions import Self, TypeVar
 
 from zmq.core.constants import SocketType
 from zmq.core.context import Context
-from zmq.core.hub import Hub
 from zmq.core.message import Frame, _Bytes
-from zmq.core.options import _SocketOptions
+from zmq.core.sockets.options import _SocketOptions
 from zmq.core.tracker import MessageTracker
+from zmq.core.waiting.hub import Hub
 
 _T = TypeVar("_T")
 _SocketT_co = TypeVar("_SocketT_co", bound=Socket[Any], covariant=True)
@@ -26,7 +26,9 @@ class _SocketContext(Generic[_SocketT_co]):
     def __enter__(self) -> _SocketT_co: ...
     def __exit__(self, *args: object) -> None: ...
 
-def lacks_defaults(socket: Any) -> bool: ...
+def made_by(
+    socket_class: Callable[..., Any], context: Context[Any], socket_type: int, kwargs: dict[str, Any]
+) -> tuple[Any, bool]: ...
 def living_sockets() -> list[Socket[Any]]: ...
 
 class Socket(_SocketOptions, Generic[_ReceivedT_co]):

@@ -1,8 +1,8 @@
 """`Socket`: one 0MQ socket.
 
 Lives here: the operation, once for all forms of send and receive; the socket's options and life. What must not: how
-to wait (`zmq.core.wait`), how a message is transferred (`zmq.core.transfer`). Green sockets are subclasses that say
-which hub to wait in.
+to wait (`zmq.core.waiting.wait`), how a message is transferred (`zmq.core.messages.transfer`). Green sockets are
+subclasses that say which hub to wait in.
 """
 
 import itertools
@@ -38,10 +38,10 @@ from libc.string cimport memcpy
 from posix.unistd cimport close as close_fd, read, write
 
 from zmq.core cimport context as contexts
-from zmq.core cimport wait
+from zmq.core.waiting cimport wait
 from zmq.core.check cimport check, raise_errno
 from zmq.core.context cimport PATIENCE, Context, address_of, await_reaper, is_attribute, public_name
-from zmq.core.hand cimport drop_returned, return_message, try_returned
+from zmq.core.messages.returned cimport drop_returned, return_message, try_returned
 from zmq.core.libzmq cimport (
     ENOTSOCK,
     GREENZMQ_DRAFT,
@@ -86,7 +86,7 @@ from zmq.core.libzmq cimport (
     zmq_version,
 )
 from zmq.core.message cimport Frame, frame_of, threshold_of
-from zmq.core.monitors cimport (
+from zmq.core.sockets.monitors cimport (
     begin_reading,
     close_handle,
     connected,
@@ -96,8 +96,8 @@ from zmq.core.monitors cimport (
     start_monitor,
     stop_monitor,
 )
-from zmq.core.options cimport MixedCase, Setting, get_option, option_named, set_option, take_value
-from zmq.core.trampoline cimport (
+from zmq.core.sockets.options cimport MixedCase, Setting, get_option, option_named, set_option, take_value
+from zmq.core.waiting.trampoline cimport (
     Trampoline,
     is_time_to_yield,
     known_trampoline,
@@ -105,7 +105,7 @@ from zmq.core.trampoline cimport (
     refuel,
     trampoline_of,
 )
-from zmq.core.transfer cimport (
+from zmq.core.messages.transfer cimport (
     AS_SET,
     Incoming,
     Outgoing,
@@ -121,12 +121,12 @@ from zmq.core.transfer cimport (
     try_recv,
     try_send,
 )
-from zmq.core.wait cimport Owner, Turn, Waiter
+from zmq.core.waiting.wait cimport Owner, Turn, Waiter
 
 from zmq.core._text import decode, describe, encode, without_user
 from zmq.core.constants import Errno, Event, SocketOption, SocketType
 from zmq.core.error import Again, ZMQBindError, ZMQError, ZMQVersionError
-from zmq.core.options import add_attributes, add_spelling
+from zmq.core.sockets.options import add_attributes, add_spelling
 from zmq.core.tracker import _FINISHED_TRACKER, MessageTracker
 
 cdef enum:
@@ -348,6 +348,7 @@ cdef class Socket(MixedCase):
         cdef size_t address = 0
         cdef Context context = None
         cdef Trampoline known
+        cdef Socket socket
         cdef void *handle
         if self.handle != NULL:
             raise RuntimeError("a Socket is made once")
@@ -398,7 +399,10 @@ cdef class Socket(MixedCase):
                 known = known_trampoline(handle)
                 if known is not None:
                     # Of a socket that was here before, whose owner closed it without a word.
-                    known.close()
+                    for socket in living_sockets():
+                        if socket.handle == handle:
+                            socket.part()
+                    known.lose()
                 context._sockets.add(self)
             else:
                 self.share_waiter()
@@ -423,8 +427,6 @@ cdef class Socket(MixedCase):
 
     cdef int take_defaults(self, Context context) except -1:
         """The socket is one of the context's, which has defaults for it."""
-        # What a subclass has in the place of `setsockopt` may need what its __init__ sets after ours.
-        self.lacks_defaults = self.overrides & SETSOCKOPT and type(self) in context.making
         if self.lacks_defaults or not context.sockopts:
             return 0
         for option, value in context.defaults_for(self.socket_type):
@@ -613,15 +615,17 @@ cdef class Socket(MixedCase):
         """Be closed, with all others for this handle."""
         cdef Socket socket
         cdef list shadows = sockets_at(handle)
+        self.part()
+        for socket in shadows:
+            socket.part()
+        return 0
+
+    cdef int part(self) except -1:
+        """Have no handle any more."""
         self.handle = NULL
         self.born = -1
         if self.maker is not None:
             self.maker._sockets.discard(self)
-        for socket in shadows:
-            socket.handle = NULL
-            socket.born = -1
-            if socket.maker is not None:
-                socket.maker._sockets.discard(socket)
         return 0
 
     # Endpoints.
@@ -1189,7 +1193,7 @@ cdef class Socket(MixedCase):
 
         A receive that fails has processed all commands. A send processes them only about once a millisecond
         (socket_base_t::process_commands, throttled), so that its EAGAIN may be stale. Not within a message: there it
-        means that the pipe died, see `zmq.core.transfer`.
+        means that the pipe died, see `zmq.core.messages.transfer`.
         """
         cdef int found = 0
         cdef size_t size = sizeof(int)
@@ -1219,7 +1223,7 @@ cdef class Socket(MixedCase):
     cdef int give_up(self, Outgoing *out) noexcept:
         """A blocking send in the middle of a message whose pipe died: drop it, as libzmq itself does.
 
-        Waiting would send the rest of the message as a message of its own. See `zmq.core.transfer`.
+        Waiting would send the rest of the message as a message of its own. See `zmq.core.messages.transfer`.
         """
         if not self.drops:
             self.message = DROPPED
@@ -2162,9 +2166,36 @@ cdef class Socket(MixedCase):
 add_attributes(Socket)
 
 
-def lacks_defaults(socket):
-    """Tell whether what `Context.socket` made still needs the context's defaults."""
-    return not isinstance(socket, Socket) or (<Socket> socket).is_shadow or (<Socket> socket).lacks_defaults
+def made_by(socket_class, Context context not None, socket_type, dict kwargs):
+    """Make a socket for `Context.socket`.
+
+    Parameters
+    ----------
+    socket_class : callable
+    context : Context
+    socket_type : int
+    kwargs : dict
+        For `socket_class`.
+
+    Returns
+    -------
+    (object, bool)
+        What `socket_class` returned, and whether it still needs the context's defaults.
+    """
+    if (
+        isinstance(socket_class, type)
+        and issubclass(socket_class, Socket)
+        and type(socket_class).__call__ is type.__call__
+        and find_overrides(socket_class) & SETSOCKOPT
+    ):
+        # As by a call. What a class has in the place of `setsockopt` may need what its __init__ sets after ours.
+        made = socket_class.__new__(socket_class, context, socket_type, **kwargs)
+        if isinstance(made, socket_class):
+            (<Socket> made).lacks_defaults = True
+            type(made).__init__(made, context, socket_type, **kwargs)
+    else:
+        made = socket_class(context, socket_type, **kwargs)
+    return made, not isinstance(made, Socket) or (<Socket> made).is_shadow or (<Socket> made).lacks_defaults
 
 
 cdef need_draft(str what):
@@ -2267,6 +2298,19 @@ cdef class ThreadPoll:
         self.reader = self.writer = -1
         return other
 
+    cdef int enter(self, double timeout) noexcept:
+        """Be in libzmq, without the GIL. Returns how many items are ready, or an error code, negative."""
+        cdef long left = -1 if timeout < 0 else <long> (1000 * timeout + 0.999)
+        cdef int rc
+        # Before others run: nobody else wants it yet.
+        PyThread_acquire_lock(self.inside, WAIT_LOCK)
+        with nogil:
+            rc = zmq_poll(self.items, self.count + (self.reader >= 0), left)
+            if rc < 0:
+                rc = -zmq_errno()
+            PyThread_release_lock(self.inside)
+        return rc
+
     cdef void wake(self) noexcept:
         # What an eventfd takes.
         cdef uint64_t one = 1
@@ -2298,47 +2342,54 @@ cdef void leave_polls(void *handle) noexcept:
                 PyThread_release_lock(poll.inside)
 
 
-cdef ThreadPoll take_poll():
-    """Return one to use next."""
+cdef ThreadPoll begin_poll(zmq_pollitem_t *items, int count, what):
+    """Have this thread, which waits for `what`, woken by the item that is added after `count`, until `end_poll`."""
     global idle_poll
     cdef ThreadPoll poll
     poll, idle_poll = idle_poll, None
     if poll is None or poll.born != wait.generation:
         poll = ThreadPoll()
     poll.open()
+    items[count].socket = NULL
+    items[count].fd = poll.reader
+    items[count].events = ZMQ_POLLIN
+    items[count].revents = 0
+    poll.items = items
+    poll.count = count
+    poll.what = what
+    thread_polls.append(poll)
     return poll
 
 
-cdef int wait_for_bell(void *handle, int bell, double timeout, what) except -1:
-    """Block this thread until a bell rings, for so many seconds, negative for ever, or until Python code ran."""
+cdef int end_poll(ThreadPoll poll) except -1:
+    """Undo `begin_poll`."""
     global idle_poll
-    cdef zmq_pollitem_t items[2]
-    cdef ThreadPoll poll = take_poll()
-    cdef long left = -1 if timeout < 0 else <long> (1000 * timeout + 0.999)
-    cdef int rc
-    cdef int err = 0
-    items[0].socket = items[1].socket = NULL
-    items[0].fd = bell
-    items[1].fd = poll.reader
-    items[0].events = items[1].events = ZMQ_POLLIN
-    poll.handle = handle
-    poll.what = what
-    thread_polls.append(poll)
-    PyThread_acquire_lock(poll.inside, WAIT_LOCK)
-    with nogil:
-        rc = zmq_poll(items, 1 + (poll.reader >= 0), left)
-        if rc < 0:
-            err = zmq_errno()
-        PyThread_release_lock(poll.inside)
     poll.handle = NULL
+    poll.items = NULL
+    poll.count = 0
     poll.what = None
     if poll in thread_polls:
         thread_polls.remove(poll)
     idle_poll = poll.renewed()
+    return 0
+
+
+cdef int wait_for_bell(void *handle, int bell, double timeout, what) except -1:
+    """Block this thread until a bell rings, for so many seconds, negative for ever, or until Python code ran."""
+    cdef zmq_pollitem_t items[2]
+    cdef ThreadPoll poll
+    cdef int rc
+    items[0].socket = NULL
+    items[0].fd = bell
+    items[0].events = ZMQ_POLLIN
+    poll = begin_poll(items, 1, what)
+    poll.handle = handle
+    rc = poll.enter(timeout)
+    end_poll(poll)
     if rc >= 0:
         return 0
-    if err != EINTR:
-        raise_errno(err)
+    if rc != -EINTR:
+        raise_errno(-rc)
     return PyErr_CheckSignals()
 
 
@@ -2350,14 +2401,6 @@ cdef void wake_thread(what) noexcept:
             poll.wake()
 
 
-cdef void *handle_of(Socket socket) except NULL:
-    """Return the handle of a socket that can be used here."""
-    socket.usable()
-    if socket.waiter is not None and socket.waiter.handle == NULL:
-        raise ZMQError(Errno.ENOTSOCK, "the socket that this is a shadow of was closed")
-    return socket.handle
-
-
 cdef bint read_handles(zmq_pollitem_t *items, int count, what) except -1:
     """Store the handles of what is polled, and tell whether one of the sockets need not be waited for."""
     cdef int i
@@ -2365,7 +2408,8 @@ cdef bint read_handles(zmq_pollitem_t *items, int count, what) except -1:
     for i in range(count):
         polled = what if several is None else several[i]
         if isinstance(polled, Socket):
-            items[i].socket = handle_of(polled)
+            (<Socket> polled).usable()
+            items[i].socket = (<Socket> polled).handle
     return add_returned(items, count, what)
 
 
@@ -2395,56 +2439,32 @@ cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) 
     Returns how many items are ready, or INTERRUPTED when Python code ran that may have changed anything: a signal's
     handler, or another thread that closed one of the sockets. The caller looks anew then, for the time that is left.
     """
-    global idle_poll
     cdef ThreadPoll poll
-    cdef long left = -1
     cdef int rc
-    cdef int err = 0
     wait.stirs += 1
     if timeout == 0:
         # Not without the GIL, see `Socket.poll`.
         read_handles(items, count, what)
         rc = zmq_poll(items, count, 0)
         if rc < 0:
-            err = zmq_errno()
+            rc = -zmq_errno()
     else:
-        poll = take_poll()
-        items[count].socket = NULL
-        items[count].fd = poll.reader
-        items[count].events = ZMQ_POLLIN
-        items[count].revents = 0
         wait.block(what)
         try:
-            thread_polls.append(poll)
-            poll.what = what
-            poll.items = items
-            poll.count = count
-            if timeout > 0:
-                left = <long> (1000 * timeout + 0.999)
-            if read_handles(items, count, what):
-                left = 0
-            # Before others run: nobody else wants it yet.
-            PyThread_acquire_lock(poll.inside, WAIT_LOCK)
-            with nogil:
-                rc = zmq_poll(items, count + (poll.reader >= 0), left)
-                if rc < 0:
-                    err = zmq_errno()
-                PyThread_release_lock(poll.inside)
+            poll = begin_poll(items, count, what)
+            try:
+                rc = poll.enter(0 if read_handles(items, count, what) else timeout)
+            finally:
+                end_poll(poll)
         finally:
             wait.unblock()
-            poll.count = 0
-            poll.items = NULL
-            poll.what = None
-            if poll in thread_polls:
-                thread_polls.remove(poll)
-            idle_poll = poll.renewed()
         if poll.woken:
-            rc, err = -1, EINTR
+            rc = -EINTR
     if rc >= 0:
         add_returned(items, count, what)
         return rc
-    if err != EINTR:
-        raise_errno(err)
+    if rc != -EINTR:
+        raise_errno(-rc)
     PyErr_CheckSignals()
     return INTERRUPTED
 

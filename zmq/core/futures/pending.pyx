@@ -18,11 +18,11 @@ from functools import partial
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer, Py_buffer
 from libc.string cimport memcpy
 
-from zmq.core cimport trampoline as fairness
+from zmq.core.waiting cimport trampoline as fairness
 from zmq.core cimport context as contexts
-from zmq.core cimport wait
-from zmq.core.hand cimport HELD, RETURNED, Hand
-from zmq.core.hub cimport Hub
+from zmq.core.waiting cimport wait
+from zmq.core.messages.returned cimport HELD, RETURNED, Hand
+from zmq.core.waiting.hub cimport Hub
 from zmq.core.libzmq cimport (
     ZMQ_DONTWAIT,
     ZMQ_EVENTS,
@@ -40,8 +40,8 @@ from zmq.core.libzmq cimport (
     zmq_msg_t,
 )
 from zmq.core.socket cimport Socket, seconds_of, several_frames
-from zmq.core.transfer cimport AS_SET, try_recv
-from zmq.core.trampoline cimport (
+from zmq.core.messages.transfer cimport AS_SET, try_recv
+from zmq.core.waiting.trampoline cimport (
     CHOSEN,
     CLOSED,
     EXPIRED,
@@ -208,7 +208,7 @@ cdef class Pending:
 
     cdef Parked turn
     cdef object attempt
-    cdef object future
+    cdef readonly object future
     cdef object expired     # what the future gets when the time is over; None for `Again`
     cdef bint once          # there is no time for a second attempt
 
@@ -259,13 +259,6 @@ cdef class Pending:
                 future.set_exception(result)
             else:
                 self.settle(result)
-
-    def give_up(self):
-        """Its loop does not run any more: cancel the future. Of a loop that is closed nobody can be told."""
-        try:
-            self.future.cancel()
-        except RuntimeError:
-            pass
 
     def forget(self, future):
         """The future is done: leave the queue, if it was cancelled."""
@@ -732,7 +725,7 @@ cdef void call(get_hub, function) noexcept:
     except BaseException as error:
         try:
             hub = get_hub()
-            hub.retry(function, error)
+            hub.retry(error, function)
         except BaseException:
             import sys
             sys.excepthook(type(error), error, error.__traceback__)

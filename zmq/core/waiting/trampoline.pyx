@@ -1,7 +1,7 @@
 """Greenlets that wait for 0MQ sockets: queues of parked greenlets, the baton, the sweep alarm.
 
 This is the only file that knows that ZMQ_FD is edge-triggered, and the only one that reads it to wait.
-Called by the sockets through the contract in `zmq.core.wait`, and by pollers and streams that subscribe.
+Called by the sockets through the contract in `zmq.core.waiting.wait`, and by pollers and streams that subscribe.
 
 The facts
 ---------
@@ -49,8 +49,9 @@ Those for a peer that is not stalled never queue at all.
 
 The alarm
 ---------
-While anybody is parked, one timer per hub (`zmq.core.hub`) looks every few seconds for readiness that nobody was
-told of. It never should find any. If it does it wakes the greenlet, counts it in ``statistics()["missed"]`` and warns.
+While anybody is parked, one timer per hub (`zmq.core.waiting.hub`) looks every few seconds for readiness that nobody
+was told of. It never should find any. If it does it wakes the greenlet, counts it in ``statistics()["missed"]`` and
+warns.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -58,10 +59,9 @@ from libc.errno cimport EINTR, EINVAL
 from libc.string cimport memcmp
 
 import weakref
-from functools import partial
 
-from zmq.core import hub as hub_module
-from zmq.core import wait as wait_module
+from zmq.core.waiting import hub as hub_module
+from zmq.core.waiting import wait as wait_module
 from zmq.core.constants import Errno
 from zmq.core.error import Again, ZMQError, ZMQVersionError
 
@@ -83,9 +83,9 @@ from zmq.core.libzmq cimport (
     zmq_getsockopt,
 )
 from zmq.core.check cimport raise_errno
-from zmq.core.hub cimport Hub, report, this_thread
-from zmq.core cimport wait
-from zmq.core.wait cimport Turn, Waiter
+from zmq.core.waiting.hub cimport Hub, report, this_thread
+from zmq.core.waiting cimport wait
+from zmq.core.waiting.wait cimport Turn, Waiter
 
 cdef extern from * nogil:
     """
@@ -103,7 +103,7 @@ cdef extern from * nogil:
     double greenzmq_monotonic()
     double greenzmq_slice
 
-cdef extern from "bell.h" nogil:
+cdef extern from "waiting/bell.h" nogil:
     enum:
         GREENZMQ_RINGS
     int listen_to "greenzmq_listen"(int bell)
@@ -473,7 +473,7 @@ cdef class Trampoline(Waiter):
         try:
             self.set_look_timer()
         except BaseException as error:
-            self.hub.retry(self.set_look_timer, error)
+            self.hub.retry(error, self.set_look_timer)
 
     cpdef set_look_timer(self):
         self.look_timer = self.hub.call_at(monotonic() + self.look_delay, self.on_look)
@@ -752,9 +752,7 @@ cdef class Trampoline(Waiter):
         try:
             hub.forget(watcher)
         except BaseException as error:
-            if partial is not None:
-                # Else the interpreter ends.
-                hub.retry(partial(hub.forget, watcher), error)
+            hub.retry(error, hub.forget, watcher)
 
     cdef void unmoor(self) noexcept:
         """One less is parked."""
@@ -908,11 +906,17 @@ cdef class Trampoline(Waiter):
         """Close the handle, which another thread would have: in the thread of the hub."""
         cdef void *handle = self.handle
         closing.discard(self)
-        if handle != NULL and self.closing and self.born == wait.generation:
+        if self.closing and self.born == wait.generation:
             self.closing = False
             self.end()
             self.handle = NULL
-            wait.closer(handle)
+            if handle != NULL:
+                wait.closer(handle)
+
+    cdef void lose(self) noexcept:
+        """As `close`, but the handle was closed before, by somebody who did not say so, and may be another socket's."""
+        self.close()
+        self.handle = NULL
 
     cdef void end(self) noexcept:
         """Send everybody home."""

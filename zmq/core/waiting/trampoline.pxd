@@ -1,5 +1,5 @@
-from zmq.core.hub cimport Hub
-from zmq.core.wait cimport Owner, Turn, Waiter
+from zmq.core.waiting.hub cimport Hub
+from zmq.core.waiting.wait cimport Owner, Turn, Waiter
 
 
 cdef enum:
@@ -97,6 +97,7 @@ cdef class Trampoline(Waiter):
     cdef int enter_from(self, unsigned long thread) except -1
     cdef void abandon(self) noexcept
     cdef void forget_watcher(self) noexcept
+    cdef void lose(self) noexcept
     cdef void end(self) noexcept
     cdef void unmoor(self) noexcept
     cdef bint is_waited_for(self) noexcept
