@@ -183,10 +183,12 @@ class Door:
     Raises
     ------
     ZMQError
-        EADDRINUSE: the context has a ZAP handler.
+        EADDRINUSE: the context has a ZAP handler. EFAULT: it is terminated.
     """
 
     def __init__(self, context: Context[Any]) -> None:
+        if not context.underlying:
+            raise ZMQError(Errno.EFAULT, "the context is terminated")
         self.key = (os.getpid(), context.underlying)
         #: Whose turn it is.
         self.turn: Turn | None = None
