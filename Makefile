@@ -25,7 +25,7 @@ EVENTLET ?= 0.41.3
 JOBS ?= 2
 
 python = $(VENV)/bin/python
-sources = setup.py pyproject.toml $(wildcard zmq/core/*.pyx zmq/core/*.pxd zmq/core/*.h)
+sources = setup.py pyproject.toml $(foreach kind,pyx pxd h,$(wildcard zmq/core/*.$(kind) zmq/core/*/*.$(kind)))
 python_sources = $(shell find zmq greenzmq -name '*.py*' -not -name '*.pyc')
 # Whether the stubs say of the compiled modules what is true.
 stubtest = $(python) -m mypy.stubtest zmq --concise --ignore-disjoint-bases --mypy-config-file pyproject.toml \
@@ -127,7 +127,7 @@ lint: $(VENV)/.installed $(VENV)/.lint
 	@$(stubtest)
 
 clean:
-	rm -rf $(VENV) $(BENCH) build dist *.egg-info zmq/core/*.c zmq/core/*.so zmq/core/*.html
+	rm -rf $(VENV) $(BENCH) build dist *.egg-info $(foreach kind,c so html,zmq/core/*.$(kind) zmq/core/*/*.$(kind))
 
 system:
 	@PYTHON="$(PYTHON)" sh tools/system.sh build

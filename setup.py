@@ -84,7 +84,7 @@ def extensions() -> list[Extension]:
         more = [*more, "-DZMQ_BUILD_DRAFT_API=1"]
     folders = os.pathsep.join(libzmq["include_dirs"])
     libzmq["include_dirs"] = [*libzmq["include_dirs"], "zmq/core"]
-    headers = sorted(str(path) for path in Path("zmq/core").glob("*.h"))
+    headers = sorted(str(path) for path in Path("zmq/core").rglob("*.h"))
     return [
         Extension(
             ".".join(path.with_suffix("").parts),
@@ -96,7 +96,7 @@ def extensions() -> list[Extension]:
             extra_link_args=["-pthread"],
             **libzmq,
         )
-        for path in sorted(Path("zmq/core").glob("*.pyx"))
+        for path in sorted(Path("zmq/core").rglob("*.pyx"))
     ]
 
 

@@ -40,7 +40,7 @@ class Active:
         self.ours = bool(folder) and os.path.realpath(folder) == os.path.realpath(os.path.join(_HOME, "zmq"))
         if not folder:
             self.name = ""
-        elif self.ours or os.path.exists(os.path.join(folder, "core", "hub.pyi")):
+        elif self.ours or os.path.exists(os.path.join(folder, "core", "socket.pyi")):
             self.name = "greenzmq"
         elif os.path.exists(os.path.join(folder, "sugar", "version.py")):
             self.name = "PyZMQ"

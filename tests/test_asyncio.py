@@ -24,8 +24,8 @@ import zmq
 import zmq.asyncio as za
 import zmq.green
 from front_ends import LIMIT
-from zmq.core import pending as core_pending
 from zmq.core import poll as core_poll
+from zmq.core.futures import pending as core_pending
 from zmq.utils.monitor import recv_monitor_message
 
 numbers = count()

@@ -306,7 +306,7 @@ def test_a_wait_that_is_interrupted(
         over.set()
         wait_readable(fd, timeout)
 
-    holder = plain.core.native.NativeThread(hold)
+    holder = plain.core.waiting.native_threads.NativeThread(hold)
     holder.start()
     assert held.wait(LIMIT)
     monkeypatch.setattr(_door, "wait_readable", wait)

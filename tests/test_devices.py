@@ -20,7 +20,7 @@ from device_ways import EVERY_WAY, IN_THE_BACKGROUND, IN_THIS_PROCESS, LOOPBACK,
 import zmq
 import zmq.devices
 from front_ends import FRONT_ENDS, LIMIT, FrontEnd, wait_until
-from zmq.core.native import NativeThread
+from zmq.core.waiting.native_threads import NativeThread
 
 KINDS = ["Device", "Proxy", "ProxySteerable", "MonitoredQueue"]
 WITH_COPIES = KINDS[1:]

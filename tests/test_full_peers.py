@@ -12,7 +12,7 @@ import pytest
 
 import zmq as plain
 from front_ends import FrontEnd
-from zmq.core.trampoline import statistics
+from zmq.core.waiting.trampoline import statistics
 
 Pair = Callable[..., tuple[Any, Any]]
 

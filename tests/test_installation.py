@@ -129,14 +129,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a wheel of this tree, built as any other, but for the compiler, which finds all done."""
     pytest.importorskip("setuptools")
     pytest.importorskip("Cython")
-    modules = [path.with_suffix(SUFFIX) for path in (ROOT / "zmq" / "core").glob("*.pyx")]
+    modules = [path.with_suffix(SUFFIX) for path in (ROOT / "zmq" / "core").rglob("*.pyx")]
     if not all(path.exists() and path.with_suffix("").with_suffix(".c").exists() for path in modules):
         pytest.skip("the modules are not compiled in this tree")
     place = tmp_path_factory.mktemp("wheel")
-    core = place / "lib" / "_greenzmq" / "zmq" / "core"
-    core.mkdir(parents=True)
     for path in modules:
-        os.utime(shutil.copy(path, core))
+        copy = place / "lib" / "_greenzmq" / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        os.utime(shutil.copy(path, copy))
     # What builds of long ago have left is not shipped.
     for stale in ("lib/zmq/__init__.py", "lib/_greenzmq/zmq/gone.py"):
         (place / stale).parent.mkdir(exist_ok=True)
@@ -469,7 +469,7 @@ def test_a_zmq_that_cannot_be_imported(environment: Environment, wheel: Path) ->
 @pytest.mark.parametrize("ours_first", [True, False], ids=["ours-first", "theirs-first"])
 def test_upgrade_of_what_was_mixed(environment: Environment, wheel: Path, pyzmq: Path, ours_first: bool) -> None:
     """Up to 0.1.0 the two wrote over each other's files; pip takes away what is listed for greenzmq."""
-    old = {"zmq/__init__.py": "import zmq.core", "zmq/core/__init__.py": "", "zmq/core/hub.pyi": ""}
+    old = {"zmq/__init__.py": "import zmq.core", "zmq/core/__init__.py": "", "zmq/core/socket.pyi": ""}
     mixed = write_wheel(environment.folder, "greenzmq", "0.1.0", old)
     for each in (mixed, pyzmq) if ours_first else (pyzmq, mixed):
         environment.pip("install", each)
@@ -489,7 +489,7 @@ def test_what_an_older_installation_left(environment: Environment, wheel: Path, 
     environment.unpack(wheel)
     stray = environment.packages / "zmq" / "core"
     stray.mkdir(parents=True)
-    (stray / "hub.pyi").touch()
+    (stray / "socket.pyi").touch()
     status, output = environment.doctor()
     (found,) = wrong(output)
     assert status == 1 and "1 files that belong to no installed package" in found and f"rm -r {stray.parent}" in found

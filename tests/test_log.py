@@ -18,7 +18,7 @@ from programs import run
 import zmq as plain
 import zmq.asyncio as zmq_asyncio
 from front_ends import LIMIT, FrontEnd
-from zmq.core.native import NativeThread
+from zmq.core.waiting.native_threads import NativeThread
 from zmq.eventloop import future
 from zmq.log.handlers import TOPIC_DELIM, PUBHandler
 
@@ -547,7 +547,7 @@ def test_monkeypatched(front_end: FrontEnd, first: str) -> None:
         monkey = importlib.import_module(f"{{zmq.__name__}}.monkey")
         import zmq as plain
         from zmq.log.handlers import PUBHandler
-        from zmq.core.native import NativeThread
+        from zmq.core.waiting.native_threads import NativeThread
         if first == "patch":
             monkey._patch_everything()
         context = plain.Context()

@@ -23,7 +23,7 @@ import zmq as plain
 import zmq.green
 import zmq.ssh
 from front_ends import FRONT_ENDS, LIMIT, FrontEnd, wait_until
-from zmq.core.native import NativeThread
+from zmq.core.waiting.native_threads import NativeThread
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import zmq
 from front_ends import LIMIT, Threads, ThreadTask, wait_until
-from zmq.core import hub as core_hub
+from zmq.core.waiting import hub as core_hub
 
 #: Seconds; less than the sweep alarm needs to find what was missed.
 AT_ONCE = 2.0

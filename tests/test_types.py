@@ -34,7 +34,7 @@ PROGRAMS = ROOT / "tests" / "typed"
 NUMPYS = [path for path in os.environ.get("NUMPYS", "").split(os.pathsep) if path]
 #: Buffers are a protocol of the language from 3.12 on.
 VERSIONS = sorted({"3.10", f"3.{sys.version_info.minor}"})
-COMPILED = sorted(path.stem for path in (ROOT / "zmq" / "core").glob("*.pyx"))
+COMPILED = sorted(path.with_suffix("") for path in (ROOT / "zmq" / "core").rglob("*.pyx"))
 
 
 def load(path: Path) -> ModuleType:
@@ -74,16 +74,16 @@ def test_stubs_are_shipped() -> None:
     patterns = settings["tool"]["setuptools"]["package-data"]["zmq"]
     package = ROOT / "zmq"
     stubs = [path.relative_to(package).as_posix() for path in package.rglob("*.pyi")]
-    assert {f"core/{name}.pyi" for name in COMPILED} <= set(stubs)
+    assert {path.relative_to(package).with_suffix(".pyi").as_posix() for path in COMPILED} <= set(stubs)
     for path in ("py.typed", *stubs):
         assert (package / path).is_file()
         assert any(fnmatch(path, pattern) for pattern in patterns), path
 
 
-@pytest.mark.parametrize("name", COMPILED)
-def test_a_stub_has_all_public_names(name: str) -> None:
-    module = importlib.import_module(f"zmq.core.{name}")
-    stub = ast.parse((ROOT / "zmq" / "core" / f"{name}.pyi").read_text())
+@pytest.mark.parametrize("path", COMPILED, ids=lambda path: path.name)
+def test_a_stub_has_all_public_names(path: Path) -> None:
+    module = importlib.import_module(".".join(path.relative_to(ROOT).parts))
+    stub = ast.parse(path.with_suffix(".pyi").read_text())
     assert public_names(module) <= set(names_in(stub.body))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from zmq.core.constants import ContextOption, SocketOption, _OptType
 
-STUB = Path(__file__).resolve().parents[1] / "zmq" / "core" / "options.pyi"
+STUB = Path(__file__).resolve().parents[1] / "zmq" / "core" / "sockets" / "options.pyi"
 MARK = "# What follows is written by tools/stubs.py.\n"
 # Methods of `Socket` have these names.
 METHODS = ("subscribe", "unsubscribe")

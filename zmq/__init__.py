@@ -28,7 +28,6 @@ from zmq.core.socket import Socket, SyncContext, SyncSocket
 from zmq.core.stopwatch import Stopwatch
 from zmq.core.tracker import _FINISHED_TRACKER as _FINISHED_TRACKER
 from zmq.core.tracker import MessageTracker
-from zmq.core.trampoline import get_budget, set_budget, statistics
 from zmq.core.version import (
     DRAFT_API,
     IPC_PATH_MAX_LEN,
@@ -49,6 +48,7 @@ from zmq.core.version import (
 from zmq.core.version import (
     PYZMQ_API as __version__,
 )
+from zmq.core.waiting.trampoline import get_budget, set_budget, statistics
 
 from zmq import backend as backend  # isort: skip
 from zmq import sugar as sugar  # isort: skip

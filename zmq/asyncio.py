@@ -23,13 +23,13 @@ from functools import partial
 from typing import Any
 
 from zmq.core import context as _context
-from zmq.core import hub as _hub
 from zmq.core import poll as _poll
 from zmq.core import socket as _socket
 from zmq.core._text import describe
 from zmq.core.constants import Flag, PollEvent, SocketType
 from zmq.core.error import Again, ZMQError
-from zmq.core.pending import Slice, begin, begin_poll, begin_receive, is_time_to_yield, pending, received_class
+from zmq.core.futures.pending import Slice, begin, begin_poll, begin_receive, is_time_to_yield, pending, received_class
+from zmq.core.waiting import hub as _hub
 from zmq.utils import jsonapi
 
 # Plain numbers: those of an enum take a microsecond to combine.
@@ -129,7 +129,7 @@ class NativeWatcher(Watcher):
 
 
 class Hub(_hub.Hub):
-    """The event loop as a hub; nobody parks in it, see `zmq.core.pending`."""
+    """The event loop as a hub; nobody parks in it, see `zmq.core.futures.pending`."""
 
     # The end of the interpreter may find them when names of modules are gone.
     running_loop = staticmethod(asyncio._get_running_loop)
@@ -260,7 +260,7 @@ class Socket(_socket.Socket):
     they were made. When the socket is closed the futures that still wait are cancelled.
 
     A receive that is cancelled takes no message with it, nor does one whose task is cancelled: see
-    `zmq.core.pending.received_class`.
+    `zmq.core.futures.pending.received_class`.
 
     Parameters
     ----------

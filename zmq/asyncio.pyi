@@ -9,11 +9,11 @@ from _typeshed import Unused
 from typing_extensions import Self, TypeVar
 
 from zmq.core import context as _context
-from zmq.core import hub as _hub
 from zmq.core import poll as _poll
 from zmq.core import socket as _socket
 from zmq.core.message import Frame, _Bytes
 from zmq.core.tracker import MessageTracker
+from zmq.core.waiting import hub as _hub
 
 __all__ = ["Context", "Socket", "Poller", "ZMQEventLoop", "install"]
 

@@ -15,7 +15,7 @@ from typing import Any
 import greenlet
 
 import zmq
-from zmq.core.hub import Hub, thread_ident
+from zmq.core.waiting.hub import Hub, thread_ident
 
 
 class Watcher:

@@ -14,7 +14,7 @@ from greenness import Scene, returns, waits
 import zmq as plain
 from front_ends import LIMIT
 from zmq import PAIR, POLLIN, PULL, PUSH
-from zmq.core.native import NativeThread
+from zmq.core.waiting.native_threads import NativeThread
 from zmq.devices import basedevice
 
 KINDS = {

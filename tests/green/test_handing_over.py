@@ -19,8 +19,8 @@ from test_trampoline import World, waiting, world
 import zmq as plain
 from fake_hub import FakeHub, Killed, Task, green, spawn
 from front_ends import LIMIT, GreenFrontEnd, ThreadTask
-from zmq.core import hub as core_hub
-from zmq.core.trampoline import statistics
+from zmq.core.waiting import hub as core_hub
+from zmq.core.waiting.trampoline import statistics
 
 KINDS = {
     "PAIR": (plain.PAIR, plain.PAIR),

@@ -22,7 +22,7 @@ PROGRAM = """
     import ctypes, itertools, sys
     import zmq
     from fake_hub import FakeHub, Killed, green, spawn
-    from zmq.core.hub import missed
+    from zmq.core.waiting.hub import missed
     zmq.set_budget(0)
     library = ctypes.CDLL(None)
 

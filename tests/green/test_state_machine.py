@@ -20,8 +20,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 import zmq
 from fake_hub import FakeLoop, Killed, Task, green, spawn
-from zmq.core import hub as core_hub
-from zmq.core.trampoline import _set_sure, get_budget, set_budget, statistics
+from zmq.core.waiting import hub as core_hub
+from zmq.core.waiting.trampoline import _set_sure, get_budget, set_budget, statistics
 
 sides = st.integers(0, 1)
 picks = st.integers(0, 20)

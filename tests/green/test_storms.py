@@ -21,7 +21,7 @@ import pytest
 from waits import poller_of
 
 import zmq as plain
-import zmq.core.hub
+import zmq.core.waiting.hub
 from front_ends import LIMIT, GreenFrontEnd, Task, Threads, wait_until
 
 Run = Callable[[], None]
@@ -39,7 +39,7 @@ NARROW = {"hwm": 2, "sndbuf": 4096, "rcvbuf": 4096}
 
 @pytest.fixture(autouse=True)
 def keen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zmq.core.hub, "SWEEP_SECONDS", 0.02)
+    monkeypatch.setattr(zmq.core.waiting.hub, "SWEEP_SECONDS", 0.02)
 
 
 class Crowd:

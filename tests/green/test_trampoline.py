@@ -14,8 +14,8 @@ import pytest
 
 import zmq
 from fake_hub import FakeHub, FakeLoop, Killed, Task, Timer, green, spawn
-from zmq.core import hub as core_hub
-from zmq.core.trampoline import get_budget, set_budget, statistics
+from zmq.core.waiting import hub as core_hub
+from zmq.core.waiting.trampoline import get_budget, set_budget, statistics
 
 
 class World:

@@ -12,7 +12,7 @@ from greenlet import getcurrent
 
 import zmq as plain
 from front_ends import GreenFrontEnd, Task, wait_until
-from zmq.core.trampoline import statistics
+from zmq.core.waiting.trampoline import statistics
 
 #: Makes the call that waits, of a socket that has neither messages nor room.
 Wait = Callable[[Any, ModuleType], Callable[[], Any]]

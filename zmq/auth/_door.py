@@ -53,8 +53,8 @@ from typing import TYPE_CHECKING, Any
 from zmq.core.constants import Errno, Flag, SocketOption, SocketType
 from zmq.core.context import Context
 from zmq.core.error import Again, ZMQError
-from zmq.core.native import NativeLock, NativeSignal, NativeThread
 from zmq.core.socket import Socket
+from zmq.core.waiting.native_threads import NativeLock, NativeSignal, NativeThread
 
 if TYPE_CHECKING:
     from zmq.auth.base import Authenticator

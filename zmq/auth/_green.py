@@ -17,8 +17,8 @@ from zmq.auth._door import Turn
 from zmq.auth.base import ENDS, Authenticator
 from zmq.core.constants import PollEvent
 from zmq.core.error import ContextTerminated
-from zmq.core.native import NativeSignal, NativeThread
 from zmq.core.poll import Poller, zmq_poll
+from zmq.core.waiting.native_threads import NativeSignal, NativeThread
 
 
 class GreenTurn(Turn):

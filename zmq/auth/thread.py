@@ -15,8 +15,8 @@ from zmq.auth.base import ENDS, Authenticator
 from zmq.core.constants import PollEvent
 from zmq.core.context import Context
 from zmq.core.error import ContextTerminated
-from zmq.core.native import NativeSignal
 from zmq.core.poll import Poller, zmq_poll
+from zmq.core.waiting.native_threads import NativeSignal
 
 __all__ = ["AuthenticationThread", "ThreadAuthenticator"]
 

@@ -3,6 +3,8 @@
 The package has the names of its modules, as in old versions of PyZMQ; `device` is the module.
 """
 
+import sys
+
 from zmq.core import (
     constants,
     context,
@@ -29,6 +31,7 @@ from zmq.core.error import (
     ZMQError,
     ZMQVersionError,
 )
+from zmq.core.futures import pending
 from zmq.core.message import Frame, Message
 from zmq.core.poll import Poller, select, zmq_poll
 from zmq.core.socket import Socket
@@ -46,6 +49,10 @@ from zmq.core.version import (
     zmq_version,
     zmq_version_info,
 )
+from zmq.core.waiting import hub, native_threads
+
+# Where modules were in version 0.1.
+sys.modules |= {"zmq.core.hub": hub, "zmq.core.native": native_threads, "zmq.core.pending": pending}
 
 __all__ = [
     "Again",

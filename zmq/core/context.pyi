@@ -5,9 +5,9 @@ from typing import Any, ClassVar, Generic, overload
 
 from typing_extensions import Self, TypeVar
 
-from zmq.core.hub import Hub
-from zmq.core.options import _ContextOptions, _SocketOptions
 from zmq.core.socket import Socket
+from zmq.core.sockets.options import _ContextOptions, _SocketOptions
+from zmq.core.waiting.hub import Hub
 
 _ContextT = TypeVar("_ContextT", bound=Context[Any])
 _SocketT = TypeVar("_SocketT", bound=Socket[Any])

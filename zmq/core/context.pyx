@@ -19,9 +19,9 @@ from libc.limits cimport INT_MAX
 from libc.stdlib cimport free, malloc
 from posix.unistd cimport close
 
-from zmq.core cimport wait
+from zmq.core.waiting cimport wait
 from zmq.core.check cimport check, raise_errno
-from zmq.core.hub cimport Hub
+from zmq.core.waiting.hub cimport Hub
 from zmq.core.libzmq cimport (
     ZMQ_IO_THREADS,
     ZMQ_MAX_SOCKETS,
@@ -37,17 +37,17 @@ from zmq.core.libzmq cimport (
     zmq_pollitem_t,
     zmq_socket,
 )
-from zmq.core.options cimport option_named, read_attribute
-from zmq.core.trampoline cimport close_left, let_run, wait_readable
+from zmq.core.sockets.options cimport option_named, read_attribute
+from zmq.core.waiting.trampoline cimport close_left, let_run, wait_readable
 
 from zmq.core.constants import ContextOption, Errno, SocketOption, SocketType
 from zmq.core.error import ContextTerminated, ZMQError
 
-cdef extern from "ending.h" nogil:
+cdef extern from "contexts/ending.h" nogil:
     int begin_ending "greenzmq_begin_ending"(void *context, int fd)
     void await_endings "greenzmq_await_endings"(double seconds)
 
-cdef extern from "reserve.h" nogil:
+cdef extern from "contexts/reserve.h" nogil:
     ctypedef struct greenzmq_schedule:
         int policy
         int priority
@@ -91,7 +91,7 @@ cdef int await_reaper(get_hub) except -1:
 
 cdef bint closed_lately() except -1:
     """Tell whether sockets were closed that the reaper may not have come to, on a machine that is busy."""
-    from zmq.core.monitors import closed_lately
+    from zmq.core.sockets.monitors import closed_lately
     return closed_lately()
 
 

@@ -1,7 +1,7 @@
 from typing import Any
 
 from zmq.core.socket import Socket
-from zmq.core.wait import Owner
+from zmq.core.waiting.wait import Owner
 
 def proxy(frontend: Socket[Any], backend: Socket[Any], capture: Socket[Any] | None = None) -> None: ...
 def proxy_steerable(

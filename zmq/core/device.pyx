@@ -5,13 +5,13 @@ and processes that run devices by themselves (`zmq.devices`). Called by users.
 
 The loop
 --------
-It does what zmq_proxy(3) does, by our own attempts (`zmq.core.transfer`), because libzmq's loop cannot be stopped but
-by ending its context or by a message, ends the process on a command that it does not know, spins while one side is full
-and loses the message in hand when a signal interrupts it.
+It does what zmq_proxy(3) does, by our own attempts (`zmq.core.messages.transfer`), because libzmq's loop cannot be
+stopped but by ending its context or by a message, ends the process on a command that it does not know, spins while one
+side is full and loses the message in hand when a signal interrupts it.
 
 A burst of messages is taken from one side only when the other, and the capture socket, say that they have room. What
 finds no room after all, because the burst has filled them or because they lied (see "When POLLOUT lies" in
-`zmq.core.trampoline`), is held, in that direction alone, and tried again.
+`zmq.core.waiting.trampoline`), is held, in that direction alone, and tried again.
 
 Whose the sockets are
 ---------------------
@@ -24,8 +24,8 @@ messages.
 Shadows of a socket belong to the loop as well. Both the loop and whoever ends it write to pipes, and close nothing to
 tell each other: the child of a fork has copies of their ends, which it may keep open for long.
 
-A message that is held when the loop is stopped is returned to the socket it came from (`zmq.core.hand`): it is the
-next that is received there, by a loop or by anybody else.
+A message that is held when the loop is stopped is returned to the socket it came from (`zmq.core.messages.returned`):
+it is the next that is received there, by a loop or by anybody else.
 """
 
 import os
@@ -37,10 +37,10 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memset
 from posix.unistd cimport close, write
 
-from zmq.core cimport wait
+from zmq.core.waiting cimport wait
 from zmq.core.check cimport raise_errno
-from zmq.core.hand cimport Hand, return_message, try_returned
-from zmq.core.hub cimport Hub
+from zmq.core.messages.returned cimport Hand, return_message, try_returned
+from zmq.core.waiting.hub cimport Hub
 from zmq.core.libzmq cimport (
     ENOTSOCK,
     ENOTSUP,
@@ -71,9 +71,19 @@ from zmq.core.libzmq cimport (
     zmq_send,
 )
 from zmq.core.socket cimport Socket, sockets_at
-from zmq.core.trampoline cimport Trampoline, wait_readable
-from zmq.core.wait cimport Owner
-from zmq.core.transfer cimport Incoming, Outgoing, Part, discard, expect, prepare_all, release, try_recv, try_send
+from zmq.core.waiting.trampoline cimport Trampoline, wait_readable
+from zmq.core.waiting.wait cimport Owner
+from zmq.core.messages.transfer cimport (
+    Incoming,
+    Outgoing,
+    Part,
+    discard,
+    expect,
+    prepare_all,
+    release,
+    try_recv,
+    try_send,
+)
 
 from zmq.core.constants import DeviceType, Errno, SocketType
 from zmq.core.error import ZMQError

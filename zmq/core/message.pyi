@@ -4,9 +4,9 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias, overload, type_c
 
 from typing_extensions import Buffer, Self
 
-from zmq.core.hub import Hub
+from zmq.core.messages.lent import Release
 from zmq.core.tracker import MessageTracker
-from zmq.core.zerocopy import Release
+from zmq.core.waiting.hub import Hub
 
 COPY_THRESHOLD: int
 

@@ -21,12 +21,12 @@ from contextlib import suppress
 from importlib.machinery import SourceFileLoader, SourcelessFileLoader
 
 from zmq.core.context import Context
-from zmq.core.hub import Hub, Interrupts
 from zmq.core.message import Frame
 from zmq.core.poll import Poller
 from zmq.core.socket import Socket, living_sockets
 from zmq.core.tracker import MessageTracker
-from zmq.core.wait import blocked_threads
+from zmq.core.waiting.hub import Hub, Interrupts
+from zmq.core.waiting.wait import blocked_threads
 
 GetHub = Callable[[], Hub]
 

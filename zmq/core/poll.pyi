@@ -3,8 +3,8 @@ from typing import Any, ClassVar
 
 from _typeshed import FileDescriptorLike
 
-from zmq.core.hub import Hub
-from zmq.core.trampoline import Subscription
+from zmq.core.waiting.hub import Hub
+from zmq.core.waiting.trampoline import Subscription
 
 FEW_SOCKETS: int
 LOOK_SECONDS: float

@@ -5,8 +5,8 @@ What must not: what makes a socket ready. Called by users and by `zmq.green`.
 
 Why a poll set does not look at every socket
 --------------------------------------------
-A socket's EVENTS can change in two ways only: its bell rings (see `zmq.core.trampoline`), or somebody operates on
-it. The second is reported by the socket itself to those who subscribed. For the first, the bells of all registered
+A socket's EVENTS can change in two ways only: its bell rings (see `zmq.core.waiting.trampoline`), or somebody operates
+on it. The second is reported by the socket itself to those who subscribed. For the first, the bells of all registered
 sockets are kept in one epoll set, edge-triggered, which is asked which of them rang since the last call, and which
 the hub watches as a single descriptor while somebody polls. Sockets of which nothing was heard since EVENTS last
 said "nothing" are not looked at. Where there is no epoll, or for a handful of sockets, each bell is watched by
@@ -36,9 +36,9 @@ from libc.errno cimport EBADF, EPERM, errno
 from libc.stdlib cimport free, malloc
 from posix.unistd cimport close as close_fd
 
-from zmq.core cimport wait
+from zmq.core.waiting cimport wait
 from zmq.core.check cimport raise_errno
-from zmq.core.hub cimport Hub, report, this_thread
+from zmq.core.waiting.hub cimport Hub, report, this_thread
 from zmq.core.libzmq cimport (
     ZMQ_POLLERR,
     ZMQ_POLLIN,
@@ -48,16 +48,16 @@ from zmq.core.libzmq cimport (
     zmq_pollitem_t,
 )
 from zmq.core.socket cimport INTERRUPTED, Socket, poll_in_thread, seconds_of, wake_thread
-from zmq.core.trampoline cimport Subscription, Trampoline, monotonic, refuel
+from zmq.core.waiting.trampoline cimport Subscription, Trampoline, monotonic, refuel
 
 import weakref
 from functools import partial
 
-from zmq.core import hub as hub_module
+from zmq.core.waiting import hub as hub_module
 from zmq.core.constants import PollEvent
-from zmq.core.pending import finish
+from zmq.core.futures.pending import finish
 
-cdef extern from "bells.h" nogil:
+cdef extern from "polling/bells.h" nogil:
     bint GREENZMQ_HAS_BELLS
     int bells_new "greenzmq_bells_new"()
     int bells_add "greenzmq_bells_add"(int bells, int bell)
@@ -1129,7 +1129,7 @@ cdef class PollSet:
 
 
 cdef class PendingPoll:
-    """A poll that waits without a greenlet, for a caller that has a future; see `zmq.core.pending`."""
+    """A poll that waits without a greenlet, for a caller that has a future; see `zmq.core.futures.pending`."""
 
     cdef PollSet members
     cdef Wait waiter

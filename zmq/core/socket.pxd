@@ -1,9 +1,9 @@
 from zmq.core.context cimport Context
 from zmq.core.libzmq cimport zmq_msg_t, zmq_pollitem_t
 from zmq.core.message cimport Frame, Threshold
-from zmq.core.options cimport MixedCase
-from zmq.core.transfer cimport Incoming, Outgoing, Part, attempt_t
-from zmq.core.wait cimport Owner, Waiter
+from zmq.core.sockets.options cimport MixedCase
+from zmq.core.messages.transfer cimport Incoming, Outgoing, Part, attempt_t
+from zmq.core.waiting.wait cimport Owner, Waiter
 
 ctypedef int (*endpoint_call_t)(void *socket, const char *address) noexcept nogil
 

@@ -7,10 +7,10 @@ from typing_extensions import Self, TypeVar
 
 from zmq.core.constants import SocketType
 from zmq.core.context import Context
-from zmq.core.hub import Hub
 from zmq.core.message import Frame, _Bytes
-from zmq.core.options import _SocketOptions
+from zmq.core.sockets.options import _SocketOptions
 from zmq.core.tracker import MessageTracker
+from zmq.core.waiting.hub import Hub
 
 _T = TypeVar("_T")
 _SocketT_co = TypeVar("_SocketT_co", bound=Socket[Any], covariant=True)

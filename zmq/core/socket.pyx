@@ -1,8 +1,8 @@
 """`Socket`: one 0MQ socket.
 
 Lives here: the operation, once for all forms of send and receive; the socket's options and life. What must not: how
-to wait (`zmq.core.wait`), how a message is transferred (`zmq.core.transfer`). Green sockets are subclasses that say
-which hub to wait in.
+to wait (`zmq.core.waiting.wait`), how a message is transferred (`zmq.core.messages.transfer`). Green sockets are
+subclasses that say which hub to wait in.
 """
 
 import itertools
@@ -38,10 +38,10 @@ from libc.string cimport memcpy
 from posix.unistd cimport close as close_fd, read, write
 
 from zmq.core cimport context as contexts
-from zmq.core cimport wait
+from zmq.core.waiting cimport wait
 from zmq.core.check cimport check, raise_errno
 from zmq.core.context cimport PATIENCE, Context, address_of, await_reaper, is_attribute, public_name
-from zmq.core.hand cimport drop_returned, return_message, try_returned
+from zmq.core.messages.returned cimport drop_returned, return_message, try_returned
 from zmq.core.libzmq cimport (
     ENOTSOCK,
     GREENZMQ_DRAFT,
@@ -86,7 +86,7 @@ from zmq.core.libzmq cimport (
     zmq_version,
 )
 from zmq.core.message cimport Frame, frame_of, threshold_of
-from zmq.core.monitors cimport (
+from zmq.core.sockets.monitors cimport (
     begin_reading,
     close_handle,
     connected,
@@ -96,8 +96,8 @@ from zmq.core.monitors cimport (
     start_monitor,
     stop_monitor,
 )
-from zmq.core.options cimport MixedCase, Setting, get_option, option_named, set_option, take_value
-from zmq.core.trampoline cimport (
+from zmq.core.sockets.options cimport MixedCase, Setting, get_option, option_named, set_option, take_value
+from zmq.core.waiting.trampoline cimport (
     Trampoline,
     is_time_to_yield,
     known_trampoline,
@@ -105,7 +105,7 @@ from zmq.core.trampoline cimport (
     refuel,
     trampoline_of,
 )
-from zmq.core.transfer cimport (
+from zmq.core.messages.transfer cimport (
     AS_SET,
     Incoming,
     Outgoing,
@@ -121,12 +121,12 @@ from zmq.core.transfer cimport (
     try_recv,
     try_send,
 )
-from zmq.core.wait cimport Owner, Turn, Waiter
+from zmq.core.waiting.wait cimport Owner, Turn, Waiter
 
 from zmq.core._text import decode, describe, encode, without_user
 from zmq.core.constants import Errno, Event, SocketOption, SocketType
 from zmq.core.error import Again, ZMQBindError, ZMQError, ZMQVersionError
-from zmq.core.options import add_attributes, add_spelling
+from zmq.core.sockets.options import add_attributes, add_spelling
 from zmq.core.tracker import _FINISHED_TRACKER, MessageTracker
 
 cdef enum:
@@ -1184,7 +1184,7 @@ cdef class Socket(MixedCase):
 
         A receive that fails has processed all commands. A send processes them only about once a millisecond
         (socket_base_t::process_commands, throttled), so that its EAGAIN may be stale. Not within a message: there it
-        means that the pipe died, see `zmq.core.transfer`.
+        means that the pipe died, see `zmq.core.messages.transfer`.
         """
         cdef int found = 0
         cdef size_t size = sizeof(int)
@@ -1214,7 +1214,7 @@ cdef class Socket(MixedCase):
     cdef int give_up(self, Outgoing *out) noexcept:
         """A blocking send in the middle of a message whose pipe died: drop it, as libzmq itself does.
 
-        Waiting would send the rest of the message as a message of its own. See `zmq.core.transfer`.
+        Waiting would send the rest of the message as a message of its own. See `zmq.core.messages.transfer`.
         """
         if not self.drops:
             self.message = DROPPED

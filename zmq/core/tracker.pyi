@@ -1,8 +1,8 @@
 from collections.abc import Callable
 from typing import Any, ClassVar, Protocol, type_check_only
 
-from zmq.core.hub import Hub
 from zmq.core.message import Frame
+from zmq.core.waiting.hub import Hub
 
 @type_check_only
 class _Event(Protocol):

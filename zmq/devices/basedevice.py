@@ -21,9 +21,9 @@ from zmq.core.constants import DeviceType, PollEvent, SocketType
 from zmq.core.context import Context
 from zmq.core.device import relay
 from zmq.core.error import ContextTerminated, ZMQBindError, ZMQError
-from zmq.core.native import NativeThread
 from zmq.core.poll import Poller, zmq_poll
 from zmq.core.socket import Socket
+from zmq.core.waiting.native_threads import NativeThread
 
 #: How many ports are tried before `bind_*_to_random_port` gives up.
 RESERVATIONS = 100

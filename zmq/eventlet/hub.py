@@ -1,7 +1,7 @@
 """eventlet as a Hub: the only file of the project that imports eventlet to wait.
 
-Lives here: what `zmq.core.hub` asks for, in eventlet's words. What must not: anything that knows of sockets. Called by
-`zmq.core.trampoline` through `get_hub`.
+Lives here: what `zmq.core.waiting.hub` asks for, in eventlet's words. What must not: anything that knows of sockets.
+Called by `zmq.core.waiting.trampoline` through `get_hub`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ with warnings.catch_warnings():
     from eventlet.hubs import get_hub as _get_hub
 from greenlet import getcurrent
 
-from zmq.core import hub as _hub
 from zmq.core.constants import PollEvent
+from zmq.core.waiting import hub as _hub
 
 
 class Watcher(_hub.Ready):

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from zmq.core.constants import PollEvent
-from zmq.core.hub import thread_ident
 from zmq.core.poll import Poller
-from zmq.core.trampoline import get_budget, let_run
+from zmq.core.waiting.hub import thread_ident
+from zmq.core.waiting.trampoline import get_budget, let_run
 
 POLLIN, POLLOUT = int(PollEvent.POLLIN), int(PollEvent.POLLOUT)
 

@@ -1,7 +1,7 @@
 """gevent as a Hub: the only file of the project that imports gevent to wait.
 
-Lives here: what `zmq.core.hub` asks for, in gevent's words. What must not: anything that knows of sockets. Called by
-`zmq.core.trampoline` through `get_hub`.
+Lives here: what `zmq.core.waiting.hub` asks for, in gevent's words. What must not: anything that knows of sockets.
+Called by `zmq.core.waiting.trampoline` through `get_hub`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from gevent import get_hub as _get_hub
 from gevent.exceptions import HubDestroyed
 from greenlet import getcurrent, greenlet
 
-from zmq.core import hub as _hub
+from zmq.core.waiting import hub as _hub
 
 
 def nothing() -> None:

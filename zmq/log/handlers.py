@@ -28,8 +28,8 @@ from typing import Any, ClassVar
 from zmq.core.constants import Flag, SocketType
 from zmq.core.context import Context
 from zmq.core.error import Again
-from zmq.core.native import NativeLock
 from zmq.core.socket import Socket
+from zmq.core.waiting.native_threads import NativeLock
 
 #: What ends the subtopic at the beginning of a message.
 TOPIC_DELIM = "::"

@@ -1,6 +1,6 @@
 """What is lent to libzmq, under the names of PyZMQ's collector of such objects.
 
-Nothing here calls it: `zmq.core.zerocopy` looks after what is sent with ``copy=False``, without a Python thread.
+Nothing here calls it: `zmq.core.messages.lent` looks after what is sent with ``copy=False``, without a Python thread.
 Programs look at ``gc.refs`` to see what libzmq still holds.
 """
 
@@ -10,7 +10,7 @@ from threading import Lock, Thread
 from typing import Any, NamedTuple
 
 import zmq
-from zmq.core.zerocopy import lent
+from zmq.core.messages.lent import lent
 
 
 class gcref(NamedTuple):

@@ -1,5 +1,5 @@
-from zmq.core.transfer cimport Incoming
-from zmq.core.wait cimport Waiter
+from zmq.core.messages.transfer cimport Incoming
+from zmq.core.waiting.wait cimport Waiter
 
 
 cdef enum:

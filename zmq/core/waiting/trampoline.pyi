@@ -1,8 +1,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from zmq.core.hub import Hub
-from zmq.core.wait import Turn, Waiter
+from zmq.core.waiting.hub import Hub
+from zmq.core.waiting.wait import Turn, Waiter
 
 def statistics() -> dict[str, Any]: ...
 def get_budget() -> float: ...

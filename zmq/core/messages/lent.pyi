@@ -3,7 +3,7 @@ from typing import Any
 
 from typing_extensions import Self
 
-from zmq.core.hub import Hub
+from zmq.core.waiting.hub import Hub
 
 class Release:
     def __copy__(self) -> Self: ...

@@ -24,7 +24,7 @@ from posix.fcntl cimport F_SETFD, F_SETFL, FD_CLOEXEC, O_NONBLOCK, fcntl
 from posix.unistd cimport close as close_fd
 from posix.unistd cimport pipe, read, write
 
-from zmq.core cimport wait
+from zmq.core.waiting cimport wait
 
 cdef extern from "Python.h":
     unsigned long PyThread_start_new_thread(void (*run)(void *) noexcept, void *argument)

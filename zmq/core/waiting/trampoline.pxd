@@ -1,5 +1,5 @@
-from zmq.core.hub cimport Hub
-from zmq.core.wait cimport Owner, Turn, Waiter
+from zmq.core.waiting.hub cimport Hub
+from zmq.core.waiting.wait cimport Owner, Turn, Waiter
 
 
 cdef enum:

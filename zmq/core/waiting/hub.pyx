@@ -1,7 +1,7 @@
 """`Hub`: all that a green framework must supply, the sweep alarm, and what holds when a signal's handler raises.
 
 Lives here: names and their meaning. What must not: how a framework does it (`zmq.green.hub`), what is waited for.
-Called by `zmq.core.trampoline` and by pollers.
+Called by `zmq.core.waiting.trampoline` and by pollers.
 
 When a handler raises
 ---------------------
@@ -34,7 +34,7 @@ from libc.signal cimport SIGINT
 from posix.unistd cimport getpid, read
 
 from zmq.core.libzmq cimport ZMQ_POLLIN
-from zmq.core.wait import leave_all
+from zmq.core.waiting.wait import leave_all
 
 cdef extern from "Python.h":
     PyObject *PyThreadState_GetDict()
@@ -237,11 +237,11 @@ cdef class LastWill:
 cdef Life life_of_this_thread():
     cdef LastWill will
     cdef dict kept = <dict> PyThreadState_GetDict()
-    will = kept.get("zmq.core.hub")
+    will = kept.get("zmq.core.waiting.hub")
     if will is None:
         will = LastWill()
         will.life = Life()
-        kept["zmq.core.hub"] = will
+        kept["zmq.core.waiting.hub"] = will
     return will.life
 
 

@@ -18,11 +18,11 @@ from functools import partial
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer, Py_buffer
 from libc.string cimport memcpy
 
-from zmq.core cimport trampoline as fairness
+from zmq.core.waiting cimport trampoline as fairness
 from zmq.core cimport context as contexts
-from zmq.core cimport wait
-from zmq.core.hand cimport HELD, RETURNED, Hand
-from zmq.core.hub cimport Hub
+from zmq.core.waiting cimport wait
+from zmq.core.messages.returned cimport HELD, RETURNED, Hand
+from zmq.core.waiting.hub cimport Hub
 from zmq.core.libzmq cimport (
     ZMQ_DONTWAIT,
     ZMQ_EVENTS,
@@ -40,8 +40,8 @@ from zmq.core.libzmq cimport (
     zmq_msg_t,
 )
 from zmq.core.socket cimport Socket, seconds_of, several_frames
-from zmq.core.transfer cimport AS_SET, try_recv
-from zmq.core.trampoline cimport (
+from zmq.core.messages.transfer cimport AS_SET, try_recv
+from zmq.core.waiting.trampoline cimport (
     CHOSEN,
     CLOSED,
     EXPIRED,

@@ -1,7 +1,8 @@
 """`Hand`: a message that was received for somebody who may not want it any more when it reaches him.
 
-Lives here: how a message goes back to its socket. What must not: futures. Called by `zmq.core.pending`, which receives,
-and by `zmq.core.socket`, whose next receive, in whatever form, takes what was returned before what libzmq has.
+Lives here: how a message goes back to its socket. What must not: futures. Called by `zmq.core.futures.pending`, which
+receives, and by `zmq.core.socket`, whose next receive, in whatever form, takes what was returned before what libzmq
+has.
 `zmq.core.device` and batches return what they took and cannot use.
 
 Between the moment when a message is received for a task and the moment when the task runs, the task may be cancelled.
@@ -12,7 +13,7 @@ not 0, which keeps every operation off the short cuts, and EVENTS, as everybody 
 
 from libc.errno cimport ENOMEM
 
-from zmq.core cimport wait
+from zmq.core.waiting cimport wait
 from zmq.core.libzmq cimport (
     ZMQ_DONTWAIT,
     ZMQ_RCVMORE,
@@ -23,7 +24,7 @@ from zmq.core.libzmq cimport (
     zmq_msg_t,
 )
 from zmq.core.message cimport Frame
-from zmq.core.transfer cimport expect, grow, release, try_recv
+from zmq.core.messages.transfer cimport expect, grow, release, try_recv
 
 
 cdef class Hand:

@@ -29,7 +29,7 @@ import os
 
 from libc.errno cimport EADDRINUSE, EMFILE
 
-from zmq.core cimport wait
+from zmq.core.waiting cimport wait
 from zmq.core.context cimport Context
 from zmq.core.libzmq cimport (
     ZMQ_LINGER,
@@ -44,9 +44,9 @@ from zmq.core.libzmq cimport (
     zmq_socket,
     zmq_socket_monitor,
 )
-from zmq.core.trampoline cimport monotonic
+from zmq.core.waiting.trampoline cimport monotonic
 
-cdef extern from "farewell.h" nogil:
+cdef extern from "sockets/farewell.h" nogil:
     bint drain "greenzmq_drain"(void *reader)
     int bid_farewell "greenzmq_bid_farewell"(void *reader)
 

@@ -10,7 +10,7 @@ cdef inline long stirred() noexcept:
 cdef enum:
     OWNED = -2          # in `Socket.born`: the socket belongs to an Owner, and every call looks twice
 
-# How libzmq's sockets are closed; see `zmq.core.monitors`, which says.
+# How libzmq's sockets are closed; see `zmq.core.sockets.monitors`, which says.
 ctypedef int (*closer_t)(void *handle) noexcept
 cdef closer_t closer
 

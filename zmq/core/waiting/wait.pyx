@@ -1,6 +1,6 @@
 """How one socket handle is waited for: the contract between a socket and whoever waits for it.
 
-Lives here: `Waiter` and `Turn`, without any way of waiting. `zmq.core.trampoline` implements them, and
+Lives here: `Waiter` and `Turn`, without any way of waiting. `zmq.core.waiting.trampoline` implements them, and
 `zmq.core.socket` calls them. A socket without a waiter blocks its thread inside libzmq, and says so here; so do
 greenlets that park for anything but a single socket.
 """
@@ -80,7 +80,7 @@ def parked_greenlets():
     Returns
     -------
     list of dict
-        As in `zmq.core.trampoline.statistics`.
+        As in `zmq.core.waiting.trampoline.statistics`.
     """
     now = time.monotonic()
     return [

@@ -1,10 +1,10 @@
 from collections.abc import Callable
 from typing import Any
 
-from zmq.core.hub import Hub
 from zmq.core.message import _Bytes
 from zmq.core.socket import Socket
-from zmq.core.trampoline import Subscription
+from zmq.core.waiting.hub import Hub
+from zmq.core.waiting.trampoline import Subscription
 
 class Slice:
     def __init__(self, call_soon: Callable[[Callable[[], object]], object]) -> None: ...

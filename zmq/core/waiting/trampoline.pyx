@@ -1,7 +1,7 @@
 """Greenlets that wait for 0MQ sockets: queues of parked greenlets, the baton, the sweep alarm.
 
 This is the only file that knows that ZMQ_FD is edge-triggered, and the only one that reads it to wait.
-Called by the sockets through the contract in `zmq.core.wait`, and by pollers and streams that subscribe.
+Called by the sockets through the contract in `zmq.core.waiting.wait`, and by pollers and streams that subscribe.
 
 The facts
 ---------
@@ -49,8 +49,9 @@ Those for a peer that is not stalled never queue at all.
 
 The alarm
 ---------
-While anybody is parked, one timer per hub (`zmq.core.hub`) looks every few seconds for readiness that nobody was
-told of. It never should find any. If it does it wakes the greenlet, counts it in ``statistics()["missed"]`` and warns.
+While anybody is parked, one timer per hub (`zmq.core.waiting.hub`) looks every few seconds for readiness that nobody
+was told of. It never should find any. If it does it wakes the greenlet, counts it in ``statistics()["missed"]`` and
+warns.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -60,8 +61,8 @@ from libc.string cimport memcmp
 import weakref
 from functools import partial
 
-from zmq.core import hub as hub_module
-from zmq.core import wait as wait_module
+from zmq.core.waiting import hub as hub_module
+from zmq.core.waiting import wait as wait_module
 from zmq.core.constants import Errno
 from zmq.core.error import Again, ZMQError, ZMQVersionError
 
@@ -83,9 +84,9 @@ from zmq.core.libzmq cimport (
     zmq_getsockopt,
 )
 from zmq.core.check cimport raise_errno
-from zmq.core.hub cimport Hub, report, this_thread
-from zmq.core cimport wait
-from zmq.core.wait cimport Turn, Waiter
+from zmq.core.waiting.hub cimport Hub, report, this_thread
+from zmq.core.waiting cimport wait
+from zmq.core.waiting.wait cimport Turn, Waiter
 
 cdef extern from * nogil:
     """
@@ -103,7 +104,7 @@ cdef extern from * nogil:
     double greenzmq_monotonic()
     double greenzmq_slice
 
-cdef extern from "bell.h" nogil:
+cdef extern from "waiting/bell.h" nogil:
     enum:
         GREENZMQ_RINGS
     int listen_to "greenzmq_listen"(int bell)

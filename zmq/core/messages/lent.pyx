@@ -1,6 +1,6 @@
 """Python objects lent to libzmq, and how they come back.
 
-Lives here: the loan and its end, which `zerocopy.h` explains. What must not: frames, sockets, policy about what
+Lives here: the loan and its end, which `lent.h` explains. What must not: frames, sockets, policy about what
 is copied. Called by `zmq.core.message` and `zmq.core.tracker`.
 """
 
@@ -13,12 +13,12 @@ from cpython.ref cimport PyObject, Py_DECREF, Py_INCREF
 from libc.errno cimport EINTR
 from libc.stdlib cimport free, malloc
 
-from zmq.core cimport wait
+from zmq.core.waiting cimport wait
 from zmq.core.check cimport check, raise_errno
 from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_errno, zmq_msg_init, zmq_msg_init_data, zmq_msg_t, zmq_poll, zmq_pollitem_t
-from zmq.core.trampoline cimport monotonic, wait_readable
+from zmq.core.waiting.trampoline cimport monotonic, wait_readable
 
-cdef extern from "zerocopy.h" nogil:
+cdef extern from "messages/lent.h" nogil:
     ctypedef struct loan_t "greenzmq_loan":
         Py_buffer view
         void *release
@@ -36,7 +36,7 @@ cdef extern from "zerocopy.h" nogil:
     bint add_alert "greenzmq_add_alert"(alert_t *alert)
     void remove_alert "greenzmq_remove_alert"(alert_t *alert)
 
-cdef extern from "zerocopy.h":
+cdef extern from "messages/lent.h":
     void settle "greenzmq_settle"(loan_t *loans)
     size_t list_lent "greenzmq_list_lent"(void **loans, PyObject **objects, size_t room)
 

@@ -1,0 +1,1 @@
+"""What `zmq.core.context` is made of."""

@@ -1,0 +1,1 @@
+"""What `zmq.core.poll` is made of."""
