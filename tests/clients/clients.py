@@ -7,12 +7,15 @@ here fails the run. ``make clients CLIENTS="kernel zerorpc"`` runs only these, `
 What is run are a program's own tests, from its source archive, or where these do not need PyZMQ or are not published,
 the checks of this folder: `checks/check_*.py`, with the small programs that they start. Both are copied into a folder
 that is thrown away, so that nothing of this project but the package is there. Each program has two environments, with
-the versions of `versions.txt`, which pins all there is; they are kept, and made again where that file changed.
+the versions of `versions.txt`, which pins all there is; they are kept, and made again where that file changed. PyZMQ is
+in both, since the programs require it; in one this package is installed beside it, as its users do, and PyZMQ raises in
+every process that imports it there all the same.
 
 Tests run in one process, as their developers run them, which writes down every outcome at once. Where a test crashes
-it, or nothing happens for a while, that test has failed, and another process runs what is left. Everything is bounded
-in time. What a run leaves behind is ended: this process adopts all orphans of its children, so that it knows their
-numbers. Checks listen on the loopback alone, on ports that are free.
+it, or nothing happens for a while, that test has failed, and another process runs what is left. A program that can't be
+installed or run fails, and the next one is run. Everything is bounded in time. What a run leaves behind is ended: this
+process adopts all orphans of its children, so that it knows their numbers. Checks listen on the loopback alone, on
+ports that are free.
 
 `differences.json` lists what differs deliberately, and what is left to chance with PyZMQ too, with the reasons. The
 latter has three attempts, here and there.
@@ -36,6 +39,7 @@ import sys
 import tarfile
 import tempfile
 import time
+import traceback
 import venv
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +55,19 @@ OUTCOMES = ("passed", "failed", "skipped")
 #: The two that are compared. Also what their environments are called.
 HERE_AND_THERE = ("here", "pyzmq")
 WITH = {"here": "with this package", "pyzmq": "with PyZMQ"}
+#: The folder of site-packages that `zmq` is imported from.
+FOLDERS = {"here": "_greenzmq/zmq", "pyzmq": "zmq"}
+#: What PyZMQ is replaced by where it must not be used. Not an ImportError, with which programs reckon.
+TRAP = 'raise RuntimeError("this is PyZMQ, where greenzmq should be")\n'
+#: Prints the folder of site-packages that `zmq` is imported from, and on the next line what it is.
+WHICH = """
+import os, sysconfig, zmq
+print(os.path.relpath(os.path.dirname(zmq.__file__), sysconfig.get_path("platlib")))
+ours = getattr(zmq, "greenzmq_version", None)
+print(f"greenzmq {ours()}" if ours else f"PyZMQ {zmq.__version__}", f"libzmq {zmq.zmq_version()}", sep=", ")
+"""
+#: Seconds that pip may take.
+INSTALLED_WITHIN = 1200
 #: What stands for the end of the process that runs the tests.
 END = "(end)"
 #: How often a test is run whose outcome depends on chance; the reason stands in `differences.json`.
@@ -133,6 +150,15 @@ def compare(program: str, here: Results, there: Results, deliberate: dict[str, s
     return found
 
 
+def failed_with_both(program: str, pair: dict[str, Results]) -> list[str]:
+    """Return the tests of a program that say nothing of either."""
+    return sorted(
+        f"{program} {test}"
+        for test, (outcome, _) in pair["here"].items()
+        if outcome == "failed" and pair["pyzmq"].get(test, ("", ""))[0] == "failed"
+    )
+
+
 def find(listed: dict[str, str], key: str) -> str:
     """Return the reason that is listed for a test, by its name or a pattern."""
     return listed.get(key) or next((why for pattern, why in listed.items() if fnmatch.fnmatchcase(key, pattern)), "")
@@ -148,48 +174,56 @@ def unused(listed: dict[str, str], keys: set[str]) -> list[str]:
 
 def pip(environment: Path, *arguments: str | Path) -> None:
     subprocess.run(
-        [environment / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "--quiet", *arguments],
+        [environment / "bin" / "python", "-m", "pip", "--disable-pip-version-check", "-qq", *arguments],
         check=True,
         stdin=subprocess.DEVNULL,
+        timeout=INSTALLED_WITHIN,
     )
 
 
 def ask(environment: Path, program: str) -> str:
-    """Return what a line of Python prints in an environment."""
+    """Return what a program prints in an environment."""
     command = [str(environment / "bin" / "python"), "-c", program]
-    return subprocess.run(command, check=True, capture_output=True, text=True, cwd="/").stdout.strip()
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd="/", env=variables, timeout=60)
+    return done.stdout.strip()
 
 
 def put_in_place(environment: Path, wheel: Path) -> None:
-    """Put this package in the place of PyZMQ, whose metadata stay, so that it counts as installed."""
-    packages = Path(ask(environment, "import sysconfig; print(sysconfig.get_path('platlib'))"))
-    for name in ("zmq", "pyzmq.libs"):
-        shutil.rmtree(packages / name, ignore_errors=True)
+    """Install this package beside PyZMQ, and set the trap."""
     pip(environment, "install", "--no-deps", "--force-reinstall", wheel)
+    packages = Path(ask(environment, "import sysconfig; print(sysconfig.get_path('platlib'))"))
+    (packages / FOLDERS["pyzmq"] / "__init__.py").write_text(TRAP)
 
 
-def is_ours(environment: Path) -> bool:
-    """Tell which of the two an environment imports as `zmq`."""
-    return ask(environment, "import zmq; print(hasattr(zmq, 'greenzmq_version'))") == "True"
+def which(environment: Path, who: str) -> str:
+    """Return what an environment imports as `zmq`, which has to be the one of the two that is meant."""
+    folder, versions = ask(environment, WHICH).splitlines()
+    if folder != FOLDERS[who]:
+        raise RuntimeError(f"{environment} imports {folder}, {versions}")
+    return versions
 
 
 def prepare(folder: Path, name: str, who: str, wheel: Path) -> Path:
     """Make an environment if it is not there as it should be, and return it."""
     environment, packages = folder / f"{name}-{who}", PROGRAMS[name].packages
-    wanted = hashlib.sha256(f"{sys.version} {packages} {VERSIONS.read_text()}".encode())
-    if who == "here":
-        wanted.update(wheel.read_bytes())
+    wanted = hashlib.sha256(f"{sys.version} {packages} {VERSIONS.read_text()}".encode()).hexdigest()
     stamp = environment / ".installed"
-    if not stamp.exists() or stamp.read_text() != wanted.hexdigest():
+    if not is_stamped(stamp, wanted):
         print(f"{name}: installing it {WITH[who]}", flush=True)
         venv.create(environment, clear=True, with_pip=True)
         pip(environment, "install", "--constraint", VERSIONS, "pyzmq", *packages)
-        if who == "here":
+        stamp.write_text(wanted)
+    if who == "here":
+        stamp, wanted = environment / ".in-place", hashlib.sha256(wheel.read_bytes()).hexdigest()
+        if not is_stamped(stamp, wanted):
             put_in_place(environment, wheel)
-        stamp.write_text(wanted.hexdigest())
-    if is_ours(environment) != (who == "here"):
-        raise RuntimeError(f"{environment} has the wrong zmq")
+            stamp.write_text(wanted)
     return environment
+
+
+def is_stamped(stamp: Path, wanted: str) -> bool:
+    return stamp.exists() and stamp.read_text() == wanted
 
 
 def version_of(package: str) -> str:
@@ -280,7 +314,7 @@ def end_descendants() -> int:
 
 
 class Progress:
-    """Tells now and then how far a program is."""
+    """Tells now and then how far a program is, and how long it took."""
 
     def __init__(self, title: str) -> None:
         self.title = title
@@ -306,12 +340,14 @@ def run(
     end = time.monotonic() + program.limit
     progress = Progress(title)
     with tempfile.TemporaryDirectory(prefix="clients-") as place:
-        folder, home = Path(place, "tests"), Path(place, "home")
+        folder, home, temporary = (Path(place, name) for name in ("tests", "home", "tmp"))
         lay_out(folder, program, archive)
         home.mkdir()
+        temporary.mkdir()
         skip = Path(place, "skip")
         path = os.pathsep.join([str(environment / "bin"), os.environ.get("PATH", os.defpath)])
-        variables = {**VARIABLES, "HOME": str(home), "PATH": path, "CONFORMANCE_SKIP": str(skip)}
+        variables = {**VARIABLES, "HOME": str(home), "TMPDIR": str(temporary), "PATH": path}
+        variables["CONFORMANCE_SKIP"] = str(skip)
         options = [*program.options] if archive else ["-c", os.devnull, "--rootdir", str(folder), "-o", "timeout=90"]
         arguments = [*options, *(["-k", select] if select else []), *(tests or program.tests)]
         for _ in range(MOST_INTERRUPTED):
@@ -420,24 +456,39 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     everything: dict[str, dict[str, Results]] = {}
+    imported: dict[str, dict[str, str]] = {}
+    not_run: list[str] = []
     differing: list[Difference] = []
-    for name in options.programs or PROGRAMS:
+    begun = time.monotonic()
+    sides = [options.only] if options.only else HERE_AND_THERE
+    names = options.programs or list(PROGRAMS)
+    for number, name in enumerate(names, 1):
         program, pair = PROGRAMS[name], everything.setdefault(name, {})
-        for who in [options.only] if options.only else HERE_AND_THERE:
-            environment = prepare(folder, name, who, options.wheel.absolute())
-            archive = download(folder, environment, program.archive) if program.archive else None
-            pair[who] = run(environment, program, archive, f"{name} {WITH[who]}", options.select)
-            run_again(pair[who], name, chance, (environment, program, archive))
+        for who in sides:
+            title = f"{name} {WITH[who]}, {number} of {len(names)}"
+            try:
+                environment = prepare(folder, name, who, options.wheel.absolute())
+                imported.setdefault(name, {})[who] = which(environment, who)
+                archive = download(folder, environment, program.archive) if program.archive else None
+                pair[who] = run(environment, program, archive, title, options.select)
+                run_again(pair[who], name, chance, (environment, program, archive))
+            except Exception as error:
+                traceback.print_exc()
+                not_run.append(f"{name} {WITH[who]}: {error!r}")
+                pair.setdefault(who, {})
             if options.json:
-                options.json.write_text(json.dumps(everything, indent=1))
+                options.json.write_text(json.dumps({"zmq": imported, "results": everything}, indent=1))
         if not options.only:
             differing += compare(name, pair["here"], pair["pyzmq"], deliberate)
 
     print(f"\n{'':72}{'this package':>18}{'PyZMQ':>18}")
     for name, pair in everything.items():
-        print(f"\n{name}")
+        print(f"\n{name} ({'; '.join(imported.get(name, {}).values())})")
         for row in rows(name, pair.get("here", {}), pair.get("pyzmq", {})):
             print(f"{row[0]:72}{row[1]:>18}{row[2]:>18}")
+    print(f"\nAll of it took {(time.monotonic() - begun) / 60:.0f} minutes.")
+    if not_run:
+        print("\nNot run:", *not_run, sep="\n  ")
     if options.only:
         failed = [
             (f"{name} {test}", text)
@@ -447,8 +498,11 @@ def main() -> int:
         ]
         for test, text in failed:
             print(f"\n-- {test}\n{text}" if options.verbose else test)
-        return 1 if failed else 0
+        return 1 if failed or not_run else 0
 
+    print("\n== failed with both")
+    both = [test for name, pair in everything.items() for test in failed_with_both(name, pair)]
+    print("\n".join(both) or "none")
     print("\n== differences")
     for each in differing:
         print(f"{each.test}: {each.here} here, {each.there} with PyZMQ{'; ' + each.reason if each.reason else ''}")
@@ -461,6 +515,8 @@ def main() -> int:
     # A comparison with nothing would never fail.
     if empty := [name for name, pair in everything.items() if not something_passed(pair["pyzmq"])]:
         print("\nNothing passed with PyZMQ:", *empty, sep="\n  ")
+        return 1
+    if not_run:
         return 1
     tests = {f"{name} {test}" for name, pair in everything.items() for results in pair.values() for test in results}
     if not options.programs and not options.select and (stale := unused({**deliberate, **chance}, tests)):

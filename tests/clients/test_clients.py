@@ -7,7 +7,9 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 import tarfile
+import venv
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,71 @@ def test_a_comparison_with_nothing() -> None:
     """That a process ended well does not make up for tests of which none passed."""
     assert not clients.something_passed({clients.END: PASSED, "a.py::test": FAILED})
     assert clients.something_passed({"a.py::test": PASSED})
+
+
+def test_what_fails_with_both() -> None:
+    """It is no difference, and is shown by itself."""
+    pair = {"here": {"a": FAILED, "b": FAILED, "c": PASSED}, "pyzmq": {"a": FAILED, "b": PASSED, "c": FAILED}}
+    assert clients.failed_with_both("program", pair) == ["program a"]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    """An environment whose PyZMQ is an empty module."""
+    venv.create(tmp_path / "environment")
+    packages = sysconfig.get_path(
+        "platlib", vars={"base": str(tmp_path / "environment"), "platbase": str(tmp_path / "environment")}
+    )
+    zmq = Path(packages, "zmq")
+    zmq.mkdir()
+    (zmq / "__init__.py").write_text("__version__, zmq_version = '27.3.0', lambda: '4.3.5'\n")
+    return tmp_path / "environment"
+
+
+def test_which_zmq_an_environment_has(environment: Path) -> None:
+    assert clients.which(environment, "pyzmq") == "PyZMQ 27.3.0, libzmq 4.3.5"
+    with pytest.raises(RuntimeError, match=r"imports zmq, PyZMQ 27\.3\.0"):
+        clients.which(environment, "here")
+
+
+def test_pyzmq_is_not_used_unnoticed(environment: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor by who does without us where it can't be imported."""
+    monkeypatch.setattr(clients, "pip", lambda *arguments: None)
+    clients.put_in_place(environment, Path("greenzmq.whl"))
+    program = "try:\n    import zmq\nexcept ImportError: pass"
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        clients.ask(environment, program)
+    assert "where greenzmq should be" in failed.value.stderr
+
+
+def test_a_program_that_can_not_be_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Others run, and the comparison has failed."""
+
+    def prepare(folder: Path, name: str, who: str, wheel: Path) -> Path:
+        if name == "zerorpc" and who == "here":
+            raise OSError("no such package")
+        return folder
+
+    for name, value in {
+        "prepare": prepare,
+        "which": lambda environment, who: who,
+        "run": lambda *arguments: {"check_it.py::test_one": PASSED},
+        "adopt_orphans": lambda: None,
+    }.items():
+        monkeypatch.setattr(clients, name, value)
+    monkeypatch.setattr(clients.signal, "signal", lambda *arguments: None)
+    found = {}
+    for programs in (["zerorpc", "locust"], ["locust"]):
+        arguments = ["--wheel", "x.whl", "--build", str(tmp_path), "--json", str(tmp_path / "json"), *programs]
+        monkeypatch.setattr(sys, "argv", ["clients.py", *arguments])
+        found[len(programs)] = clients.main()
+        shown = capsys.readouterr().out
+        assert ("zerorpc with this package: OSError('no such package')" in shown) == ("zerorpc" in programs)
+        assert "locust, passed/failed/skipped" in shown and "locust (here; pyzmq)" in shown
+        assert json.loads((tmp_path / "json").read_text())["zmq"]["locust"] == {"here": "here", "pyzmq": "pyzmq"}
+    assert found == {2: 1, 1: 0}
 
 
 def test_versions() -> None:

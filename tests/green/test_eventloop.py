@@ -287,6 +287,41 @@ def test_old_names_give_a_loop_that_leaves_the_hub_free(front_end: FrontEnd, con
     assert got == [[b"x"]]
 
 
+@pytest.mark.parametrize("kind", ["current", "made"])
+def test_the_loop_that_tornado_made_before_waits_in_the_hub(front_end: FrontEnd, ledger: None, kind: str) -> None:
+    """With what was registered there before anybody asked for the green one."""
+    if asyncio._get_running_loop() is not None:
+        pytest.skip("tornado's loop is the hub's own")
+    module = module_of(front_end)
+    reader, writer = os.pipe()
+    started: list[int] = []
+    got: list[bytes] = []
+
+    def application() -> None:
+        asyncio.set_event_loop(None)
+        loop = tornado_ioloop.IOLoop.current() if kind == "current" else tornado_ioloop.IOLoop()
+        loop.add_handler(reader, lambda fd, events: (got.append(os.read(fd, 1)), loop.stop()), loop.READ)
+        loop.add_callback(lambda: started.append(1))
+        stop = loop.call_later(LIMIT, loop.stop)
+        try:
+            assert module.IOLoop.current() is loop is tornado_ioloop.IOLoop.current()
+            assert isinstance(loop, module.IOLoop)
+            loop.start()
+            loop.remove_timeout(stop)
+            loop.remove_handler(reader)
+        finally:
+            loop.close()
+        assert module.IOLoop.current(instance=False) is None
+
+    task = front_end.spawn(application)
+    wait_until(front_end, lambda: started)
+    os.write(writer, b"x")
+    task.get()
+    assert got == [b"x"]
+    os.close(reader)
+    os.close(writer)
+
+
 def test_every_greenlet_has_the_loop_that_it_made_current(front_end: FrontEnd, context: Any, zmq: Any) -> None:
     module, streams = module_of(front_end), module_of(front_end, "zmqstream")
     loops: list[Any] = []

@@ -357,6 +357,65 @@ def test_what_is_dropped_is_collected(zmq: ModuleType, ledger: None, front_end: 
     context.term()
 
 
+class User:
+    """Uses others in its finalizer."""
+
+    def __init__(self, use: Callable[..., Any], found: list[Any]) -> None:
+        self.use, self.found = use, found
+        self.others: tuple[Any, ...] = ()
+        self.users: list[User] = []
+
+    def __del__(self) -> None:
+        try:
+            self.found.append(self.use(*self.others))
+        except BaseException as error:
+            self.found.append(error)
+
+
+def collect_with_users(make: Callable[[], tuple[Any, ...]], use: Callable[..., Any]) -> list[Any]:
+    """Have objects collected in one go with two users of them, and return what these found.
+
+    Whichever way the collector goes through what it found, the objects' finalizers run between those of the users.
+    """
+    found: list[Any] = []
+    gc.collect()
+    gc.disable()
+    try:
+        users = [User(use, found)]
+        others = make()
+        users.append(User(use, found))
+        for user in users:
+            user.others, user.users = others, users
+        del user, users, others
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            gc.collect()
+    finally:
+        gc.enable()
+    return found
+
+
+@pytest.mark.parametrize("end", ["term", "destroy"])
+def test_a_context_is_ended_by_who_is_collected_with_it(end: str, zmq: ModuleType, ledger: None) -> None:
+    """Its own finalizer may have run before."""
+    found = collect_with_users(lambda: (zmq.Context(),), lambda context: (getattr(context, end)(), context.closed))
+    assert found == [(None, True)] * 2
+
+
+@pytest.mark.parametrize("kind", ["context", "socket"])
+def test_shadows_that_are_collected_with_the_original(kind: str, zmq: ModuleType, ledger: None) -> None:
+    """They are closed by its finalizer: something else may have its address by then."""
+
+    def make() -> tuple[Any, ...]:
+        context = zmq.Context()
+        original = context if kind == "context" else context.socket(zmq.PUSH)
+        return context, original, type(original).shadow(original.underlying)
+
+    addresses, nothing = collect_with_users(make, lambda context, *both: [each.underlying for each in both])
+    assert addresses[0] == addresses[1] != 0
+    assert nothing == [0, 0]
+
+
 def test_a_context_that_is_dropped_does_not_hold_up_the_collector(zmq: ModuleType, ledger: None) -> None:
     context = zmq.Context()
     push = context.socket(zmq.PUSH)

@@ -13,7 +13,7 @@ from operator import index
 from types import GenericAlias
 
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.object cimport PyObject_GenericSetAttr
+from cpython.object cimport PyObject, PyObject_GenericSetAttr
 from libc.errno cimport EINTR, EINVAL, EMFILE, ENOMEM
 from libc.limits cimport INT_MAX
 from libc.stdlib cimport free, malloc
@@ -198,8 +198,9 @@ def _lose(dict references, key, _reference):
     references.pop(key, None)
 
 
-# Weak references to all contexts by their address, shadows included.
-cdef dict living = {}
+# The addresses of all contexts, shadows included. Not weak references: those to what is about to be collected are dead
+# before the first of its finalizers runs, which may use the others.
+cdef set living = set()
 # The addresses of libzmq's contexts that a plain call of `term` is terminating: libzmq frees one as soon as its last
 # socket is closed, before the thread that waits for that can say so.
 cdef set terminating = set()
@@ -208,11 +209,15 @@ cdef set terminating = set()
 cdef list contexts_at(void *handle):
     """Return all contexts for what libzmq calls one: the original and its shadows."""
     cdef Context context
+    cdef size_t address
     found = []
-    for reference in list(living.values()):
-        context = reference()
-        if context is not None and context.handle == handle:
-            found.append(context)
+    # Nothing in this loop lets other code run, so nobody in it goes.
+    for address in living:
+        # One without references is being freed.
+        if (<PyObject *> address).ob_refcnt > 0:
+            context = <Context> <void *> address
+            if context.handle == handle:
+                found.append(context)
     return found
 
 
@@ -284,7 +289,7 @@ cdef class Context:
         self.born = forks.generation
         self._sockets = Members()
         self.sockopts = {}
-        living[<size_t> <void *> self] = weakref.ref(self)
+        living.add(<size_t> <void *> self)
         self.settings = {}
         self.cpus = set()
         if isinstance(io_threads, Context):
@@ -332,7 +337,7 @@ cdef class Context:
 
     def __dealloc__(self):
         if living is not None:
-            living.pop(<size_t> <void *> self, None)
+            living.discard(<size_t> <void *> self)
 
     def __repr__(self):
         count = len(self._sockets) if self._sockets is not None else 0

@@ -22,7 +22,7 @@ from cpython.buffer cimport (
 )
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.object cimport PyObject_GenericSetAttr
+from cpython.object cimport PyObject, PyObject_GenericSetAttr
 from cpython.pythread cimport (
     WAIT_LOCK,
     PyThread_acquire_lock,
@@ -189,15 +189,22 @@ cdef long count_shadows = 0
 cdef list sockets_at(void *handle):
     """Return all sockets for a handle: the original and its shadows; none while nothing has a shadow."""
     cdef Socket socket
+    cdef size_t address
     found = []
     if not count_shadows:
         return found
-    for socket in living_sockets():
-        # Those of the parent of a fork may have had the same.
-        if socket.handle == handle and (
-            socket.born == forks.generation or socket.born == ownership.OWNED and socket.owner.born == forks.generation
-        ):
-            found.append(socket)
+    # Weak references to what is about to be collected are dead before the first of its finalizers runs, which may use
+    # the others. Nothing in this loop lets other code run, so nobody in it goes.
+    for address in living:
+        # One without references is being freed.
+        if (<PyObject *> address).ob_refcnt > 0:
+            socket = <Socket> <void *> address
+            # Those of the parent of a fork may have had the same.
+            if socket.handle == handle and (
+                socket.born == forks.generation
+                or socket.born == ownership.OWNED and socket.owner.born == forks.generation
+            ):
+                found.append(socket)
     return found
 
 

@@ -4,22 +4,22 @@ Lives here: what `zmq.green.eventloop` and `zmq.eventlet.eventloop` share. What 
 
 tornado has one current loop for each thread, asyncio's. Greenlets may run loops of their own, so here it is that which
 runs where the question is asked; or else the one that this greenlet made current; or else the last that any greenlet of
-the thread did; or else a new one. It is asyncio's too, for whatever asks tornado or asyncio.
+the thread did; or else tornado's, where it made one before anybody asked here, which waits in the hub from then on; or
+else a new one. It is asyncio's too, for whatever asks tornado or asyncio.
 """
 
 from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from greenlet import getcurrent
 from tornado.ioloop import IOLoop
-from tornado.platform.asyncio import AsyncIOLoop
+from tornado.platform.asyncio import AsyncIOLoop, AsyncIOMainLoop
 
-from zmq.eventloop.selector import hubs_own
+from zmq.eventloop.selector import EventLoop, hubs_own
 
 
 class Current:
@@ -56,7 +56,7 @@ class HubLoop(AsyncIOLoop):
         A new one that waits in the hub when left out.
     """
 
-    _new_event_loop: Callable[[], asyncio.AbstractEventLoop]
+    _new_event_loop: type[EventLoop]
 
     @staticmethod
     def _get_hub() -> Any:
@@ -82,7 +82,7 @@ class HubLoop(AsyncIOLoop):
 
     @classmethod
     def current(cls, instance: bool = True) -> Any:
-        """Return the loop that runs here, or the current one of this greenlet or of its thread.
+        """Return the loop that runs here, or the current one of this greenlet, of its thread, or of tornado.
 
         Parameters
         ----------
@@ -92,8 +92,21 @@ class HubLoop(AsyncIOLoop):
         running = asyncio._get_running_loop()
         if running is not None and running is not hubs_own(cls._get_hub()):
             return IOLoop.current(instance)
-        loop = cls._current().find()
+        loop = cls._current().find() or cls._take_over()
         return cls() if loop is None and instance else loop
+
+    @classmethod
+    def _take_over(cls) -> HubLoop | None:
+        """Have the loop that tornado made for this thread wait in the hub: who asked it goes on with that one."""
+        asyncio_loop = asyncio_current()
+        taken: Any = None if asyncio_loop is None else IOLoop._ioloop_for_asyncio.get(asyncio_loop)
+        if type(taken) not in (AsyncIOLoop, AsyncIOMainLoop) or not cls._new_event_loop.take_over(taken.asyncio_loop):
+            return None
+        taken.__class__ = cls
+        taken._kept_by = taken._outer = None
+        taken._make_current()
+        taken._before = None
+        return taken  # type: ignore[no-any-return]
 
     @classmethod
     def instance(cls) -> Any:

@@ -135,20 +135,34 @@ class FileObjects(Mapping[Any, selectors.SelectorKey]):
 
 
 class EventLoop(asyncio.SelectorEventLoop):
-    """asyncio's loop, blocking only the greenlet in which it runs.
-
-    Parameters
-    ----------
-    poller_class : type
-        A green `Poller`.
-    """
+    """asyncio's loop, blocking only the greenlet in which it runs."""
 
     #: The native thread in which it runs.
     zmq_thread: int | None = None
 
-    def __init__(self, poller_class: type[Poller]) -> None:
-        self.waits = Selector(poller_class)
+    #: A green one.
+    _poller_class: type[Poller]
+
+    def __init__(self) -> None:
+        self.waits = Selector(self._poller_class)
         super().__init__(self.waits)
+
+    @classmethod
+    def take_over(cls, loop: asyncio.AbstractEventLoop) -> bool:
+        """Make a loop one of this class, with all that it watches, and tell whether that can be done.
+
+        It can of asyncio's own one while it does not run.
+        """
+        if type(loop) is not asyncio.SelectorEventLoop or loop.is_running() or loop.is_closed():
+            return False
+        taken: Any = loop
+        selector, before = Selector(cls._poller_class), taken._selector
+        for key in list(before.get_map().values()):
+            selector.register(key.fileobj, key.events, key.data)
+        taken._selector = taken.waits = selector
+        taken.__class__ = cls
+        before.close()
+        return True
 
     def run_forever(self) -> None:
         with self._alone():

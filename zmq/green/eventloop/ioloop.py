@@ -20,15 +20,14 @@ from zmq.green.poll import Poller
 class EventLoop(_selector.EventLoop):
     """asyncio's loop, waiting in gevent's hub."""
 
-    def __init__(self) -> None:
-        super().__init__(Poller)
+    _poller_class = Poller
 
 
 class IOLoop(_hubloop.HubLoop):
     """A loop of tornado's that blocks only the greenlet in which it is started.
 
     `current`, and `instance`, give the one that runs here; or that which this greenlet made current; or the last that
-    any greenlet of the thread did; or else they make one.
+    any greenlet of the thread did; or tornado's own, which waits in the hub from then on; or else they make one.
 
     Parameters
     ----------
