@@ -11,7 +11,8 @@
 # make installation  install it beside PyZMQ with pip, uv and poetry, from a wheel and from source, and show what happens
 # make pyzmq-shim  build the wheel that stands for PyZMQ where greenzmq is installed, into dist
 # make model    search every state of a model of the wake-up rule, with SPIN
-# make lint     check the style and the types
+# make frameworks  write zmq/eventlet, but for what is written by hand, from zmq/green
+# make lint     check the style, the types and what is written by make frameworks
 # make clean    remove what was built
 #
 # Each target first installs what it needs: libzmq's headers with apt-get, where that is there and they are not, and
@@ -46,7 +47,7 @@ space = $(subst ,, )
 pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
 .PHONY: demo test quick $(runs) installed matrix pythons bench pictures conformance clients installation pyzmq-shim model \
-    lint clean system system-for-tests
+    frameworks lint clean system system-for-tests
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
@@ -119,7 +120,11 @@ model:
 	@sh docs/model/install.sh
 	@$(PYTHON) docs/model/check.py
 
+frameworks:
+	@$(PYTHON) tools/frameworks.py
+
 lint: $(VENV)/.installed $(VENV)/.lint
+	@$(python) tools/frameworks.py --check
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint zmq/core

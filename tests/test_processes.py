@@ -156,14 +156,8 @@ def test_the_core_imports_nothing_from_above(path: Path) -> None:
 
 
 FRAMEWORKS = {
-    "gevent": ("green/hub.py", "green/auth.py", "green/devices.py", "green/monkey.py", "demo/on_gevent.py"),
-    "eventlet": (
-        "eventlet/hub.py",
-        "eventlet/auth.py",
-        "eventlet/devices.py",
-        "eventlet/monkey.py",
-        "demo/on_eventlet.py",
-    ),
+    "gevent": ("green/hub.py", "green/tasks.py", "demo/on_gevent.py"),
+    "eventlet": ("eventlet/hub.py", "eventlet/tasks.py", "demo/on_eventlet.py"),
 }
 
 

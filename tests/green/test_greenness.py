@@ -219,7 +219,7 @@ MACHINERY = {
 }
 
 #: Modules of a front-end that hold no public names: the adapter, which is what waits, and a program.
-INNER = {"demo", "hub"}
+INNER = {"demo", "hub", "tasks"}
 
 
 def needs_row(value: Any) -> bool:

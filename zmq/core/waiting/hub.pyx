@@ -680,8 +680,8 @@ cdef class Interrupts:
         Returns the `Hub` of this thread.
     """
 
-    #: Whose code may not be left alone.
-    frameworks = frozenset(("asyncio", "eventlet", "gevent", "greenlet", "selectors", "zmq"))
+    #: The packages whose code may not be left alone; a subclass adds the framework's.
+    frameworks = frozenset(("asyncio", "greenlet", "selectors", "zmq"))
 
     def __init__(self, current, get_hub):
         self.current = current
