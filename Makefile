@@ -35,11 +35,16 @@ stubtest = $(python) -m mypy.stubtest zmq --concise --ignore-disjoint-bases --my
 everything = $(addprefix test-,gevent eventlet core threads)
 on_loops = $(addprefix test-gevent-,libev-cffi libuv-cffi)
 on_hubs = $(addprefix test-eventlet-,poll selects asyncio)
-runs = $(everything) $(on_loops) $(on_hubs) test-stubs
+runs = $(everything) $(on_loops) $(on_hubs) test-toy test-stubs
 # What a loop or hub decides, which runs on those too; the rest does so under "make matrix".
 waiting = $(addprefix tests/green/test_,ends.py eventlet_green.py eventloop.py fairness.py gevent.py green_devices.py \
-    greenness.py hubs.py idle_hubs.py native_threads.py outer_timeouts.py storms.py wake_ups.py) \
+    greenness.py hub_contract.py hubs.py idle_hubs.py native_threads.py outer_timeouts.py storms.py wake_ups.py) \
     tests/test_descriptors.py tests/test_full_peers.py tests/test_polls.py tests/test_timeouts.py
+# What the framework of the tests' own has to pass.
+on_toy = $(addprefix tests/test_,batches.py cancelling.py contexts.py ends_of_sockets.py frames.py full_peers.py \
+    messages.py options.py patterns.py polls.py timeouts.py whole_messages.py) \
+    $(addprefix tests/green/test_,ends.py fairness.py greenness.py hub_contract.py hubs.py idle_hubs.py outer_timeouts.py \
+    wake_ups.py)
 # Versions of numpy whose types are checked beside those of the newest.
 numpys = 1.26.4 2.2.6
 space = $(subst ,, )
@@ -67,6 +72,10 @@ $(on_loops): test-gevent-%:
 $(on_hubs): test-eventlet-%:
 	@echo "== eventlet on $*"
 	@EVENTLET_HUB=$* $(python) -m pytest --front-end=eventlet $(waiting)
+
+test-toy:
+	@echo "== the framework of the tests' own"
+	@$(python) -m pytest --front-end=toy $(on_toy)
 
 quick: $(VENV)/.installed
 	@$(python) -m pytest --front-end=gevent $(waiting) $(addprefix tests/test_,contexts.py ends_of_sockets.py frames.py \

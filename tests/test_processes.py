@@ -12,6 +12,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from toy.package import frameworks
 
 import zmq
 from front_ends import FrontEnd
@@ -156,8 +157,8 @@ def test_the_core_imports_nothing_from_above(path: Path) -> None:
 
 
 FRAMEWORKS = {
-    "gevent": ("green/hub.py", "green/tasks.py", "demo/on_gevent.py"),
-    "eventlet": ("eventlet/hub.py", "eventlet/tasks.py", "demo/on_eventlet.py"),
+    each.name: [*(f"{each.folder.name}/{name}" for name in frameworks.BY_HAND), f"demo/on_{each.name}.py"]
+    for each in (frameworks.MODEL, *frameworks.FRAMEWORKS)
 }
 
 

@@ -187,7 +187,7 @@ class Hub(_hub.Hub):
         )
 
     def call_soon_threadsafe(self, callback: Callable[[], object]) -> None:
-        loop = getattr(self.hub, "loop", None)
+        loop = self.asyncio_loop()
         if loop is not None:
             loop.call_soon_threadsafe(callback)
             return
@@ -210,8 +210,11 @@ class Hub(_hub.Hub):
     def is_current(self) -> bool:
         return getcurrent() is self.hub.greenlet
 
+    def asyncio_loop(self) -> Any:
+        return getattr(self.hub, "loop", None)
+
     def is_alive(self) -> bool:
-        loop = getattr(self.hub, "loop", None)
+        loop = self.asyncio_loop()
         return (loop is None or not loop.is_closed()) and super().is_alive()
 
     def forget(self, watcher: Any) -> None:

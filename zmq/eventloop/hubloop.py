@@ -19,8 +19,6 @@ from greenlet import getcurrent
 from tornado.ioloop import IOLoop
 from tornado.platform.asyncio import AsyncIOLoop
 
-from zmq.eventloop.selector import hubs_own
-
 
 class Current:
     """The current loops of a hub, which holds them."""
@@ -90,7 +88,7 @@ class HubLoop(AsyncIOLoop):
             Whether to make one where there is none, and make it current; False for None instead.
         """
         running = asyncio._get_running_loop()
-        if running is not None and running is not hubs_own(cls._get_hub()):
+        if running is not None and running is not cls._get_hub().asyncio_loop():
             return IOLoop.current(instance)
         loop = cls._current().find()
         return cls() if loop is None and instance else loop
@@ -117,7 +115,7 @@ class HubLoop(AsyncIOLoop):
         if self._kept_by is None:
             self._kept_by = self._current()
             self._before = asyncio_current()
-            self._outer = hubs_own(self._get_hub())
+            self._outer = self._get_hub().asyncio_loop()
         self._kept_by.set(self)
         self.is_current = True
         asyncio.set_event_loop(self.asyncio_loop)

@@ -3,6 +3,19 @@
 Lives here: names and their meaning. What must not: how a framework does it (`zmq.green.hub`), what is waited for.
 Called by `zmq.core.waiting.trampoline` and by pollers.
 
+What a framework supplies
+-------------------------
+An adapter is a subclass of `Hub`. These, described there, are all that it may say; tests/hub_contract.py asks for them.
+
+- Every one, as arguments: `current`, `park`, `call_soon`, `watcher`; as methods: `call_at`, `is_current`.
+- Where the framework can: `call_soon_threadsafe`, `background_watcher`.
+- Where its watchers are not as simple as others: `forget`, `native_watcher`, `lingers`.
+- Where its loops are asyncio's: `asyncio_loop`.
+- Where its loops end one by one, stop, or move from thread to thread: `is_alive`, `is_running`, `is_elsewhere`,
+  `give_up`, `give_up_all`.
+- Where it is written in Python, and a signal's handler may raise in its midst: `keep` for its `call_soon`, `schedule`,
+  `stop`, `failed`, `is_between`, `goes_to_sleep`.
+
 When a handler raises
 ---------------------
 The handler of a signal runs between two instructions of Python, in whatever greenlet runs, the hub's included. Compiled
@@ -253,7 +266,8 @@ cdef class Hub:
     """One event loop, and the greenlets that wait in it.
 
     A framework's adapter is a subclass that passes four of its own callables, as fast as it has them, and
-    implements `call_at`. Everything is called in the thread that runs the hub, but for what says otherwise.
+    implements `call_at` and `is_current`. Everything is called in the thread that runs the hub, but for what says
+    otherwise.
 
     Parameters
     ----------
@@ -400,6 +414,16 @@ cdef class Hub:
         bool
         """
         return False
+
+    def asyncio_loop(self):
+        """Return the event loop of asyncio's that the hub itself is.
+
+        Returns
+        -------
+        asyncio.AbstractEventLoop or None
+            None: it is another kind of thing.
+        """
+        return None
 
     def listen(self, int fd, callback):
         """Have a callback called in the hub whenever a descriptor can be read, for as long as the hub lives.
