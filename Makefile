@@ -11,7 +11,8 @@
 # make installation  install it beside PyZMQ with pip, uv and poetry, from a wheel and from source, and show what happens
 # make pyzmq-shim  build the wheel that stands for PyZMQ where greenzmq is installed, into dist
 # make model    search every state of a model of the wake-up rule, with SPIN
-# make lint     check the style, the types and the order of the layers
+# make frameworks  write zmq/eventlet, but for what is written by hand, from zmq/green
+# make lint     check the style, the types, the order of the layers and what is written by make frameworks
 # make architecture  draw the picture of the layers again, from the imports
 # make clean    remove what was built
 #
@@ -40,11 +41,15 @@ on_hubs = $(addprefix test-eventlet-,poll selects asyncio)
 runs = $(everything) $(on_loops) $(on_hubs) test-stubs
 # What a loop or hub decides, which runs on those too; the rest, and the long form of some tests, does so under
 # "make matrix".
-waiting = $(addprefix tests/green/test_,ends.py eventloop.py fairness.py gevent.py green_devices.py greenness.py hubs.py \
+waiting = $(addprefix tests/green/test_,ends.py eventloop.py fairness.py gevent.py green_devices.py greenness.py hub_contract.py hubs.py \
     idle_hubs.py native_threads.py outer_timeouts.py) $(addprefix tests/green/wake_ups/test_,storms.py wake_ups.py) \
     tests/green/test_eventlet_green.py::test_eventlet_green_zmq_runs_unmodified_on_top_of_us \
     $(addprefix tests/sockets/test_descriptors.py::test_,more_descriptors_than_select_can_count \
     who_waits_for_room_lets_others_run) $(addprefix tests/sockets/test_,full_peers.py timeouts.py) tests/polling/test_polls.py
+# What the framework of the tests' own has to pass.
+on_toy = $(addprefix tests/sockets/test_,contexts.py ends_of_sockets.py full_peers.py options.py patterns.py \
+    timeouts.py) $(addprefix tests/messages/test_,batches.py frames.py messages.py whole_messages.py) tests/polling/test_polls.py \
+    tests/loops/test_cancelling.py $(addprefix tests/green/test_,greenness.py hub_contract.py)
 # Versions of numpy whose types are checked beside those of the newest.
 numpys = 1.26.4 2.2.6
 space = $(subst ,, )
@@ -52,7 +57,7 @@ space = $(subst ,, )
 pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
 .PHONY: demo test quick $(runs) installed matrix pythons bench pictures conformance clients installation pyzmq-shim model \
-    lint architecture clean system system-for-tests
+    frameworks lint architecture clean system system-for-tests
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
@@ -73,6 +78,10 @@ $(on_loops): test-gevent-%:
 $(on_hubs): test-eventlet-%:
 	@echo "== eventlet on $*"
 	@EVENTLET_HUB=$* $(python) -m pytest --front-end=eventlet $(waiting)
+
+test-toy:
+	@echo "== the framework of the tests' own"
+	@$(python) -m pytest --front-end=toy $(on_toy)
 
 quick: $(VENV)/.installed
 	@$(python) -m pytest --front-end=gevent $(waiting) \
@@ -127,7 +136,11 @@ model:
 	@sh tools/system.sh model
 	@$(PYTHON) docs/model/check.py
 
+frameworks:
+	@$(PYTHON) tools/frameworks.py
+
 lint: $(VENV)/.installed $(VENV)/.lint
+	@$(python) tools/frameworks.py --check
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint zmq/core

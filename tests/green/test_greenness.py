@@ -220,7 +220,7 @@ MACHINERY = {
 }
 
 #: Modules of a front-end that hold no public names: the adapter, which is what waits, and a program.
-INNER = {"demo", "hub"}
+INNER = {"demo", "hub", "tasks"}
 
 
 def needs_row(value: Any) -> bool:
@@ -275,7 +275,8 @@ def public_callables(zmq: Any) -> set[str]:
     for name in ssh.__all__:
         found |= named(f"ssh.{name}", getattr(ssh, name))
     # The modules below `zmq` that it shares with the others.
-    shared = [value for value in values.values() if isinstance(value, ModuleType) and value.__name__.count(".") == 1]
+    modules = [value for value in values.values() if isinstance(value, ModuleType)]
+    shared = [module for module in modules if module.__name__.startswith("zmq.") and module.__name__.count(".") == 1]
     below = [module for package in shared if hasattr(package, "__path__") for module in submodules(package)]
     for module in [*shared, *below, zmq_decorators]:
         for name in module.__all__:

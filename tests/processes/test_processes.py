@@ -12,6 +12,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from toy.package import frameworks
 
 import zmq
 from support import ROOT
@@ -155,14 +156,8 @@ def test_the_core_imports_nothing_from_above(path: Path) -> None:
 
 
 FRAMEWORKS = {
-    "gevent": ("green/hub.py", "green/auth.py", "green/devices.py", "green/monkey.py", "demo/on_gevent.py"),
-    "eventlet": (
-        "eventlet/hub.py",
-        "eventlet/auth.py",
-        "eventlet/devices.py",
-        "eventlet/monkey.py",
-        "demo/on_eventlet.py",
-    ),
+    each.name: [*(f"{each.folder.name}/{name}" for name in frameworks.BY_HAND), f"demo/on_{each.name}.py"]
+    for each in (frameworks.MODEL, *frameworks.FRAMEWORKS)
 }
 
 

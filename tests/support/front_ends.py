@@ -23,6 +23,8 @@ import gevent
 import gevent.event
 import gevent.exceptions
 import gevent.os
+import toy
+import toy.package
 
 import zmq
 import zmq.eventlet
@@ -165,23 +167,38 @@ class HubThread:
 
 
 class GreenTask:
+    """A greenlet of a framework's."""
+
+    #: The framework's own.
+    start: Callable[..., Any]
+
     def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
         self.value: Any = None
         self.error: BaseException | None = None
-        self.greenlet = gevent.spawn(self.run, function, args, kwargs)
+        self.greenlet = self.start(self.run, function, args, kwargs)
 
     def run(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
-        # An error that the test expects is nothing that gevent should report.
+        # An error that the test expects is nothing that the framework should report.
         try:
             self.value = function(*args, **kwargs)
         except Exception as error:
             self.error = error
 
+    def join(self) -> None:
+        raise NotImplementedError
+
     def get(self) -> Any:
-        self.greenlet.get(timeout=LIMIT)
+        self.join()
         if self.error is not None:
             raise self.error
         return self.value
+
+
+class GeventTask(GreenTask):
+    start = staticmethod(gevent.spawn)
+
+    def join(self) -> None:
+        self.greenlet.get(timeout=LIMIT)
 
 
 class Gevent:
@@ -199,15 +216,15 @@ class Gevent:
     Timeout = gevent.Timeout
 
     def spawn(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Task:
-        return GreenTask(function, args, kwargs)
+        return GeventTask(function, args, kwargs)
 
     def sleep(self, seconds: float) -> None:
         gevent.sleep(seconds)
 
-    def kill(self, task: GreenTask) -> None:
+    def kill(self, task: GeventTask) -> None:
         task.greenlet.kill()
 
-    def doom(self, task: GreenTask) -> None:
+    def doom(self, task: GeventTask) -> None:
         task.greenlet.kill(block=False)
 
     def detach(self, function: Callable[..., Any], *args: Any) -> None:
@@ -248,25 +265,12 @@ class Gevent:
         raise AssertionError("somebody switched here")
 
 
-class EventletTask:
-    def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
-        self.value: Any = None
-        self.error: BaseException | None = None
-        self.greenlet = eventlet.spawn(self.run, function, args, kwargs)
+class EventletTask(GreenTask):
+    start = staticmethod(eventlet.spawn)
 
-    def run(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
-        # An error that the test expects is nothing that eventlet should report.
-        try:
-            self.value = function(*args, **kwargs)
-        except Exception as error:
-            self.error = error
-
-    def get(self) -> Any:
+    def join(self) -> None:
         with eventlet.Timeout(LIMIT):
             self.greenlet.wait()
-        if self.error is not None:
-            raise self.error
-        return self.value
 
 
 class EventletEvent:
@@ -345,7 +349,97 @@ class Eventlet:
         assert not self.armed(), "the hub waits for something"
 
 
-GREEN_FRONT_ENDS: list[GreenFrontEnd] = [Gevent(), Eventlet()]
+class ToyTask(GreenTask):
+    start = staticmethod(toy.Task)
+
+    def join(self) -> None:
+        with toy.Timeout(LIMIT):
+            self.greenlet.join()
+
+
+class ToyEvent:
+    """What `threading.Event` does, in a loop."""
+
+    def __init__(self) -> None:
+        self.flag = False
+        self.waits: list[tuple[toy.Loop, toy.Wait]] = []
+
+    def is_set(self) -> bool:
+        return self.flag
+
+    def set(self) -> None:
+        self.flag = True
+        while self.waits:
+            loop, wait = self.waits.pop()
+            loop.call_soon(wait)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        if not self.flag:
+            wait = toy.Wait()
+            self.waits.append((toy.get_loop(), wait))
+            with toy.Timeout(timeout, False):
+                wait.park()
+        return self.flag
+
+
+class Toy:
+    """A framework of the tests' own, with no more of an adapter than everybody must have; run when it is asked for."""
+
+    name = "toy"
+    outlives_interrupts = True
+    stands_handlers = False
+    wakes_for_handlers = True
+    forks_quietly = True
+    counts_past_1023 = True
+    shares_sockets = True
+    frees_killed = sys.version_info >= (3, 11)
+    hears_threads = True
+    framework = toy
+    Event = ToyEvent
+    Timeout = toy.Timeout
+
+    @property
+    def zmq(self) -> ModuleType:
+        return toy.package.package()
+
+    def spawn(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Task:
+        return ToyTask(function, args, kwargs)
+
+    def sleep(self, seconds: float) -> None:
+        toy.sleep(seconds)
+
+    def kill(self, task: ToyTask) -> None:
+        task.greenlet.kill()
+        task.greenlet.join()
+
+    def doom(self, task: ToyTask) -> None:
+        task.greenlet.kill()
+
+    def detach(self, function: Callable[..., Any], *args: Any) -> None:
+        toy.Task(function, *args)
+
+    def thread(self, function: Callable[..., Any], *args: Any) -> Task:
+        return HubThread(self, function, args)
+
+    def end_hub(self) -> None:
+        """Do nothing: it has opened nothing."""
+
+    def fork(self) -> int:
+        return os.fork()
+
+    def armed(self) -> int:
+        return len(toy.get_loop().armed())
+
+    def check_idle(self) -> None:
+        toy.sleep(0)
+        try:
+            toy.get_loop().switch()
+        except toy.Idle:
+            return
+        raise AssertionError("somebody switched here")
+
+
+GREEN_FRONT_ENDS: list[GreenFrontEnd] = [Gevent(), Eventlet(), Toy()]
 FRONT_ENDS: list[FrontEnd] = [Threads(), *GREEN_FRONT_ENDS]
 
 

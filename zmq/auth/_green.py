@@ -1,7 +1,7 @@
 """What `GreenAuthenticator` is for every framework: an authenticator in a greenlet.
 
-Lives here: what the greenlet does. What must not: how it is started and killed (`zmq.green.auth`,
-`zmq.eventlet.auth`).
+Lives here: what the greenlet does. What must not: how it is started and killed (`zmq.green.tasks`,
+`zmq.eventlet.tasks`).
 """
 
 from __future__ import annotations

@@ -25,7 +25,8 @@ from zmq.core.message import Frame
 from zmq.core.poll import Poller
 from zmq.core.socket import Socket, living_sockets
 from zmq.core.tracker import MessageTracker
-from zmq.core.waiting.hub import Hub, Interrupts
+from zmq.core.waiting.hub import Hub
+from zmq.core.waiting.interrupts import Interrupts
 from zmq.core.waiting.records import blocked_threads
 
 GetHub = Callable[[], Hub]
@@ -93,7 +94,7 @@ def is_patched(get_hub: GetHub) -> bool:
     return Socket._get_hub is get_hub
 
 
-def interrupt_main(current: Callable[[], object], get_hub: GetHub) -> Interrupts:
+def interrupt_main(current: Callable[[], object], get_hub: GetHub, framework: str) -> Interrupts:
     """Have Ctrl-C end the main greenlet, as it ends the main thread: by KeyboardInterrupt, whichever greenlet runs.
 
     Python's own handler raises it in the greenlet that runs, and would end that one. Ours takes its place, also by its
@@ -105,6 +106,8 @@ def interrupt_main(current: Callable[[], object], get_hub: GetHub) -> Interrupts
         Returns the greenlet that runs, which is the main one now.
     get_hub : callable
         Returns the `Hub` of the running thread.
+    framework : str
+        The package whose hub that is. Its code, and the adapter's, is never left alone in its midst.
 
     Returns
     -------
@@ -112,7 +115,11 @@ def interrupt_main(current: Callable[[], object], get_hub: GetHub) -> Interrupts
         ``watch()`` is to be called in each hub of the main thread, before that sleeps; ``leave()`` when the program has
         ended.
     """
-    handler = Interrupts(current, get_hub)
+
+    class InterruptsOfFramework(Interrupts):
+        frameworks = Interrupts.frameworks | {framework, get_hub.__module__.partition(".")[0]}
+
+    handler = InterruptsOfFramework(current, get_hub)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, handler)
     signal.default_int_handler = handler  # type: ignore[assignment]

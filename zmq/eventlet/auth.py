@@ -1,11 +1,9 @@
+# Written by tools/frameworks.py from zmq/green/auth.py: change that one, then run ``make frameworks``.
 """`zmq.auth` for eventlet: authenticators in greenlets too."""
 
 from __future__ import annotations
 
 from typing import Any
-
-import eventlet
-import eventlet.event
 
 from zmq.auth import CURVE_ALLOW_ANY as CURVE_ALLOW_ANY
 from zmq.auth import Authenticator as Authenticator
@@ -19,6 +17,7 @@ from zmq.auth import secure_client as secure_client
 from zmq.auth import secure_server as secure_server
 from zmq.auth._green import GreenAuthenticatorBase, GreenTurn
 from zmq.auth.thread import ThreadAuthenticator as ThreadAuthenticator
+from zmq.eventlet import tasks
 from zmq.eventlet.core import Context
 from zmq.eventlet.poll import Poller
 
@@ -40,20 +39,16 @@ class GreenAuthenticator(GreenAuthenticatorBase):
     def _default_context(self) -> Any:
         return Context.instance()
 
-    def _spawn(self, turn: GreenTurn) -> eventlet.greenthread.GreenThread:
-        greenlet = eventlet.spawn(turn.run, self._poller_class)
-        # Also if it is killed before it could begin.
-        greenlet.link(lambda _: turn.finish())
+    def _spawn(self, turn: GreenTurn) -> tasks.Task:
+        greenlet = tasks.spawn(turn.run, self._poller_class)
+        tasks.when_ended(greenlet, turn.finish)
         return greenlet
 
-    def _kill(self, greenlet: eventlet.greenthread.GreenThread) -> None:
-        greenlet.kill()
+    def _kill(self, greenlet: tasks.Task) -> None:
+        tasks.kill(greenlet)
 
-    def _join(self, greenlet: eventlet.greenthread.GreenThread) -> None:
-        # `wait` would raise what it ended of.
-        ended = eventlet.event.Event()
-        greenlet.link(lambda _: ended.send())
-        ended.wait()
+    def _join(self, greenlet: tasks.Task) -> None:
+        tasks.join(greenlet)
 
 
 __all__ = [

@@ -1,3 +1,4 @@
+# Written by tools/frameworks.py from zmq/green/devices.py: change that one, then run ``make frameworks``.
 """`zmq.devices` for eventlet: devices in greenlets too, and to start or join one blocks only the greenlet."""
 
 from __future__ import annotations
@@ -5,14 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import eventlet
-
 from zmq.core.constants import DeviceType as DeviceType
 from zmq.core.device import monitored_queue as monitored_queue
 from zmq.core.device import proxy as proxy
 from zmq.core.device import proxy_steerable as proxy_steerable
 from zmq.devices import basedevice, monitoredqueuedevice, proxydevice, proxysteerabledevice
 from zmq.devices import monitoredqueue as monitoredqueue
+from zmq.eventlet import tasks
 from zmq.eventlet.core import Context
 from zmq.eventlet.device import device as device
 from zmq.eventlet.poll import Poller
@@ -35,13 +35,12 @@ class GreenDevice(basedevice.BackgroundDevice):
     """
 
     context_factory: Callable[[], Any] = Context.instance
-    launcher: eventlet.greenthread.GreenThread | None = None
+    launcher: tasks.Task | None = None
     _poller_class = Poller
 
-    def _launch(self, target: Callable[[], None]) -> eventlet.greenthread.GreenThread:
-        greenlet = eventlet.spawn(target)
-        # Also if it is killed before it could begin.
-        greenlet.link(self._end)
+    def _launch(self, target: Callable[[], None]) -> tasks.Task:
+        greenlet = tasks.spawn(target)
+        tasks.when_ended(greenlet, self._end)
         return greenlet
 
 

@@ -188,8 +188,11 @@ class Hub(_hub.Hub):
     def is_current(self) -> bool:
         return getcurrent() is self.hub.greenlet
 
+    def asyncio_loop(self) -> Any:
+        return getattr(self.hub, "loop", None)
+
     def is_alive(self) -> bool:
-        loop = getattr(self.hub, "loop", None)
+        loop = self.asyncio_loop()
         return (loop is None or not loop.is_closed()) and super().is_alive()
 
     def forget(self, watcher: Any) -> None:

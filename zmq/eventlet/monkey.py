@@ -1,3 +1,4 @@
+# Written by tools/frameworks.py from zmq/green/monkey.py: change that one, then run ``make frameworks``.
 """Make programs that say plain ``import zmq`` green, for eventlet.
 
 Call `patch_all` at any time: before or after `zmq` is imported, before or after ``eventlet.monkey_patch()``, which
@@ -10,12 +11,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import wraps
-from typing import Any
 
 from greenlet import getcurrent
 
 from zmq.core import patch as _patch
+from zmq.eventlet import tasks
 from zmq.eventlet.hub import get_hub
 
 
@@ -54,21 +54,10 @@ def is_patched() -> bool:
 
 
 def _patch_everything() -> Callable[[], object]:
-    import eventlet
-    from eventlet import hubs
-
-    eventlet.monkey_patch()
+    tasks.patch()
     patch_all()
-    handler = _patch.interrupt_main(getcurrent, get_hub)
-    use_hub = hubs.use_hub
-
-    @wraps(use_hub)
-    def use_hub_and_watch(*args: Any, **kwargs: Any) -> None:
-        use_hub(*args, **kwargs)
-        handler.watch()
-
-    hubs.use_hub = use_hub_and_watch
-    handler.watch()
+    handler = _patch.interrupt_main(getcurrent, get_hub, "eventlet")
+    tasks.in_every_hub(handler.watch)
     return handler.leave
 
 

@@ -19,7 +19,7 @@ from greenlet import getcurrent
 from tornado.ioloop import IOLoop
 from tornado.platform.asyncio import AsyncIOLoop, AsyncIOMainLoop
 
-from zmq.eventloop.selector import EventLoop, hubs_own
+from zmq.eventloop.selector import EventLoop
 
 
 class Current:
@@ -90,7 +90,7 @@ class HubLoop(AsyncIOLoop):
             Whether to make one where there is none, and make it current; False for None instead.
         """
         running = asyncio._get_running_loop()
-        if running is not None and running is not hubs_own(cls._get_hub()):
+        if running is not None and running is not cls._get_hub().asyncio_loop():
             return IOLoop.current(instance)
         loop = cls._current().find() or cls._take_over()
         return cls() if loop is None and instance else loop
@@ -130,7 +130,7 @@ class HubLoop(AsyncIOLoop):
         if self._kept_by is None:
             self._kept_by = self._current()
             self._before = asyncio_current()
-            self._outer = hubs_own(self._get_hub())
+            self._outer = self._get_hub().asyncio_loop()
         self._kept_by.set(self)
         self.is_current = True
         asyncio.set_event_loop(self.asyncio_loop)

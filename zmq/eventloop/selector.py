@@ -87,7 +87,7 @@ class Selector(selectors.BaseSelector):
         """Return the loop that runs where this one waits: it may be a hub's that was started since."""
         if self.outer is not None:
             return self.outer
-        loop = hubs_own(self.poller._get_hub())  # type: ignore[misc]
+        loop = self.poller._get_hub().asyncio_loop()  # type: ignore[misc]
         return loop if loop is not None and loop.is_running() else None
 
     def yield_if_busy(self, busy: bool) -> None:
@@ -110,12 +110,6 @@ class Selector(selectors.BaseSelector):
 
     def get_map(self) -> Mapping[Any, selectors.SelectorKey]:
         return FileObjects(self)
-
-
-def hubs_own(hub: Any) -> asyncio.AbstractEventLoop | None:
-    """Return the loop of asyncio's that a framework's hub is itself, or None."""
-    loop = getattr(hub.hub, "loop", None)
-    return loop if isinstance(loop, asyncio.AbstractEventLoop) else None
 
 
 class FileObjects(Mapping[Any, selectors.SelectorKey]):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import gevent
-
 from zmq.auth import CURVE_ALLOW_ANY as CURVE_ALLOW_ANY
 from zmq.auth import Authenticator as Authenticator
 from zmq.auth import base as base
@@ -18,6 +16,7 @@ from zmq.auth import secure_client as secure_client
 from zmq.auth import secure_server as secure_server
 from zmq.auth._green import GreenAuthenticatorBase, GreenTurn
 from zmq.auth.thread import ThreadAuthenticator as ThreadAuthenticator
+from zmq.green import tasks
 from zmq.green.core import Context
 from zmq.green.poll import Poller
 
@@ -39,17 +38,16 @@ class GreenAuthenticator(GreenAuthenticatorBase):
     def _default_context(self) -> Any:
         return Context.instance()
 
-    def _spawn(self, turn: GreenTurn) -> gevent.Greenlet[..., Any]:
-        greenlet = gevent.spawn(turn.run, self._poller_class)
-        # Also if it is killed before it could begin.
-        greenlet.rawlink(lambda _: turn.finish())
+    def _spawn(self, turn: GreenTurn) -> tasks.Task:
+        greenlet = tasks.spawn(turn.run, self._poller_class)
+        tasks.when_ended(greenlet, turn.finish)
         return greenlet
 
-    def _kill(self, greenlet: gevent.Greenlet[..., Any]) -> None:
-        greenlet.kill(block=False)
+    def _kill(self, greenlet: tasks.Task) -> None:
+        tasks.kill(greenlet)
 
-    def _join(self, greenlet: gevent.Greenlet[..., Any]) -> None:
-        greenlet.join()
+    def _join(self, greenlet: tasks.Task) -> None:
+        tasks.join(greenlet)
 
 
 __all__ = [

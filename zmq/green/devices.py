@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import gevent
-
 from zmq.core.constants import DeviceType as DeviceType
 from zmq.core.device import monitored_queue as monitored_queue
 from zmq.core.device import proxy as proxy
 from zmq.core.device import proxy_steerable as proxy_steerable
 from zmq.devices import basedevice, monitoredqueuedevice, proxydevice, proxysteerabledevice
 from zmq.devices import monitoredqueue as monitoredqueue
+from zmq.green import tasks
 from zmq.green.core import Context
 from zmq.green.device import device as device
 from zmq.green.poll import Poller
@@ -35,13 +34,12 @@ class GreenDevice(basedevice.BackgroundDevice):
     """
 
     context_factory: Callable[[], Any] = Context.instance
-    launcher: gevent.Greenlet[..., Any] | None = None
+    launcher: tasks.Task | None = None
     _poller_class = Poller
 
-    def _launch(self, target: Callable[[], None]) -> gevent.Greenlet[..., Any]:
-        greenlet = gevent.spawn(target)
-        # Also if it is killed before it could begin.
-        greenlet.link(self._end)
+    def _launch(self, target: Callable[[], None]) -> tasks.Task:
+        greenlet = tasks.spawn(target)
+        tasks.when_ended(greenlet, self._end)
         return greenlet
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
 
 from greenlet import getcurrent
 
 from zmq.core import patch as _patch
+from zmq.green import tasks
 from zmq.green.hub import get_hub
 
 
@@ -53,24 +53,10 @@ def is_patched() -> bool:
 
 
 def _patch_everything() -> Callable[[], object]:
-    import gevent.hub
-    import gevent.monkey
-    from gevent._hub_local import set_default_hub_class
-
-    gevent.monkey.patch_all()
+    tasks.patch()
     patch_all()
-    handler = _patch.interrupt_main(getcurrent, get_hub)
-
-    # There is no hub yet: the program may choose its loop.
-    class Hub(gevent.hub.Hub):
-        __doc__ = gevent.hub.Hub.__doc__
-
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            # In the hub, before it sleeps for the first time.
-            self.loop.run_callback(handler.watch)
-
-    set_default_hub_class(Hub)
+    handler = _patch.interrupt_main(getcurrent, get_hub, "gevent")
+    tasks.in_every_hub(handler.watch)
     return handler.leave
 
 

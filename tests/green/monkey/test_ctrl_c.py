@@ -97,8 +97,8 @@ PROGRAMS = {
     "waits for a process": """
         import subprocess
         child = subprocess.Popen(["sleep", "100"])
-        ready()
         try:
+            ready()
             child.wait()
         finally:
             child.kill()

@@ -1,4 +1,4 @@
-from posix.stat cimport struct_stat
+from zmq.core.waiting.pipes cimport Pipe
 
 
 cdef class Call:
@@ -49,8 +49,6 @@ cdef class Hub:
     cdef dict started       # watchers that stand for themselves, and what they call
     cdef list interruptions  # what handlers of signals raised where it could not be raised further
 
-    cdef object listen(self, int fd, callback)
-    cdef void unlisten(self, watcher) noexcept
     cdef void take_posted(self) noexcept
     cdef int watch(self, reference) except -1
     cdef void unwatch(self, reference) noexcept
@@ -59,25 +57,6 @@ cdef class Hub:
     cdef void disarm(self, watcher) noexcept
     cdef void end(self, watcher) noexcept
     cdef void retry(self, error, function, argument=*) noexcept
-
-
-cdef class Interrupts:
-    cdef object current, get_hub, main
-    cdef bint looking       # `look` will be called
-    cdef unsigned long thread   # the main one
-    cdef Pipe pipe          # that signals write to
-    cdef object report, set_wakeup_fd   # what was there before `unraisable` and `wakeup_fd`
-
-
-cdef class Pipe:
-    cdef int reader, writer     # -1: it was not made
-    cdef struct_stat status     # of both when it was made
-
-    cdef void remember(self) noexcept
-    cdef bint is_open(self) noexcept
-    cdef void ring(self) noexcept
-    cdef bint still(self) noexcept
-    cdef bint reopen(self) noexcept
 
 
 cdef unsigned long this_thread() noexcept

@@ -3,6 +3,19 @@
 Lives here: names and their meaning. What must not: how a framework does it (`zmq.green.hub`), what is waited for.
 Called by `zmq.core.waiting.trampoline` and by pollers.
 
+What a framework supplies
+-------------------------
+An adapter is a subclass of `Hub`. These, described there, are all that it may say; tests/hub_contract.py asks for them.
+
+- Every one, as arguments: `current`, `park`, `call_soon`, `watcher`; as methods: `call_at`, `is_current`.
+- Where the framework can: `call_soon_threadsafe`, `background_watcher`.
+- Where its watchers are not as simple as others: `forget`, `native_watcher`, `lingers`.
+- Where its loops are asyncio's: `asyncio_loop`.
+- Where its loops end one by one, stop, or move from thread to thread: `is_alive`, `is_running`, `is_elsewhere`,
+  `give_up`, `give_up_all`.
+- Where it is written in Python, and a signal's handler may raise in its midst: `keep` for its `call_soon`, `schedule`,
+  `stop`, `failed`, `is_between`, `goes_to_sleep`.
+
 When a handler raises
 ---------------------
 The handler of a signal runs between two instructions of Python, in whatever greenlet runs, the hub's included. Compiled
@@ -15,34 +28,26 @@ code is not interrupted, but calls of a framework that is written in Python are.
   callbacks may be called once more than they were asked for, and do nothing then.
 """
 
-import fcntl
 import os
-import signal
-import sys
-import threading
 import time
 import warnings
 import weakref
-from _signal import getsignal, set_wakeup_fd
 from sys import is_finalizing
 
-from cpython.exc cimport PyErr_CheckSignals, PyErr_SetObject, PyErr_WriteUnraisable
+from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
 from cpython.pythread cimport PyThread_get_thread_ident
 from cpython.ref cimport PyObject
-from libc.signal cimport SIGINT
-from posix.stat cimport fstat, struct_stat
-from posix.unistd cimport close, getpid, read, write
+from posix.unistd cimport getpid
 
 from zmq.core.libzmq cimport ZMQ_POLLIN
+from zmq.core.waiting.pipes cimport Pipe
 from zmq.core.waiting.records import leave_all
 
 cdef extern from "Python.h":
     PyObject *PyThreadState_GetDict()
-    int PyErr_SetInterruptEx(int signum)
 
 cdef enum:
     TRIES = 8           # to get through between two signals; who does not within these was not stopped by signals
-    HIGH = 512          # descriptors from here on are given to nobody who does not ask for them
 
 #: Seconds between two looks of the alarm.
 SWEEP_SECONDS = 3.0
@@ -254,7 +259,8 @@ cdef class Hub:
     """One event loop, and the greenlets that wait in it.
 
     A framework's adapter is a subclass that passes four of its own callables, as fast as it has them, and
-    implements `call_at`. Everything is called in the thread that runs the hub, but for what says otherwise.
+    implements `call_at` and `is_current`. Everything is called in the thread that runs the hub, but for what says
+    otherwise.
 
     Parameters
     ----------
@@ -439,7 +445,17 @@ cdef class Hub:
         """
         return False
 
-    cdef object listen(self, int fd, callback):
+    def asyncio_loop(self):
+        """Return the event loop of asyncio's that the hub itself is.
+
+        Returns
+        -------
+        asyncio.AbstractEventLoop or None
+            None: it is another kind of thing.
+        """
+        return None
+
+    def listen(self, int fd, callback):
         """Have a callback called in the hub whenever a descriptor can be read, until `unlisten`.
 
         Returns the watcher, which alone does not keep the hub from going idle. In the child of a fork the descriptor
@@ -450,7 +466,8 @@ cdef class Hub:
         watcher.start(callback)
         return watcher
 
-    cdef void unlisten(self, watcher) noexcept:
+    def unlisten(self, watcher):
+        """Stop what `listen` began; None is nothing."""
         if watcher is not None:
             self.started.pop(watcher, None)
             self.end(watcher)
@@ -674,271 +691,15 @@ cdef class Hub:
         note_missed(found)
 
 
-# Of the greenlets that were left where they were, those that do not keep the program from ending.
-cdef list left = []
-
-
-cdef class Resumed(Call):
-    """A greenlet that a signal's handler left in the lurch goes on where it was."""
-
-    def __init__(self, greenlet):
-        Call.__init__(self, None, greenlet.switch)
-
-
-cdef class Interrupts:
-    """A handler of SIGINT that raises KeyboardInterrupt in the main greenlet, whichever greenlet runs.
-
-    Another greenlet that runs is left where it is, in the midst of the program's code, and goes on if the main greenlet
-    lets the hub run again. Where that would be in the midst of a framework's code, which nobody else may use then, it
-    is let out of there first.
-
-    A signal that comes after Python has looked for one and before the hub sleeps would be seen when the hub wakes by
-    itself, and so would one that the system gives to another native thread. So signals write to a pipe (`open`), which
-    the hub of the main thread watches.
-
-    What is raised in the midst of a finalizer, or where C can raise nothing, Python reports and forgets. It is raised
-    once more then (`unraisable`).
-
-    Parameters
-    ----------
-    current : callable
-        Returns the greenlet that runs; now it is the main one.
-    get_hub : callable
-        Returns the `Hub` of this thread.
-    """
-
-    #: Whose code may not be left alone.
-    frameworks = frozenset(("asyncio", "eventlet", "gevent", "greenlet", "selectors", "zmq"))
-
-    def __init__(self, current, get_hub):
-        self.current = current
-        self.get_hub = get_hub
-        self.main = current()
-        self.thread = this_thread()
-        self.report = sys.unraisablehook
-        self.set_wakeup_fd = signal.set_wakeup_fd
-
-    def __call__(self, signum, frame):
-        cdef Hub hub
-        cdef Call resumed = None
-        current = self.current()
-        if current is self.main:
-            raise self.error()
-        hub = self.get_hub()
-        if hub.is_current() and hub.goes_to_sleep(frame):
-            if current.parent is not self.main:
-                # What ends the hub is raised in its parent, and this process was forked by another greenlet.
-                self.main.parent = current.parent
-                current.parent = self.main
-            raise self.error()
-        if self.is_busy(hub, frame):
-            # Once more, soon: at the next instruction, or where the greenlet parks before, in the hub.
-            PyErr_SetInterruptEx(signum)
-            if not self.looking:
-                self.looking = True
-                hub.soon(self.look)
-            return
-        if not hub.is_current():
-            resumed = Resumed(current)
-            if getattr(threading.current_thread(), "daemon", True):
-                left.append(resumed)
-            # Last: a handler that interrupts this one may let it go on.
-            hub.soon(resumed)
-        try:
-            self.main.throw(self.error())
-        finally:
-            if resumed is not None:
-                resumed.cancel()
-                if resumed in left:
-                    left.remove(resumed)
-
-    def leave(self):
-        """The program has ended: greenlets that were left do not go on, but for threads that it waits for."""
-        for resumed in left:
-            resumed.cancel()
-
-    def is_busy(self, hub, frame):
-        """Tell whether what runs is in the midst of a framework's code."""
-        if frame is None or str(frame.f_globals.get("__name__")).partition(".")[0] not in self.frameworks:
-            return False
-        return not (hub.is_current() and hub.is_between(frame))
-
-    def look(self):
-        """Have the hub run, and the handler."""
-        self.looking = False
-        PyErr_CheckSignals()
-
-    def error(self):
-        """Return what to raise; it is known again."""
-        error = KeyboardInterrupt()
-        error._zmq_handler = self
-        return error
-
-    def unraisable(self, args):
-        """Do as `sys.unraisablehook`; but what the handler raised is raised again, at the next instruction."""
-        if getattr(args.exc_value, "_zmq_handler", None) is self and getsignal(SIGINT) is self:
-            PyErr_SetInterruptEx(SIGINT)
-        else:
-            self.report(args)
-
-    def open(self):
-        """Have signals write to a pipe from now on, unless they write somewhere already; in the main thread."""
-        global interrupts
-        interrupts = self
-        self.pipe = Pipe()
-        previous = set_wakeup_fd(self.pipe.writer, warn_on_full_buffer=False)
-        if previous != -1:
-            set_wakeup_fd(previous)
-            self.forget()
-
-    def wakeup_fd(self, fd, /, *, warn_on_full_buffer=True):
-        """Do as `signal.set_wakeup_fd`, as if nobody but the program had ever called that."""
-        previous = self.set_wakeup_fd(fd, warn_on_full_buffer=warn_on_full_buffer)
-        if fd == -1 and self.is_open():
-            set_wakeup_fd(self.pipe.writer, warn_on_full_buffer=False)
-        return -1 if self.pipe is not None and previous == self.pipe.writer else previous
-
-    def watch(self):
-        """Have the hub of this thread, where that is the main one, wake up for signals."""
-        cdef Hub hub
-        if self.thread == this_thread() and self.is_open():
-            hub = self.get_hub()
-            if hub.signals_watcher is None:
-                hub.signals_watcher = hub.listen(self.pipe.reader, self.heard)
-
-    def heard(self):
-        """A signal came; called in the hub."""
-        cdef Hub hub = self.get_hub()
-        if not self.is_open():
-            watcher, hub.signals_watcher = hub.signals_watcher, None
-            hub.unlisten(watcher)
-            return
-        self.pipe.still()
-        try:
-            PyErr_CheckSignals()
-        except BaseException as error:
-            hub.interrupt(error)
-
-    def is_open(self):
-        """Tell whether signals write to the pipe still."""
-        if self.pipe is not None and not self.pipe.is_open():
-            self.forget()
-        return self.pipe is not None
-
-    def forget(self):
-        """Close the pipe, if it is there."""
-        previous = set_wakeup_fd(-1)
-        if previous not in (-1, self.pipe.writer):
-            set_wakeup_fd(previous)
-        self.pipe = None
-
-    def adopt(self):
-        """In the child of a fork: the greenlet that forked is the main one, and the pipe is its parent's too."""
-        cdef unsigned long thread = self.thread
-        self.main = self.current()
-        self.thread = this_thread()
-        if self.is_open() and not self.pipe.reopen():
-            self.forget()
-        if self.thread != thread:
-            self.watch()
-
-
-cdef Interrupts interrupts = None
-
-
-def _adopt():
+def _forked():
     for reference in list(life_of_this_thread().hubs):
         hub = reference()
         if hub is not None:
             hub.reopen()
-    if interrupts is not None:
-        interrupts.adopt()
 
 
 # Before any framework's, which look at the descriptors.
-os.register_at_fork(after_in_child=_adopt)
-
-
-cdef class Pipe:
-    """Wakes whoever watches `reader`. It never blocks, and closes itself.
-
-    A program that closes all descriptors, as one that becomes a daemon does, may have its own files there afterwards.
-    """
-
-    def __cinit__(self):
-        self.reader = self.writer = -1
-
-    def __init__(self):
-        self.reader, self.writer = map(move_up, make_pipe())
-        self.remember()
-
-    def __dealloc__(self):
-        if self.is_open():
-            close(self.reader)
-            close(self.writer)
-
-    cdef void remember(self) noexcept:
-        fstat(self.reader, &self.status)
-
-    cdef bint is_open(self) noexcept:
-        """Tell whether both ends are there and no other file."""
-        cdef struct_stat status
-        cdef int end
-        for end in (self.reader, self.writer):
-            if fstat(end, &status) != 0:
-                return False
-            if status.st_dev != self.status.st_dev or status.st_ino != self.status.st_ino:
-                return False
-        return True
-
-    cdef void ring(self) noexcept:
-        """In any thread. Where the pipe is full, or not there any more, nothing need be done, or can."""
-        if self.is_open():
-            write(self.writer, b"", 1)
-
-    cdef bint still(self) noexcept:
-        """Take what was written; tell whether the pipe is there still."""
-        cdef char buffer[4096]
-        if not self.is_open():
-            return False
-        while read(self.reader, buffer, sizeof(buffer)) == sizeof(buffer):
-            pass
-        return True
-
-    cdef bint reopen(self) noexcept:
-        """Be another pipe under the same numbers, and tell whether it is.
-
-        Under others, a watcher that the child of a fork stops would be stopped for its parent too, as long as the two
-        share an epoll set.
-        """
-        if not self.is_open():
-            return False
-        try:
-            for end, number in zip(make_pipe(), (self.reader, self.writer), strict=True):
-                os.dup2(end, number, False)
-                os.close(end)
-        except OSError:
-            return False
-        self.remember()
-        return True
-
-
-def make_pipe():
-    """Return the two ends of a pipe that never block."""
-    ends = os.pipe()
-    for end in ends:
-        os.set_blocking(end, False)
-    return ends
-
-
-def move_up(fd):
-    """Return a descriptor of the same file that is none of the lowest, if there may be one."""
-    try:
-        high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH)
-    except OSError:
-        return fd
-    os.close(fd)
-    return high
+os.register_at_fork(after_in_child=_forked)
 
 
 cdef void report(error) noexcept:

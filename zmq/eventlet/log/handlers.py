@@ -1,3 +1,4 @@
+# Written by tools/frameworks.py from zmq/green/log/handlers.py: change that one, then run ``make frameworks``.
 """`zmq.log.handlers` for eventlet."""
 
 from __future__ import annotations
