@@ -47,7 +47,8 @@ from zmq.core.libzmq cimport (
     zmq_errno,
     zmq_pollitem_t,
 )
-from zmq.core.socket cimport INTERRUPTED, Socket, poll_in_thread, seconds_of, wake_thread
+from zmq.core.socket cimport INTERRUPTED, Socket, poll_in_thread, seconds_of
+from zmq.core.waiting.thread_waits cimport wake_thread
 from zmq.core.waiting.trampoline cimport Subscription, Trampoline, monotonic, refuel
 
 import weakref

@@ -70,4 +70,3 @@ cdef list sockets_at(void *handle)
 cdef several_frames(size_t count)
 cdef double seconds_of(timeout) except? -2
 cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) except -1
-cdef void wake_thread(what) noexcept

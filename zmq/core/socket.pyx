@@ -6,7 +6,6 @@ subclasses that say which hub to wait in.
 """
 
 import itertools
-import os
 import warnings
 import weakref
 from types import GenericAlias
@@ -23,19 +22,9 @@ from cpython.buffer cimport (
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject_GenericSetAttr
-from cpython.pythread cimport (
-    WAIT_LOCK,
-    PyThread_acquire_lock,
-    PyThread_allocate_lock,
-    PyThread_free_lock,
-    PyThread_release_lock,
-    PyThread_type_lock,
-)
 from libc.errno cimport EAGAIN, EBUSY, EINTR, EINVAL, EMFILE, ENAMETOOLONG
-from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
-from posix.unistd cimport close as close_fd, read, write
 
 from zmq.core cimport context as contexts
 from zmq.core.waiting cimport wait
@@ -97,6 +86,7 @@ from zmq.core.sockets.monitors cimport (
     stop_monitor,
 )
 from zmq.core.sockets.options cimport MixedCase, Setting, get_option, option_named, set_option, take_value
+from zmq.core.waiting.thread_waits cimport ThreadWait, begin_wait, end_wait, leave_polls, wait_for_bell
 from zmq.core.waiting.trampoline cimport (
     Trampoline,
     is_time_to_yield,
@@ -598,8 +588,7 @@ cdef class Socket(MixedCase):
         # From here on nobody else has the handle, whatever runs, and nothing that is raised loses it.
         self.let_go(handle)
         if waiter is None or waiter.close():
-            if thread_polls:
-                leave_polls(handle)
+            leave_polls(handle)
             err = close_handle(handle)
         # Whoever reads its monitor has a reference of his own.
         self.monitor_socket = None
@@ -2233,167 +2222,6 @@ cdef double seconds_of(timeout) except? -2:
     return milliseconds / 1000
 
 
-# Plain threads in zmq_poll. Whoever closes a socket that one of them polls, wakes it and waits until it has come back:
-# libzmq would go on with the handle, which is nobody's or somebody else's by then, and could not be woken any more.
-cdef list thread_polls = []
-os.register_at_fork(after_in_child=thread_polls.clear)
-
-
-cdef class ThreadPoll:
-    """A plain thread in zmq_poll."""
-
-    cdef object what
-    cdef void *handle           # of the socket whose bell is waited for, or NULL
-    cdef zmq_pollitem_t *items
-    cdef int count
-    cdef int reader             # an eventfd, or a pipe, that wakes it; or -1
-    cdef int writer
-    cdef bint woken
-    cdef int born
-    cdef PyThread_type_lock inside  # who holds it is in libzmq
-
-    def __cinit__(self):
-        self.born = wait.generation
-        self.reader = self.writer = -1
-        self.inside = PyThread_allocate_lock()
-        if self.inside == NULL:
-            raise MemoryError()
-
-    def __dealloc__(self):
-        if self.reader >= 0:
-            close_fd(self.reader)
-            if self.writer != self.reader:
-                close_fd(self.writer)
-        if self.inside != NULL:
-            PyThread_free_lock(self.inside)
-
-    cdef int open(self) except -1:
-        if self.reader < 0:
-            try:
-                if hasattr(os, "eventfd"):
-                    self.reader = self.writer = os.eventfd(0)
-                else:
-                    self.reader, self.writer = os.pipe()
-            except OSError:
-                # It polls as well without.
-                return 0
-        return 0
-
-    cdef ThreadPoll renewed(self):
-        """Return one to use next. Who woke this one may still wait until it is out of libzmq."""
-        cdef ThreadPoll other
-        cdef uint64_t number
-        if not self.woken:
-            return self
-        other = ThreadPoll()
-        read(self.reader, &number, sizeof(number))
-        other.reader, other.writer = self.reader, self.writer
-        self.reader = self.writer = -1
-        return other
-
-    cdef int enter(self, double timeout) noexcept:
-        """Be in libzmq, without the GIL. Returns how many items are ready, or an error code, negative."""
-        cdef long left = -1 if timeout < 0 else <long> (1000 * timeout + 0.999)
-        cdef int rc
-        # Before others run: nobody else wants it yet.
-        PyThread_acquire_lock(self.inside, WAIT_LOCK)
-        with nogil:
-            rc = zmq_poll(self.items, self.count + (self.reader >= 0), left)
-            if rc < 0:
-                rc = -zmq_errno()
-            PyThread_release_lock(self.inside)
-        return rc
-
-    cdef void wake(self) noexcept:
-        # What an eventfd takes.
-        cdef uint64_t one = 1
-        if not self.woken and self.writer >= 0:
-            self.woken = True
-            write(self.writer, &one, sizeof(one))
-
-    cdef bint polls(self, void *handle) noexcept:
-        cdef int i
-        cdef bint found = self.handle == handle
-        for i in range(self.count):
-            if self.items[i].socket == handle:
-                found = True
-        return found and self.born == wait.generation and self.writer >= 0
-
-
-# The one that is used next: it costs system calls to make.
-cdef ThreadPoll idle_poll = None
-
-
-cdef void leave_polls(void *handle) noexcept:
-    """Have the threads that poll a socket leave libzmq, because the handle is about to be closed."""
-    cdef ThreadPoll poll
-    for poll in list(thread_polls):
-        if poll.polls(handle):
-            poll.wake()
-            with nogil:
-                PyThread_acquire_lock(poll.inside, WAIT_LOCK)
-                PyThread_release_lock(poll.inside)
-
-
-cdef ThreadPoll begin_poll(zmq_pollitem_t *items, int count, what):
-    """Have this thread, which waits for `what`, woken by the item that is added after `count`, until `end_poll`."""
-    global idle_poll
-    cdef ThreadPoll poll
-    poll, idle_poll = idle_poll, None
-    if poll is None or poll.born != wait.generation:
-        poll = ThreadPoll()
-    poll.open()
-    items[count].socket = NULL
-    items[count].fd = poll.reader
-    items[count].events = ZMQ_POLLIN
-    items[count].revents = 0
-    poll.items = items
-    poll.count = count
-    poll.what = what
-    thread_polls.append(poll)
-    return poll
-
-
-cdef int end_poll(ThreadPoll poll) except -1:
-    """Undo `begin_poll`."""
-    global idle_poll
-    poll.handle = NULL
-    poll.items = NULL
-    poll.count = 0
-    poll.what = None
-    if poll in thread_polls:
-        thread_polls.remove(poll)
-    idle_poll = poll.renewed()
-    return 0
-
-
-cdef int wait_for_bell(void *handle, int bell, double timeout, what) except -1:
-    """Block this thread until a bell rings, for so many seconds, negative for ever, or until Python code ran."""
-    cdef zmq_pollitem_t items[2]
-    cdef ThreadPoll poll
-    cdef int rc
-    items[0].socket = NULL
-    items[0].fd = bell
-    items[0].events = ZMQ_POLLIN
-    poll = begin_poll(items, 1, what)
-    poll.handle = handle
-    rc = poll.enter(timeout)
-    end_poll(poll)
-    if rc >= 0:
-        return 0
-    if rc != -EINTR:
-        raise_errno(-rc)
-    return PyErr_CheckSignals()
-
-
-cdef void wake_thread(what) noexcept:
-    """Have the thread look anew that waits in `poll_in_thread` for `what`."""
-    cdef ThreadPoll poll
-    for poll in list(thread_polls):
-        if poll.what is what:
-            poll.wake()
-
-
 cdef bint read_handles(zmq_pollitem_t *items, int count, what) except -1:
     """Store the handles of what is polled, and tell whether one of the sockets need not be waited for."""
     cdef int i
@@ -2432,7 +2260,7 @@ cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) 
     Returns how many items are ready, or INTERRUPTED when Python code ran that may have changed anything: a signal's
     handler, or another thread that closed one of the sockets. The caller looks anew then, for the time that is left.
     """
-    cdef ThreadPoll poll
+    cdef ThreadWait waiting
     cdef int rc
     wait.stirs += 1
     if timeout == 0:
@@ -2444,14 +2272,14 @@ cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) 
     else:
         wait.block(what)
         try:
-            poll = begin_poll(items, count, what)
+            waiting = begin_wait(items, count, what)
             try:
-                rc = poll.enter(0 if read_handles(items, count, what) else timeout)
+                rc = waiting.enter(0 if read_handles(items, count, what) else timeout)
             finally:
-                end_poll(poll)
+                end_wait(waiting)
         finally:
             wait.unblock()
-        if poll.woken:
+        if waiting.woken:
             rc = -EINTR
     if rc >= 0:
         add_returned(items, count, what)
