@@ -810,7 +810,7 @@ cdef bint is_usable(Context context) noexcept:
 
 
 cdef made_by(socket_class, Context context, socket_type, kwargs):
-    from zmq.core.socket import made_by
+    from zmq.core.sockets.life import made_by
     return made_by(socket_class, context, socket_type, kwargs)
 
 

@@ -70,7 +70,8 @@ from zmq.core.libzmq cimport (
     zmq_pollitem_t,
     zmq_send,
 )
-from zmq.core.socket cimport Socket, sockets_at
+from zmq.core.socket cimport Socket
+from zmq.core.sockets.life cimport sockets_at
 from zmq.core.waiting.trampoline cimport Trampoline, wait_readable
 from zmq.core.waiting.wait cimport Owner
 from zmq.core.messages.transfer cimport (

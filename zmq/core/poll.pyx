@@ -47,7 +47,9 @@ from zmq.core.libzmq cimport (
     zmq_errno,
     zmq_pollitem_t,
 )
-from zmq.core.socket cimport INTERRUPTED, Socket, poll_in_thread, seconds_of
+from zmq.core.socket cimport Socket
+from zmq.core.sockets.arguments cimport seconds_of
+from zmq.core.sockets.thread_polls cimport INTERRUPTED, poll_in_thread
 from zmq.core.waiting.thread_waits cimport wake_thread
 from zmq.core.waiting.trampoline cimport Subscription, Trampoline, monotonic, refuel
 

@@ -39,7 +39,8 @@ from zmq.core.libzmq cimport (
     zmq_msg_size,
     zmq_msg_t,
 )
-from zmq.core.socket cimport Socket, seconds_of, several_frames
+from zmq.core.socket cimport Socket
+from zmq.core.sockets.arguments cimport seconds_of, several_frames
 from zmq.core.messages.transfer cimport AS_SET, try_recv
 from zmq.core.waiting.trampoline cimport (
     CHOSEN,

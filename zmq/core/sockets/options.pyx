@@ -1,7 +1,7 @@
 """Socket options: what C type each has, and how its value becomes a Python object and back.
 
 Lives here: getting and setting by handle, and options by their names. What must not: attributes, contexts, waiting.
-Called by `zmq.core.socket` and `zmq.core.context`.
+Called by `zmq.core.sockets.option_access` and `zmq.core.context`.
 """
 
 import itertools
