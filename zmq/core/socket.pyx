@@ -33,14 +33,14 @@ from zmq.core.message cimport Frame
 from zmq.core.messages.transfer cimport Incoming, Outgoing, Part, discard, expect, try_recv, try_send
 from zmq.core.sockets.arguments cimport encoded, need_draft, seconds_of
 from zmq.core.sockets.copies cimport prepare_copies
-from zmq.core.sockets.operation cimport DROPPED, WHOLE, is_unobserved
-from zmq.core.sockets.sending cimport SMALL, sent
+from zmq.core.sockets.operation cimport DROPPED, WHOLE, cost_of_bytes, is_unobserved
+from zmq.core.sockets.sending cimport SMALL, note_sent
 from zmq.core.sockets.thread_polls cimport INTERRUPTED, poll_in_thread
 from zmq.core.waiting.trampoline cimport Trampoline, monotonic
 
 from zmq.core.error import Again
 from zmq.core.sockets import methods
-from zmq.core.sockets.life import living_sockets
+from zmq.core.sockets.life import living_sockets  # no-cython-lint: for others
 from zmq.core.sockets.options import add_attributes
 from zmq.core.tracker import _FINISHED_TRACKER
 
@@ -61,7 +61,7 @@ cdef class Socket(Conversions):
     socket_type : int
         A `zmq.SocketType`.
     shadow : int or Socket, optional
-        The address of a socket that somebody else made and will close.
+        The address of a socket that other code made and will close.
     copy_threshold : int, optional
         Bytes from which on sending with ``copy=False`` does not copy; what `zmq.COPY_THRESHOLD` is at that moment when
         left out.
@@ -142,13 +142,13 @@ cdef class Socket(Conversions):
             and routing_id is None
             and group is None
             and self.message == WHOLE
-            and not self.answers
+            and not self.owes_reply
             and is_unobserved(self, flags)
             and zmq_send(
                 self.handle, PyBytes_AS_STRING(data), <size_t> PyBytes_GET_SIZE(data), flags | ZMQ_DONTWAIT
             ) >= 0
         ):
-            sent(self, flags & ZMQ_SNDMORE)
+            note_sent(self, flags & ZMQ_SNDMORE)
             return None
         if data is None:
             if msg is None:
@@ -164,7 +164,7 @@ cdef class Socket(Conversions):
         ):
             part.data = PyBytes_AS_STRING(data)
             part.size = <size_t> PyBytes_GET_SIZE(data)
-            cost += <int> (part.size >> 12)
+            cost += <int> cost_of_bytes(part.size)
         else:
             self.usable()
             frame = self.to_part(data, &part, copy, track, routing_id, group)
@@ -185,7 +185,7 @@ cdef class Socket(Conversions):
                 check(zmq_msg_set_group(&part.msg, encoded(group, "group")))
             if self.message != DROPPED:
                 self.operate(try_send, &out, flags & ~ZMQ_SNDMORE, ZMQ_POLLOUT, cost)
-            sent(self, out.more)
+            note_sent(self, out.more)
         finally:
             if out.ready < out.count:
                 discard(&out)
@@ -223,7 +223,7 @@ cdef class Socket(Conversions):
         cdef Incoming incoming
         cdef zmq_msg_t *msg = &incoming.few[0]
         cdef bint in_vain = False
-        if copy is True and not self.spoke and is_unobserved(self, flags):
+        if copy is True and not self.expects_reply and is_unobserved(self, flags):
             zmq_msg_init(msg)
             if zmq_msg_recv(msg, self.handle, flags | ZMQ_DONTWAIT) >= 0:
                 return self.as_bytes(msg)

@@ -6,7 +6,7 @@ it. A base of `zmq.core.socket.Socket`.
 
 
 cdef class Conversions(Receiving):
-    """What sends and receives objects."""
+    """A socket that sends and receives objects."""
 
     def send_string(self, u, int flags=0, copy=True, encoding="utf-8", **kwargs):
         """Send a str.

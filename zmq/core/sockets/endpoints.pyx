@@ -1,4 +1,4 @@
-"""Where a socket is bound and connected, and who is told of it.
+"""Where a socket is bound and connected, and the monitor that tells of it.
 
 Lives here: addresses, ports, and a socket's monitor. What must not: how a monitor always finds a reader
 (`zmq.core.sockets.monitors`). A base of `zmq.core.socket.Socket`.
@@ -6,7 +6,7 @@ Lives here: addresses, ports, and a socket's monitor. What must not: how a monit
 
 import itertools
 
-from libc.errno cimport EINTR, EMFILE, ENAMETOOLONG
+from libc.errno cimport EACCES, EINTR, EMFILE, ENAMETOOLONG
 
 from zmq.core.check cimport raise_errno
 from zmq.core.context cimport PATIENCE, Context, await_reaper
@@ -36,6 +36,11 @@ from zmq.core._text import without_user
 from zmq.core.constants import Errno, Event, SocketOption, SocketType
 from zmq.core.error import ZMQBindError, ZMQError
 
+cdef enum:
+    # The default range of `bind_to_random_port`.
+    FIRST_DYNAMIC_PORT = 49152
+    END_OF_PORTS = 65536
+
 # Numbers in the addresses of monitors.
 _monitors = itertools.count()
 
@@ -64,7 +69,7 @@ class _SocketContext:
 
 
 cdef class Endpoints(OptionAccess):
-    """What is bound and connected."""
+    """A socket that is bound and connected."""
 
     def bind(self, addr):
         """Accept connections at an address.
@@ -184,7 +189,7 @@ cdef class Endpoints(OptionAccess):
         ZMQError
             The address is refused for another reason.
         """
-        if min_port == 49152 and max_port == 65536:
+        if min_port == FIRST_DYNAMIC_PORT and max_port == END_OF_PORTS:
             self.bind(f"{addr}:*")
             found = self.get(SocketOption.LAST_ENDPOINT).decode("ascii", "replace")
             return int(found.rsplit(":", 1)[-1])
@@ -194,7 +199,7 @@ cdef class Endpoints(OptionAccess):
             try:
                 self.bind(f"{addr}:{port}")
             except ZMQError as error:
-                if error.errno not in (Errno.EADDRINUSE, 13):
+                if error.errno not in (Errno.EADDRINUSE, EACCES):
                     raise
             else:
                 return port
@@ -210,7 +215,7 @@ cdef class Endpoints(OptionAccess):
         waits = lacks_reader(self.handle)
         while errno == EINTR:
             if waits:
-                # Until somebody, in another thread, reads what the monitor tells.
+                # Until another thread reads what the monitor tells.
                 with nogil:
                     errno = 0 if call(self.handle, where) == 0 else zmq_errno()
             else:
@@ -246,7 +251,7 @@ cdef class Endpoints(OptionAccess):
 
         Notes
         -----
-        libzmq waits where it has an event to tell and nobody is connected to the address, or does not read and a
+        libzmq waits where it has an event to tell and no PAIR is connected to the address, or does not read and a
         high-water mark is reached: inside `bind`, `connect` and other calls on this socket, which do not look at
         signals then and hold up a hub, or in a thread of its own, which then serves no other socket. So connect first,
         with a RCVHWM of 0, and stop the monitor before a reader that is none of this package's is closed. A PAIR that
@@ -271,7 +276,7 @@ cdef class Endpoints(OptionAccess):
         -------
         Socket
             The same one until `disable_monitor`, or until it is closed, which stops the monitor too. Its RCVHWM is 0:
-            events that nobody reads are kept, so that no thread of libzmq's has to wait.
+            events that are not read are kept, so that no thread of libzmq's has to wait.
 
         Raises
         ------

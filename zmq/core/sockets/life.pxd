@@ -4,34 +4,37 @@ from zmq.core.sockets.options cimport MixedCase
 from zmq.core.waiting cimport wait
 from zmq.core.waiting.wait cimport Owner, Waiter
 
+cdef enum:
+    GONE = -1   # in `Life.born`: the socket is closed, or not made yet
+
 
 cdef class Life(MixedCase):
     cdef object __weakref__
     cdef void *handle       # libzmq's socket; NULL once it is closed
-    cdef int born           # `generation` when it was made; -1 once it is closed, OWNED while it has an owner
-    cdef Owner owner        # who has it to himself
+    cdef int born           # `generation` when it was made; GONE once it is closed, OWNED while it has an owner
+    cdef Owner owner        # what has the socket to itself for a time, such as a proxy that runs
     cdef bint is_shadow
     cdef object original    # of a shadow, to keep it alive
-    cdef Waiter waiter      # None until somebody waits for, or hears of, this socket in a hub, or a shadow is made
+    cdef Waiter waiter      # None until it is waited for in a hub, a poller hears of it, or it has a shadow
     cdef object get_hub     # where blocking calls park; None blocks the thread
     cdef type frame_class   # of what is received or lent without copying
     cdef int overrides      # which methods a subclass replaced
     cdef int message        # whether a message was begun with SNDMORE and not ended
-    cdef bint answers       # the thread had to wait for what was received last
-    cdef bint spoke         # a message was sent last, and the waiter trusts that it is answered
-    cdef bint drops
-    cdef bint lacks_defaults    # the context's, because `Context.socket` sets them when the socket is complete
+    cdef bint owes_reply    # the thread had to wait for what was received last, and will answer that, as a rule
+    cdef bint expects_reply     # a message was sent last, and the waiter trusts that it is answered
+    cdef bint drops         # libzmq wants the rest of a message whose pipe died
+    cdef bint defaults_pending  # the context's: `Context.socket` sets them when the socket is complete
     cdef object monitor_socket
     cdef Context maker      # which lists it among its sockets; None of a shadow
     cdef public object context
     cdef readonly object socket_type
     cdef Py_ssize_t own_threshold   # -1: COPY_THRESHOLD
-    cdef Threshold package  # which says what that is; None for `zmq`
+    cdef Threshold package_threshold    # says what that is; None for `zmq`
 
     cdef int usable(self) except -1
     cdef int operated(self) except -1
     cdef int let_go(self, void *handle) except -1
-    cdef int part(self) except -1
+    cdef int drop_handle(self) except -1
     cdef int take_defaults(self, Context context) except -1
     cdef int share_waiter(self) except -1
     cdef Waiter waited(self)

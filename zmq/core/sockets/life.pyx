@@ -78,11 +78,11 @@ cdef list sockets_at(void *handle):
 
 
 cdef class Life(MixedCase):
-    """What lives, and is closed."""
+    """A socket that is made and closed."""
 
     def __cinit__(self):
         self.handle = NULL
-        self.born = -1
+        self.born = GONE
 
     def __init__(self, ctx_or_socket=None, socket_type=-1, *, shadow=None, copy_threshold=None):
         global count_shadows
@@ -100,7 +100,7 @@ cdef class Life(MixedCase):
             self.copy_threshold = copy_threshold
         self.overrides = methods.find_overrides(type(self))
         self.frame_class = self._frame_class
-        self.package = self.frame_class._threshold
+        self.package_threshold = self.frame_class._threshold
         if isinstance(ctx_or_socket, Life):
             shadow = ctx_or_socket
         if shadow is not None:
@@ -144,7 +144,7 @@ cdef class Life(MixedCase):
                     # Of a socket that was here before, whose owner closed it without a word.
                     for socket in living_sockets():
                         if socket.handle == handle:
-                            socket.part()
+                            socket.drop_handle()
                     known.lose()
                 context._sockets.add(self)
             else:
@@ -165,12 +165,12 @@ cdef class Life(MixedCase):
                 self.let_go(handle)
                 close_handle(handle)
             self.handle = NULL
-            self.born = -1
+            self.born = GONE
             raise
 
     cdef int take_defaults(self, Context context) except -1:
         """The socket is one of the context's, which has defaults for it."""
-        if self.lacks_defaults or not context.sockopts:
+        if self.defaults_pending or not context.sockopts:
             return 0
         for option, value in context.defaults_for(self.socket_type):
             try:
@@ -190,7 +190,7 @@ cdef class Life(MixedCase):
         if self.handle == NULL or self.is_shadow or not is_usable(self):
             return
         if contexts.exiting:
-            # Who is left at the end has done nothing wrong, and what errors are printed with may be gone.
+            # That a socket is left at the end is no mistake, and what errors are printed with may be gone.
             try:
                 self.close()
             except BaseException:
@@ -216,17 +216,17 @@ cdef class Life(MixedCase):
             return 0
         if is_owned(self):
             raise ZMQError(EBUSY, "a proxy that runs has this socket to itself")
-        if self.handle != NULL and self.born != -1:
+        if self.handle != NULL and self.born != GONE:
             raise ZMQError(
                 Errno.ENOTSOCK, "this socket was made before a fork: make a new Context and Socket in the child"
             )
         raise ZMQError(Errno.ENOTSOCK)
 
     def close(self, linger=None):
-        """Close the socket. Those who wait for it get ``ZMQError(ENOTSOCK)``; futures are cancelled.
+        """Close the socket. Calls that wait for it raise ``ZMQError(ENOTSOCK)``; futures are cancelled.
 
-        It is never refused. While somebody waits for the socket in a hub that runs in another thread, it is that
-        thread that closes it, as soon as its hub runs.
+        It is never refused. While a call waits for the socket in a hub that runs in another thread, it is that thread
+        that closes it, as soon as its hub runs.
 
         Parameters
         ----------
@@ -247,7 +247,7 @@ cdef class Life(MixedCase):
         if self.handle == NULL:
             return
         owner = self.owner
-        if self.born == wait.OWNED and owner.born == wait.generation:
+        if is_owned(self):
             # It is gone as soon as it has given the sockets back: `owner` keeps it.
             owner.stop()
         # Two threads may close it, and so may what runs while it is being closed.
@@ -256,19 +256,19 @@ cdef class Life(MixedCase):
             return
         if not is_usable(self):
             self.handle = NULL
-            self.born = -1
+            self.born = GONE
             return
         if linger is not None and zmq_setsockopt(handle, ZMQ_LINGER, &milliseconds, sizeof(int)) != 0:
             if zmq_errno() == EINVAL:
                 raise ZMQError(EINVAL, f"Invalid argument: linger is -1 or more milliseconds, not {linger!r}")
-        # Those who wait for a shadow wait for this socket.
+        # What waits for a shadow waits for this socket.
         waiter = known_trampoline(handle) if self.waiter is None else self.waiter
-        # From here on nobody else has the handle, whatever runs, and nothing that is raised loses it.
+        # From here on no other call has the handle, whatever runs, and nothing that is raised loses it.
         self.let_go(handle)
         if waiter is None or waiter.close():
             leave_polls(handle)
             err = close_handle(handle)
-        # Whoever reads its monitor has a reference of his own.
+        # A caller that reads its monitor has a reference of its own.
         self.monitor_socket = None
         if err and err != ENOTSOCK:
             raise_errno(err)
@@ -277,15 +277,15 @@ cdef class Life(MixedCase):
         """Be closed, with all others for this handle."""
         cdef Life socket
         cdef list shadows = sockets_at(handle)
-        self.part()
+        self.drop_handle()
         for socket in shadows:
-            socket.part()
+            socket.drop_handle()
         return 0
 
-    cdef int part(self) except -1:
+    cdef int drop_handle(self) except -1:
         """Have no handle any more."""
         self.handle = NULL
-        self.born = -1
+        self.born = GONE
         if self.maker is not None:
             self.maker._sockets.discard(self)
         return 0
@@ -320,7 +320,7 @@ cdef class Life(MixedCase):
 
     @classmethod
     def shadow(cls, address):
-        """Return a socket for one that somebody else made.
+        """Return a socket for one that other code made.
 
         Parameters
         ----------
@@ -350,7 +350,7 @@ cdef class Life(MixedCase):
         return self.original
 
     cdef int share_waiter(self) except -1:
-        """Let all who use this handle know of its waiter: who operates on it may swallow the news of another."""
+        """Let all sockets of this handle know of its waiter: an operation on one may swallow the news of another."""
         cdef Life other
         cdef Waiter known = known_trampoline(self.handle)
         self.waiter = trampoline_of(self.handle)
@@ -362,7 +362,7 @@ cdef class Life(MixedCase):
         return 0
 
     cdef Waiter waited(self):
-        """Return the waiter, for somebody who wants to hear of this socket."""
+        """Return the waiter, for a caller that wants to hear of this socket."""
         if self.waiter is None:
             self.usable()
             self.waiter = trampoline_of(self.handle)
@@ -401,8 +401,8 @@ def made_by(socket_class, Context context not None, socket_type, dict kwargs):
         # As by a call. What a class has in the place of `setsockopt` may need what its __init__ sets after ours.
         made = socket_class.__new__(socket_class, context, socket_type, **kwargs)
         if isinstance(made, socket_class):
-            (<Life> made).lacks_defaults = True
+            (<Life> made).defaults_pending = True
             type(made).__init__(made, context, socket_type, **kwargs)
     else:
         made = socket_class(context, socket_type, **kwargs)
-    return made, not isinstance(made, Life) or (<Life> made).is_shadow or (<Life> made).lacks_defaults
+    return made, not isinstance(made, Life) or (<Life> made).is_shadow or (<Life> made).defaults_pending

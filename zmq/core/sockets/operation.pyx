@@ -37,12 +37,12 @@ from zmq.core.error import Again
 cdef enum:
     # How `Operation.operate_parked` begins.
     ATTEMPT_FIRST = 0
-    ATTEMPTED = 1
+    ALREADY_ATTEMPTED = 1
     PARK_FIRST = 2
 
 
 cdef class Operation(Endpoints):
-    """What sends and receives, of whatever form."""
+    """A socket that waits when an attempt to send or receive would block."""
 
     cdef int operate(self, attempt_t attempt, void *transfer, int flags, int events, int cost) except -1:
         """Send or receive one message: attempt; when it would block, wait, and again."""
@@ -52,19 +52,24 @@ cdef class Operation(Endpoints):
         if not is_usable(self):
             self.usable()
         wait.fuel -= cost
-        if wait.fuel <= 0 and self.get_hub is not None and not flags & ZMQ_DONTWAIT and not self.is_within(events):
+        if (
+            wait.fuel <= 0
+            and self.get_hub is not None
+            and not flags & ZMQ_DONTWAIT
+            and not self.is_within_message(events)
+        ):
             refuel(self.get_hub)
             self.usable()
             waiter = self.waiter
         if waiter is not None and waiter.interest:
             return self.operate_parked(attempt, transfer, flags, events, ATTEMPT_FIRST)
-        if self.spoke and events == ZMQ_POLLIN:
-            self.spoke = False
+        if self.expects_reply and events == ZMQ_POLLIN:
+            self.expects_reply = False
             if not flags & ZMQ_DONTWAIT and waiter.hands_over():
                 return self.operate_parked(attempt, transfer, flags, events, PARK_FIRST)
-        if self.answers and events == ZMQ_POLLOUT:
+        if self.owes_reply and events == ZMQ_POLLOUT:
             # Another thread of this process may be waiting for just this: let it run as soon as it is woken.
-            self.answers = False
+            self.owes_reply = False
             handle = self.handle
             with nogil:
                 err = attempt(handle, transfer, flags | ZMQ_DONTWAIT)
@@ -78,8 +83,8 @@ cdef class Operation(Endpoints):
             raise_errno(err)
         return self.would_block(attempt, transfer, flags, events)
 
-    cdef bint is_within(self, int events) noexcept:
-        """Tell whether a message is sent or received frame by frame, between two of which nobody else may come."""
+    cdef bint is_within_message(self, int events) noexcept:
+        """Tell whether a message is sent or received frame by frame, between two of which no other may come."""
         cdef int more = 0
         cdef size_t size = sizeof(int)
         if events == ZMQ_POLLOUT:
@@ -88,14 +93,14 @@ cdef class Operation(Endpoints):
         return more
 
     cdef int would_block(self, attempt_t attempt, void *transfer, int flags, int events) except -1:
-        """The operation after an attempt in vain, while nobody waits."""
+        """The operation after an attempt in vain, while no other call waits."""
         if flags & ZMQ_DONTWAIT:
             raise Again()
         if self.message == BEGUN and events == ZMQ_POLLOUT:
             return self.give_up(<Outgoing *> transfer)
         if self.get_hub is None:
             return self.operate_blocked(attempt, transfer, flags, events)
-        return self.operate_parked(attempt, transfer, flags, events, ATTEMPTED)
+        return self.operate_parked(attempt, transfer, flags, events, ALREADY_ATTEMPTED)
 
     cdef int operate_blocked(self, attempt_t attempt, void *transfer, int flags, int events) except -1:
         """The operation in a plain thread, which blocks, without the GIL, until the bell rings.
@@ -104,12 +109,12 @@ cdef class Operation(Endpoints):
         An attempt in vain has processed all commands, so that any news rings the bell.
         """
         cdef int err = EAGAIN
-        cdef double milliseconds = self.patience(transfer, events)
+        cdef double milliseconds = self.timeout_ms(transfer, events)
         cdef double deadline = monotonic() + milliseconds / 1000
         cdef double left = -1
         cdef Trampoline trampoline = self.waited()
         if trampoline.descriptor() < 0 or trampoline.bell != NULL:
-            return self.operate_inside(attempt, transfer, flags)
+            return self.operate_in_libzmq(attempt, transfer, flags)
         wait.block(self)
         try:
             while True:
@@ -128,10 +133,10 @@ cdef class Operation(Endpoints):
             self.waiter.notify()
         if err:
             raise_errno(err)
-        self.answers = events == ZMQ_POLLIN
+        self.owes_reply = events == ZMQ_POLLIN
         return 0
 
-    cdef int operate_inside(self, attempt_t attempt, void *transfer, int flags) except -1:
+    cdef int operate_in_libzmq(self, attempt_t attempt, void *transfer, int flags) except -1:
         """The operation of a thread-safe socket, which has no bell: libzmq waits."""
         cdef int err = EINTR
         cdef void *handle
@@ -149,10 +154,10 @@ cdef class Operation(Endpoints):
             raise_errno(err)
         return 0
 
-    cdef int operate_parked(self, attempt_t attempt, void *transfer, int flags, int events, int first) except -1:
-        """The operation where somebody waits in a hub, or this caller will.
+    cdef int operate_parked(self, attempt_t attempt, void *transfer, int flags, int events, int first_step) except -1:
+        """The operation where other calls wait in a hub, or this one will.
 
-        `first` says whether the first attempt was just made, with nobody waiting, or should be left out.
+        `first_step` says whether the first attempt was just made, with no other call waiting, or should be left out.
         """
         cdef Waiter waiter = self.waiter
         cdef Turn turn
@@ -168,7 +173,7 @@ cdef class Operation(Endpoints):
             out = <Outgoing *> transfer
             route = zmq_msg_data(&out.parts[0].msg)
             route_size = zmq_msg_size(&out.parts[0].msg)
-        if first == ATTEMPT_FIRST and (
+        if first_step == ATTEMPT_FIRST and (
             flags & ZMQ_DONTWAIT
             or self.message == BEGUN
             or not waiter.must_queue(events, route, route_size)
@@ -188,9 +193,9 @@ cdef class Operation(Endpoints):
                 return self.give_up(<Outgoing *> transfer)
         if self.get_hub is None:
             return self.operate_blocked(attempt, transfer, flags, events)
-        milliseconds = self.patience(transfer, events)
+        milliseconds = self.timeout_ms(transfer, events)
         if milliseconds == 0:
-            if first == PARK_FIRST:
+            if first_step == PARK_FIRST:
                 return self.operate(attempt, transfer, flags | ZMQ_DONTWAIT, events, 0)
             if waiter.interest:
                 waiter.notify()
@@ -204,12 +209,12 @@ cdef class Operation(Endpoints):
                 # The attempt may have swallowed the bell for them.
                 waiter.notify()
             raise
-        turn.untried = first == PARK_FIRST
+        turn.untried = first_step == PARK_FIRST
         try:
-            # Where others were given up behind whom this one would have waited, it may go on at once. So may it where
+            # Where those were given up behind which this one would have waited, it may go on at once. So may it where
             # the handler of a signal used sockets meanwhile.
             if others or waiter.interest > 1 or wait.stirred() != before:
-                # Not before this one has joined: who reads EVENTS for the others may still the bell for itself.
+                # Not before this one has joined: a look at EVENTS for the others may still the bell for this one.
                 waiter.notify()
             while True:
                 turn.wait()
@@ -223,7 +228,7 @@ cdef class Operation(Endpoints):
             raise_errno(err)
         return 0
 
-    cdef double patience(self, void *transfer, int events) noexcept:
+    cdef double timeout_ms(self, void *transfer, int events) noexcept:
         """Return for how many milliseconds an operation may wait; -1 for ever."""
         cdef int milliseconds = -1
         cdef size_t size = sizeof(int)

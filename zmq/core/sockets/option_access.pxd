@@ -2,4 +2,4 @@ from zmq.core.sockets.life cimport Life
 
 
 cdef class OptionAccess(Life):
-    cdef int has_options(self, bint harmless) except -1
+    cdef int usable_for_options(self, bint harmless) except -1

@@ -21,7 +21,7 @@ from zmq.core.sockets cimport methods
 from zmq.core.sockets.arguments cimport encoded, need_draft
 from zmq.core.sockets.life cimport is_owned
 from zmq.core.sockets.methods cimport GETSOCKOPT, SETSOCKOPT
-from zmq.core.sockets.options cimport Setting, get_option, option_named, set_option, take_value
+from zmq.core.sockets.options cimport HWM, Setting, get_option, option_named, set_option, take_value
 from zmq.core.waiting.trampoline cimport Trampoline
 
 from zmq.core._text import decode, describe, encode
@@ -30,9 +30,9 @@ from zmq.core.sockets.options import add_spelling
 
 
 cdef class OptionAccess(Life):
-    """What has options."""
+    """A socket that has options."""
 
-    cdef int has_options(self, bint harmless) except -1:
+    cdef int usable_for_options(self, bint harmless) except -1:
         """Raise unless options can be used; those that touch nothing else may be used by others than the owner."""
         if harmless and is_owned(self):
             return 0
@@ -41,7 +41,7 @@ cdef class OptionAccess(Life):
     def getsockopt(self, option):
         """Return the value of a socket option; the same as `get`."""
         cdef int number = option
-        self.has_options(number != ZMQ_EVENTS)
+        self.usable_for_options(number != ZMQ_EVENTS)
         if number == ZMQ_FD:
             return (<Trampoline> self.waited()).descriptor()
         value = get_option(self.handle, number)
@@ -82,13 +82,13 @@ cdef class OptionAccess(Life):
         """Set a socket option; the same as `set`."""
         cdef Setting setting
         cdef int number = option
-        self.has_options(number == ZMQ_LINGER)
-        if number == 1:
+        self.usable_for_options(number == ZMQ_LINGER)
+        if number == HWM:
             self.set_hwm(optval)
             return
         take_value(&setting, number, optval)
         # That may have run code of others.
-        self.has_options(number == ZMQ_LINGER)
+        self.usable_for_options(number == ZMQ_LINGER)
         set_option(self.handle, &setting, optval)
         self.operated()
 

@@ -149,7 +149,7 @@ cdef class OptionAttribute:
     def __get__(self, socket, owner):
         if socket is None:
             return self
-        if self.option == 1:
+        if self.option == HWM:
             raise AttributeError(f"{self.name} attribute is write-only")
         return read_attribute(socket, self.option, self.name)
 

@@ -26,6 +26,7 @@ from zmq.core.sockets.arguments cimport seconds_of, several_frames
 from zmq.core.sockets.copies cimport copies_freely, locked_again
 from zmq.core.sockets.life cimport is_usable
 from zmq.core.sockets.methods cimport RECV
+from zmq.core.sockets.operation cimport cost_of_bytes, cost_of_frames
 from zmq.core.waiting cimport wait
 from zmq.core.waiting.trampoline cimport is_time_to_yield, monotonic
 
@@ -35,7 +36,7 @@ from zmq.core.tracker import _FINISHED_TRACKER
 
 
 cdef class Receiving(Sending):
-    """What receives."""
+    """A socket that receives."""
 
     cdef bytes as_bytes(self, zmq_msg_t *msg):
         """Turn a message into bytes and close it."""
@@ -52,7 +53,7 @@ cdef class Receiving(Sending):
         cdef void *source
         cdef double copied
         if not copies_freely(size):
-            wait.fuel -= size >> 12
+            wait.fuel -= cost_of_bytes(size)
             return PyBytes_FromStringAndSize(<const char *> zmq_msg_data(msg), size)
         data = PyBytes_FromStringAndSize(NULL, size)
         target = PyBytes_AS_STRING(data)
@@ -61,7 +62,7 @@ cdef class Receiving(Sending):
             memcpy(target, source, <size_t> size)
             copied = monotonic()
         locked_again(copied)
-        wait.fuel -= size >> 12
+        wait.fuel -= cost_of_bytes(size)
         return data
 
     cdef Frame as_frame(self, zmq_msg_t *msg, bint track):
@@ -83,7 +84,7 @@ cdef class Receiving(Sending):
         cdef size_t i
         cdef list parts = []
         try:
-            wait.fuel -= <long> incoming.count >> 3
+            wait.fuel -= cost_of_frames(incoming.count)
             for i in range(incoming.count):
                 if copy:
                     parts.append(self.as_bytes(&incoming.frames[i]))

@@ -14,10 +14,10 @@ cdef class Sending(Operation):
     cdef send_each(self, list parts, int flags, copy, track, dict kwargs)
 
 
-cdef inline void sent(Sending socket, int more) noexcept:
+cdef inline void note_sent(Sending socket, int more) noexcept:
     """One frame, or a message that ends with or without SNDMORE, is on its way."""
     if not more:
         socket.message = WHOLE
-        socket.spoke = socket.waiter is not None and socket.waiter.trusts
+        socket.expects_reply = socket.waiter is not None and socket.waiter.trusts
     elif socket.message == WHOLE:
         socket.message = BEGUN

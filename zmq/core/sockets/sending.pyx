@@ -23,7 +23,7 @@ from zmq.core.sockets.arguments cimport no_buffer
 from zmq.core.sockets.copies cimport prepare_copies
 from zmq.core.sockets.life cimport is_usable
 from zmq.core.sockets.methods cimport SEND
-from zmq.core.sockets.operation cimport DROPPED, WHOLE, is_unobserved
+from zmq.core.sockets.operation cimport DROPPED, WHOLE, cost_of_bytes, cost_of_frames, is_unobserved
 
 from zmq.core.error import Again
 from zmq.core.tracker import _FINISHED_TRACKER, MessageTracker
@@ -33,7 +33,7 @@ cdef enum:
 
 
 cdef class Sending(Operation):
-    """What sends."""
+    """A socket that sends."""
 
     @property
     def copy_threshold(self):
@@ -45,7 +45,7 @@ cdef class Sending(Operation):
         self.own_threshold = -1 if value is None else max(0, <Py_ssize_t> value)
 
     cdef Py_ssize_t threshold(self) except -1:
-        return self.own_threshold if self.own_threshold >= 0 else threshold_of(self.package)
+        return self.own_threshold if self.own_threshold >= 0 else threshold_of(self.package_threshold)
 
     cdef Frame to_part(self, data, Part *part, copy, bint track, routing_id, group):
         """Fill in a part. Returns the frame that has to live until it is sent, or None."""
@@ -117,7 +117,7 @@ cdef class Sending(Operation):
         cdef Frame frame
         cdef size_t total = 0
         cdef size_t copied = 0
-        cdef int err
+        cdef int cost, err
         if not is_usable(self):
             self.usable()
         out.parts = few
@@ -156,10 +156,9 @@ cdef class Sending(Operation):
             if err:
                 raise_errno(err)
             if self.message != DROPPED:
-                self.operate(
-                    try_send, &out, flags & ~ZMQ_SNDMORE, ZMQ_POLLOUT, 1 + <int> (count >> 3) + <int> (total >> 12)
-                )
-            sent(self, out.more)
+                cost = 1 + <int> cost_of_frames(<size_t> count) + <int> cost_of_bytes(total)
+                self.operate(try_send, &out, flags & ~ZMQ_SNDMORE, ZMQ_POLLOUT, cost)
+            note_sent(self, out.more)
         finally:
             discard(&out)
             for i in range(count):
