@@ -39,7 +39,7 @@ from posix.unistd cimport close, write
 
 from zmq.core.waiting cimport wait
 from zmq.core.check cimport raise_errno
-from zmq.core.messages.returned cimport Hand, return_message, try_returned
+from zmq.core.messages.returned cimport Delivery, return_message, try_returned
 from zmq.core.waiting.hub cimport Hub
 from zmq.core.libzmq cimport (
     ENOTSOCK,
@@ -594,7 +594,7 @@ cdef int take_returned(Direction *way, Trampoline source) except -1:
     """Have the message in hand that was returned to the socket before, if one was."""
     cdef int err
     if source.returned:
-        way.captured = (<Hand> source.returned[0]).captured
+        way.captured = (<Delivery> source.returned[0]).captured
         err = try_returned(source, &way.message)
         if err:
             raise_errno(err)

@@ -21,7 +21,7 @@ from libc.string cimport memcpy
 from zmq.core.waiting cimport trampoline as fairness
 from zmq.core cimport context as contexts
 from zmq.core.waiting cimport wait
-from zmq.core.messages.returned cimport HELD, RETURNED, Hand
+from zmq.core.messages.returned cimport RETURNED, UNSEEN, Delivery
 from zmq.core.waiting.hub cimport Hub
 from zmq.core.libzmq cimport (
     ZMQ_DONTWAIT,
@@ -82,34 +82,34 @@ def received_class(future_class):
         seen the message yet, the next receive gets it as well, unless somebody asks for the result first.
         """
 
-        __slots__ = ("_hand", "_receive")
+        __slots__ = ("_delivery", "_receive")
 
         def cancel(self, msg=None):
-            cdef Hand hand
+            cdef Delivery delivery
             if not self.done():
                 # Set for those that receive into a buffer.
                 receive = getattr(self, "_receive", None)
                 if receive is not None:
                     (<PendingReceive> receive).let_go()
                 return cancel(self, msg)
-            hand = self._hand
-            return hand is not None and hand.state == HELD and hand.give_back()
+            delivery = self._delivery
+            return delivery is not None and delivery.state == UNSEEN and delivery.give_back()
 
         def cancelled(self):
-            return is_returned(self._hand) or cancelled(self)
+            return is_returned(self._delivery) or cancelled(self)
 
         def result(self):
-            take(self, self._hand)
+            take(self, self._delivery)
             return result(self)
 
         def exception(self):
-            if is_returned(self._hand):
+            if is_returned(self._delivery):
                 raise self._make_cancelled_error()
             return exception(self)
 
         def __await__(self):
             if self.done():
-                take(self, self._hand)
+                take(self, self._delivery)
             return await_future(self)
 
         __iter__ = __await__
@@ -117,13 +117,13 @@ def received_class(future_class):
     return Received
 
 
-cdef bint is_returned(Hand hand) noexcept:
-    return hand is not None and hand.state == RETURNED
+cdef bint is_returned(Delivery delivery) noexcept:
+    return delivery is not None and delivery.state == RETURNED
 
 
-cdef int take(future, Hand hand) except -1:
+cdef int take(future, Delivery delivery) except -1:
     """Somebody sees the message of a future, if it has one."""
-    if hand is not None and not hand.take():
+    if delivery is not None and not delivery.take():
         raise future._make_cancelled_error()
     return 0
 
@@ -325,83 +325,83 @@ cdef class PendingReceive(Pending):
             PyBuffer_Release(&self.view)
 
     cdef make(self):
-        cdef Hand hand = Hand.__new__(Hand)
-        hand.incoming.whole = self.whole
-        self.socket.operate(try_recv, &hand.incoming, ZMQ_DONTWAIT, ZMQ_POLLIN, 1)
-        return hand
+        cdef Delivery delivery = Delivery.__new__(Delivery)
+        delivery.incoming.whole = self.whole
+        self.socket.operate(try_recv, &delivery.incoming, ZMQ_DONTWAIT, ZMQ_POLLIN, 1)
+        return delivery
 
-    cdef settle(self, hand):
-        deliver(self, hand, False)
+    cdef settle(self, delivery):
+        deliver(self, delivery, False)
 
     def forget(self, future):
-        cdef Hand hand = future._hand
-        if hand is not None:
-            hand.announced = True
+        cdef Delivery delivery = future._delivery
+        if delivery is not None:
+            delivery.announced = True
         self.let_go()
         Pending.forget(self, future)
 
 
-cdef int deliver(PendingReceive receive, Hand hand, bint announced) except -1:
+cdef int deliver(PendingReceive receive, Delivery delivery, bint announced) except -1:
     """Settle the future of a receive."""
     cdef Trampoline trampoline = receive.socket.waiter
     future = receive.future
     trampoline.received += 1
-    hand.waiter = trampoline
-    hand.number = trampoline.received
-    hand.announced = announced
-    if receive.single and hand.incoming.count > 1:
-        result = several_frames(hand.incoming.count)
-        hand.give_back()
+    delivery.waiter = trampoline
+    delivery.number = trampoline.received
+    delivery.announced = announced
+    if receive.single and delivery.incoming.count > 1:
+        result = several_frames(delivery.incoming.count)
+        delivery.give_back()
         future.set_exception(result)
         return 0
     try:
-        result = build(receive, hand)
+        result = build(receive, delivery)
     except Exception as error:
         result = error
     if future.done():
         # Cancelled by what made the object.
-        hand.give_back()
+        delivery.give_back()
     elif isinstance(result, Exception):
         future.set_exception(result)
     else:
-        future._hand = hand
+        future._delivery = delivery
         future.set_result(result)
     return 0
 
 
-cdef object build(PendingReceive receive, Hand hand):
-    """Make of a message what is received; the hand keeps the message."""
+cdef object build(PendingReceive receive, Delivery delivery):
+    """Make of a message what is received; the delivery keeps the message."""
     cdef size_t i
     cdef zmq_msg_t msg
     cdef size_t size
     cdef list parts
     if receive.into:
-        size = zmq_msg_size(&hand.incoming.frames[0])
+        size = zmq_msg_size(&delivery.incoming.frames[0])
         memcpy(
             receive.view.buf,
-            zmq_msg_data(&hand.incoming.frames[0]),
+            zmq_msg_data(&delivery.incoming.frames[0]),
             min(size, <size_t> (receive.nbytes or receive.view.len)),
         )
         receive.let_go()
         return size
     if receive.copy and not receive.whole:
-        result = receive.socket.bytes_of(&hand.incoming.frames[0])
+        result = receive.socket.bytes_of(&delivery.incoming.frames[0])
     else:
         parts = []
-        for i in range(hand.incoming.count):
+        for i in range(delivery.incoming.count):
             if receive.copy:
-                parts.append(receive.socket.bytes_of(&hand.incoming.frames[i]))
+                parts.append(receive.socket.bytes_of(&delivery.incoming.frames[i]))
             elif receive.load is None:
-                parts.append(receive.socket.as_frame(&hand.incoming.frames[i], receive.track))
+                parts.append(receive.socket.as_frame(&delivery.incoming.frames[i], receive.track))
                 # `as_frame` closed it.
-                zmq_msg_init(&hand.incoming.frames[i])
+                zmq_msg_init(&delivery.incoming.frames[i])
             else:
                 # Seen by `load`, which may keep it.
                 zmq_msg_init(&msg)
-                zmq_msg_copy(&msg, &hand.incoming.frames[i])
+                zmq_msg_copy(&msg, &delivery.incoming.frames[i])
                 parts.append(receive.socket.as_frame(&msg, receive.track))
         if not receive.copy and receive.load is None:
-            hand.frames = parts
+            delivery.frames = parts
         result = list(parts) if receive.whole else parts[0]
     return result if receive.load is None else receive.load(result)
 
@@ -446,10 +446,10 @@ def begin_receive(
     cdef Trampoline trampoline = socket.waiter
     cdef PendingReceive receive = PendingReceive.__new__(PendingReceive)
     cdef double seconds = AS_SET
-    cdef Hand hand
+    cdef Delivery delivery
     cdef bint yields = False
     future = future_class(loop=loop)
-    future._hand = None
+    future._delivery = None
     if buffer is not None:
         future._receive = receive
     receive.future = future
@@ -481,8 +481,8 @@ def begin_receive(
                 # Not between two frames: others might receive the rest of the message.
                 yields = not socket.get(ZMQ_RCVMORE)
             if not yields and (flags & ZMQ_DONTWAIT or worth_trying(trampoline)):
-                hand = receive.make()
-                deliver(receive, hand, True)
+                delivery = receive.make()
+                deliver(receive, delivery, True)
                 return future
     except Again as error:
         if flags & ZMQ_DONTWAIT:
