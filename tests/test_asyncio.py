@@ -24,8 +24,8 @@ import zmq
 import zmq.asyncio as za
 import zmq.green
 from front_ends import LIMIT
-from zmq.core import poll as core_poll
 from zmq.core.futures import pending as core_pending
+from zmq.core.polling import bell_set
 from zmq.utils.monitor import recv_monitor_message
 
 numbers = count()
@@ -1289,11 +1289,11 @@ def test_a_poller_says_of_native_descriptors_what_poll_says(context: Any, name: 
                 polled.cancel()
                 poller.unregister(fd)
 
-    before = core_poll._set_sets(sets)
+    before = bell_set._set_sets(sets)
     try:
         run(main())
     finally:
-        core_poll._set_sets(before)
+        bell_set._set_sets(before)
 
 
 @pytest.mark.parametrize("mask", [zmq.POLLERR, zmq.POLLPRI])

@@ -29,6 +29,7 @@ from zmq.core._text import describe
 from zmq.core.constants import Flag, PollEvent, SocketType
 from zmq.core.error import Again, ZMQError
 from zmq.core.futures.pending import Slice, begin, begin_poll, begin_receive, is_time_to_yield, pending, received_class
+from zmq.core.polling.with_future import begin_poll_of_many
 from zmq.core.waiting import hub as _hub
 from zmq.utils import jsonapi
 
@@ -181,7 +182,9 @@ class Hub(_hub.Hub):
         return getattr(loop, "zmq_thread", None) != self.thread_ident()
 
     def give_up(self, parked: Any) -> None:
-        parked.give_up()
+        # Of a loop that is closed nobody can be told.
+        with suppress(RuntimeError):
+            parked.future.cancel()
 
     def give_up_all(self) -> None:
         """Do nothing: the thread ends, but another one may run the loop."""
@@ -249,7 +252,7 @@ class Poller(_poll.Poller):
         """
         loop = self._get_loop()
         future = loop.create_future()
-        self._members().begin(partial(hub_of, loop), timeout, future)
+        begin_poll_of_many(self._members(), partial(hub_of, loop), timeout, future)
         return future
 
 
