@@ -10,6 +10,7 @@ from zmq.core import (
     context,
     device,
     error,
+    futures,
     message,
     poll,
     socket,
@@ -31,7 +32,6 @@ from zmq.core.error import (
     ZMQError,
     ZMQVersionError,
 )
-from zmq.core.futures import pending
 from zmq.core.message import Frame, Message
 from zmq.core.poll import Poller, select, zmq_poll
 from zmq.core.socket import Socket
@@ -52,7 +52,8 @@ from zmq.core.version import (
 from zmq.core.waiting import hub, native_threads
 
 # Where modules were in version 0.1.
-sys.modules |= {"zmq.core.hub": hub, "zmq.core.native": native_threads, "zmq.core.pending": pending}
+native, pending = native_threads, futures
+sys.modules |= {"zmq.core.hub": hub, "zmq.core.native": native, "zmq.core.pending": pending}
 
 __all__ = [
     "Again",

@@ -4,16 +4,15 @@ Lives here: `begin_poll_of_many`, which looks at once and has the future told wh
 event loops. Called by `zmq.asyncio`. A poll of a single socket is one of the calls of `zmq.core.futures`.
 """
 
+from zmq.core.futures.time_slice cimport finish
 from zmq.core.polling.in_hub cimport ParkedPoll, PollSet
 from zmq.core.socket cimport seconds_of
 from zmq.core.waiting cimport wait
 from zmq.core.waiting.trampoline cimport monotonic
 
-from zmq.core.futures.pending import finish
-
 
 cdef class PendingPoll:
-    """A poll that waits without a greenlet, for a caller that has a future; see `zmq.core.futures.pending`."""
+    """A poll that waits without a greenlet, for a caller that has a future; see `zmq.core.futures.calls`."""
 
     cdef PollSet members
     cdef ParkedPoll parked
