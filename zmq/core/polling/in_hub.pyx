@@ -94,13 +94,10 @@ cdef class PollSet(Registry):
         if self.born != wait.generation:
             self.born = wait.generation
             self.blocks = False
-            self.bells.drop()
-            self.bells.members.clear()
+            self.close_set()
             self.waiting = []
             for registered in self.sockets.values():
-                registered.in_set = False
                 registered.armed_for = 0
-                self.doubt(registered)
         return 0
 
     cdef list poll(self, get_hub, double timeout):
@@ -299,7 +296,7 @@ cdef class PollSet(Registry):
         if self.born == wait.generation:
             for parked in list(self.waiting):
                 self.give_up(parked.hub)
-            self.bells.drop()
+            self.close_set()
 
     cdef void drop(self) noexcept:
         """The poller is gone, but futures may still wait for what it polls."""

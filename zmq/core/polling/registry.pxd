@@ -58,6 +58,7 @@ cdef class Registry:
     cdef bint join_set(self, RegisteredSocket registered) except -1
     cdef int join_all(self) except -1
     cdef void leave_set(self, RegisteredSocket registered) noexcept
+    cdef void close_set(self) noexcept
 
 
 cdef int descriptor_of(item) except -1

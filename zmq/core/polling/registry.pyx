@@ -68,7 +68,6 @@ cdef class RegisteredSocket(Subscription):
         self.registry.lost(self)
 
     cdef void abandoned(self, Hub hub) noexcept:
-        self.armed_for = 0
         self.registry.give_up(hub)
 
     cdef bint waits(self) noexcept:
@@ -327,6 +326,15 @@ cdef class Registry:
         if registered.in_set:
             registered.in_set = False
             self.bells.remove(registered.bell, registered, self.born == wait.generation)
+
+    cdef void close_set(self) noexcept:
+        """Close the set of bells, so that all are in doubt; it is made anew when a poll waits."""
+        cdef RegisteredSocket registered
+        self.bells.drop()
+        self.bells.members.clear()
+        for registered in self.sockets.values():
+            registered.in_set = False
+            self.doubt(registered)
 
 
 def order_of(found):
