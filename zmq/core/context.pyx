@@ -48,9 +48,6 @@ EXIT_LINGER = 5.0
 
 exiting = False
 
-# Contexts that are no shadows, by the address of what libzmq calls one.
-cdef object originals = weakref.WeakValueDictionary()
-
 
 cdef bint closed_lately() except -1:
     """Tell whether sockets were closed that the reaper may not have come to, on a machine that is busy."""
@@ -74,13 +71,32 @@ cdef dict living = {}
 cdef set terminating = set()
 
 
+cdef list contexts_at(void *handle):
+    """Return all contexts for what libzmq calls one: the original and its shadows."""
+    cdef Context context
+    found = []
+    for reference in list(living.values()):
+        context = reference()
+        if context is not None and context.handle == handle:
+            found.append(context)
+    return found
+
+
+cdef Context original_at(void *handle):
+    """Return the context that is no shadow, where it is known."""
+    cdef Context context
+    for context in contexts_at(handle):
+        if not context.is_shadow:
+            return context
+    return None
+
+
 cdef int forget_handle(void *handle) except -1:
     """Nobody uses libzmq's context any more: it is freed, or about to be."""
     cdef Context context
     terminating.discard(<size_t> handle)
-    for reference in list(living.values()):
-        context = reference()
-        if context is not None and context.handle == handle and context.born == wait.generation:
+    for context in contexts_at(handle):
+        if context.born == wait.generation:
             context.handle = NULL
     return 0
 
@@ -137,7 +153,6 @@ cdef class Context:
         living[<size_t> <void *> self] = weakref.ref(self)
         self.settings = {}
         self.cpus = set()
-        self.making = []
         if isinstance(io_threads, Context):
             shadow = io_threads
         if shadow is not None:
@@ -147,7 +162,7 @@ cdef class Context:
             self.handle = <void *> address
             self.is_shadow = True
             self.original = shadow if hasattr(shadow, "underlying") else None
-            origin = shadow if isinstance(shadow, Context) else originals.get(address)
+            origin = shadow if isinstance(shadow, Context) else original_at(self.handle)
             if origin is not None and (<Context> origin).handle == self.handle:
                 self.origin = weakref.ref(origin)
             return
@@ -159,7 +174,6 @@ cdef class Context:
         try:
             check(zmq_ctx_set(handle, ZMQ_IO_THREADS, threads))
             self.note(ZMQ_IO_THREADS, threads)
-            originals[<size_t> handle] = self
         except BaseException:
             zmq_ctx_term(handle)
             raise
@@ -255,7 +269,6 @@ cdef class Context:
             root.handle = handle
             root.exposed = False
             root.born = wait.generation
-            originals[<size_t> handle] = root
         elif root.handle == NULL:
             return False
         self.handle = root.handle
@@ -524,12 +537,8 @@ cdef class Context:
         self.usable()
         if socket_class is None:
             socket_class = self._socket_class
-        self.making.append(socket_class)
-        try:
-            socket = socket_class(self, socket_type, **kwargs)
-        finally:
-            self.making.remove(socket_class)
-        if lacks_defaults(socket):
+        socket, lacks_defaults = made_by(socket_class, self, socket_type, kwargs)
+        if lacks_defaults:
             for option, value in self.defaults_for(socket_type):
                 try:
                     socket.set(option, value)
@@ -642,9 +651,9 @@ cdef bint is_usable(Context context) noexcept:
     )
 
 
-cdef bint lacks_defaults(socket) except -1:
-    from zmq.core.socket import lacks_defaults
-    return lacks_defaults(socket)
+cdef made_by(socket_class, Context context, socket_type, kwargs):
+    from zmq.core.socket import made_by
+    return made_by(socket_class, context, socket_type, kwargs)
 
 
 cdef size_t address_of(shadow) except? 0:

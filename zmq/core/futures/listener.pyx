@@ -74,7 +74,7 @@ cdef void tell(get_hub, function) noexcept:
     except BaseException as error:
         try:
             hub = get_hub()
-            hub.retry(function, error)
+            hub.retry(error, function)
         except BaseException:
             import sys
             sys.excepthook(type(error), error, error.__traceback__)

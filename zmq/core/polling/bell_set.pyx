@@ -7,8 +7,6 @@ The set is edge-triggered, so what it reports once it does not report again. Nat
 made for a single wait and level-triggered (`native_set`).
 """
 
-from functools import partial
-
 from libc.errno cimport EBADF, EPERM, errno
 from posix.unistd cimport close as close_fd
 
@@ -120,8 +118,7 @@ cdef class BellSet:
             try:
                 self.watched_hub.forget(self.watcher)
             except BaseException as error:
-                if partial is not None:
-                    self.watched_hub.retry(partial(self.watched_hub.forget, self.watcher), error)
+                self.watched_hub.retry(error, self.watched_hub.forget, self.watcher)
             self.watcher = self.watched_hub = self.on_ring = None
             self.watched = False
         if self.fd >= 0:
