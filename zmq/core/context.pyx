@@ -276,7 +276,7 @@ cdef class Context:
         return True
 
     cdef int drop_inherited(self) except -1:
-        """Free what the parent of a fork made and never used; nobody can wait there."""
+        """Free what the parent of a fork made and never used; nothing can wait there."""
         cdef void *handle = self.handle
         if not self.is_shadow and self.can_be_renewed() and not self.exposed:
             self.handle = NULL
@@ -401,7 +401,7 @@ cdef class Context:
         if not is_usable(cls._instance):
             cls._instance = made
         elif made is not cls._instance:
-            # Somebody was faster.
+            # Another call was faster.
             made.term()
         return cls._instance
 

@@ -3,7 +3,7 @@
 Lives here: what `zmq.green.monkey` and `zmq.eventlet.monkey` share. What must not: anything of their frameworks, and
 the command line by which programs are run patched (`zmq.core.command_line`).
 
-Green is whoever has a `_get_hub`, and subclasses inherit it, so nothing is replaced: names that were imported before,
+Green is what has a `_get_hub`, and subclasses inherit it, so nothing is replaced: names that were imported before,
 classes that were derived before and the sockets that there are see the same classes as ever.
 """
 
@@ -72,7 +72,7 @@ def patch(get_hub: GetHub) -> None:
 
 
 def unpatch(get_hub: GetHub) -> None:
-    """Undo `patch`. Who is parked now stays parked.
+    """Undo `patch`. What is parked now stays parked.
 
     Parameters
     ----------

@@ -46,7 +46,7 @@ class Termination:
 
 
 cdef void terminate_in_background(void *context) noexcept:
-    """Terminate a context that nobody waits for."""
+    """Terminate a context whose end no caller waits for."""
     begin_ending(context, -1)
 
 

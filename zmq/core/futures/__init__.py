@@ -1,7 +1,7 @@
 """Calls that return a future, for `zmq.asyncio` and `zmq.eventloop`, which import them from here.
 
 `calls` has what waits for a socket in the place of a greenlet, sends and polls; `receives` the receives, and
-`received_future` the futures that give a message back which nobody wants; `time_slice` sees to it that the event loop
+`received_future` the futures that give back a message that is not wanted; `time_slice` sees to it that the event loop
 runs; a `listener` only hears that something may have changed. What must not be here: an event loop, or a class of
 futures.
 """

@@ -40,7 +40,7 @@ cdef class Registry:
     cdef int born               # `generation` when it was made
     cdef bint polled            # before: it is worth keeping a set of bells
     cdef bint is_shared         # there are thread-safe sockets, of which any thread may hear the news
-    cdef bint lost_sight        # there was no memory to note whom to doubt: look at every socket
+    cdef bint lost_sight        # there was no memory to note what to doubt: look at every socket
 
     cdef int add(self, item, int flags) except -1
     cdef void remove(self, item) noexcept

@@ -5,11 +5,11 @@ not: waiting, which the subclass `PollSet` does (`zmq.core.polling.in_hub`).
 
 Why not every socket is looked at
 ---------------------------------
-A socket's EVENTS can change in two ways only: its bell rings (see `zmq.core.waiting.trampoline`), or somebody operates
-on it. The second is reported by the socket itself to those who subscribed. For the first, the bells of all registered
-sockets are kept in one set, which is asked which of them rang since the last call (`zmq.core.polling.bell_set`).
-Sockets of which nothing was heard since EVENTS last said "nothing" are not looked at. Where there is no epoll, or for
-a handful of sockets, each bell is watched by itself, and each socket looked at.
+A socket's EVENTS can change in two ways only: its bell rings (see `zmq.core.waiting.trampoline`), or an operation is
+made on it. The second is reported by the socket itself to those who subscribed. For the first, the bells of all
+registered sockets are kept in one set, which is asked which of them rang since the last call
+(`zmq.core.polling.bell_set`). Sockets of which nothing was heard since EVENTS last said "nothing" are not looked at.
+Where there is no epoll, or for a handful of sockets, each bell is watched by itself, and each socket looked at.
 
 A socket is out of doubt only if nothing was heard of it since just before EVENTS was read: a signal's handler may run
 at any time and use it.
@@ -171,7 +171,7 @@ cdef class Registry:
             self.doubtful.pop(registered, None)
 
     cdef int look(self, RegisteredSocket registered) noexcept:
-        """Read EVENTS, tell those who wait for the same socket, and wake the polls that wait."""
+        """Read EVENTS, tell what waits for the same socket, and wake the polls that wait."""
         cdef int events = registered.owner.read_events()
         registered.owner.stilled(events)
         if events < 0:
@@ -279,7 +279,7 @@ cdef class Registry:
         return 0
 
     def sweep(self):
-        """Wake those whom a bell of the set should have woken; tell how many bells there were."""
+        """Wake the polls that a bell of the set should have woken; tell how many bells there were."""
         cdef RegisteredSocket registered
         cdef int found = 0
         if self.born == wait.generation:

@@ -115,7 +115,7 @@ cdef int pass_on(Incoming *message, void *target, const char *prefix, size_t pre
     out.count = out.ready = message.count + before
     out.more = 0
     out.drops = True
-    # Nobody but this loop has the messages.
+    # Only this loop has the messages.
     out.shares = False
     err = prepare_all(&out, out.count)
     if not err:
@@ -154,7 +154,7 @@ cdef int send_held(Direction *way, void *capture) noexcept nogil:
     way.retry = 0
     release(&way.message)
     if err == EHOSTUNREACH:
-        # Nobody can be reached by that name any more: only this message is lost, as in libzmq's loop.
+        # No peer can be reached by that name any more: only this message is lost, as in libzmq's loop.
         return 0
     if err == 0:
         way.counts.messages += 1
@@ -271,7 +271,7 @@ cdef int answer_command(void *control, Relay *relay, bint statistics) noexcept n
     for i in range(8):
         err = send_frame(control, &numbers[i], sizeof(uint64_t), ZMQ_SNDMORE if i < 7 else 0)
         if err:
-            # Nobody reads the answers, or the control socket only receives.
+            # No peer reads the answers, or the control socket only receives.
             return 0 if err in (EAGAIN, ENOTSUP) else err
     return 0
 

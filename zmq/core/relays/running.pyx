@@ -157,7 +157,7 @@ cdef class RunningRelay(Owner):
         return self.end()
 
     cdef int operated(self) except -1:
-        """Tell those who hear of the sockets that they may be used again; in the thread of whoever began."""
+        """Tell what hears of the sockets that they may be used again; in the thread of the caller that began."""
         cdef Socket socket
         if self.born == wait.generation:
             for socket in self.sockets:
