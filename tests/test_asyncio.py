@@ -24,8 +24,8 @@ import zmq
 import zmq.asyncio as za
 import zmq.green
 from front_ends import LIMIT
-from zmq.core import poll as core_poll
-from zmq.core.futures import pending as core_pending
+from zmq.core.futures import Slice, is_time_to_yield
+from zmq.core.polling import bell_set
 from zmq.utils.monitor import recv_monitor_message
 
 numbers = count()
@@ -923,7 +923,7 @@ class LoneHub:
 
     def __init__(self) -> None:
         self.callbacks: list[Callable[[], object]] = []
-        self.slice = core_pending.Slice(self.callbacks.append)
+        self.slice = Slice(self.callbacks.append)
         self.alive = True
 
     def is_alive(self) -> bool:
@@ -933,19 +933,19 @@ class LoneHub:
 def test_a_loop_that_ran_has_a_new_slice(no_time: None) -> None:
     hub = LoneHub()
     for _ in range(3):
-        assert not core_pending.is_time_to_yield(hub)
-        assert core_pending.is_time_to_yield(hub) and core_pending.is_time_to_yield(hub)
+        assert not is_time_to_yield(hub)
+        assert is_time_to_yield(hub) and is_time_to_yield(hub)
         # However often it was looked: the loop has one thing to do for it.
         (ran,) = hub.callbacks
         hub.callbacks.clear()
         ran()
     zmq.set_budget(1000)
-    assert not core_pending.is_time_to_yield(hub) and not core_pending.is_time_to_yield(hub)
+    assert not is_time_to_yield(hub) and not is_time_to_yield(hub)
     zmq.set_budget(0)
-    assert not core_pending.is_time_to_yield(hub)
+    assert not is_time_to_yield(hub)
     zmq.set_budget(1e-9)
     hub.alive = False
-    assert not core_pending.is_time_to_yield(hub)
+    assert not is_time_to_yield(hub)
 
 
 async def put_off(call: Callable[[], Any]) -> Any:
@@ -1289,11 +1289,11 @@ def test_a_poller_says_of_native_descriptors_what_poll_says(context: Any, name: 
                 polled.cancel()
                 poller.unregister(fd)
 
-    before = core_poll._set_sets(sets)
+    before = bell_set._set_sets(sets)
     try:
         run(main())
     finally:
-        core_poll._set_sets(before)
+        bell_set._set_sets(before)
 
 
 @pytest.mark.parametrize("mask", [zmq.POLLERR, zmq.POLLPRI])

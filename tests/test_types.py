@@ -100,6 +100,7 @@ def test_a_stub_has_all_public_methods(cls: type[object]) -> None:
 def test_the_generated_stubs_are_up_to_date() -> None:
     stubs = load(ROOT / "tools" / "stubs.py")
     assert stubs.STUB.read_text().partition(stubs.MARK)[2] == stubs.generated(), "run python tools/stubs.py"
+    assert stubs.CONSTANTS.read_text() == stubs.constants_stub(), "run python tools/stubs.py"
 
 
 def test_every_constant_is_listed() -> None:

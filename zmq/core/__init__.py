@@ -10,6 +10,7 @@ from zmq.core import (
     context,
     device,
     error,
+    futures,
     message,
     poll,
     socket,
@@ -17,8 +18,10 @@ from zmq.core import (
     tracker,
     version,
 )
+from zmq.core.capabilities import has
 from zmq.core.constants import *  # noqa: F403
 from zmq.core.context import Context
+from zmq.core.curve import curve_keypair, curve_public
 from zmq.core.device import monitored_queue, proxy, proxy_steerable
 from zmq.core.error import (
     Again,
@@ -31,17 +34,13 @@ from zmq.core.error import (
     ZMQError,
     ZMQVersionError,
 )
-from zmq.core.futures import pending
+from zmq.core.includes import get_includes
 from zmq.core.message import Frame, Message
 from zmq.core.poll import Poller, select, zmq_poll
 from zmq.core.socket import Socket
 from zmq.core.stopwatch import Stopwatch
 from zmq.core.tracker import MessageTracker
 from zmq.core.version import (
-    curve_keypair,
-    curve_public,
-    get_includes,
-    has,
     pyzmq_version,
     pyzmq_version_info,
     strerror,
@@ -52,7 +51,8 @@ from zmq.core.version import (
 from zmq.core.waiting import hub, native_threads
 
 # Where modules were in version 0.1.
-sys.modules |= {"zmq.core.hub": hub, "zmq.core.native": native_threads, "zmq.core.pending": pending}
+native, pending = native_threads, futures
+sys.modules |= {"zmq.core.hub": hub, "zmq.core.native": native, "zmq.core.pending": pending}
 
 __all__ = [
     "Again",

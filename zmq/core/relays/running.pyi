@@ -1,0 +1,3 @@
+from zmq.core.waiting.wait import Owner
+
+class RunningRelay(Owner): ...
