@@ -1,17 +1,21 @@
-"""Write what is tedious to write in the stubs by hand: the options as attributes, in lower and in upper case.
+"""Write what is tedious to write in the stubs by hand: the constants, and options as attributes in both cases.
 
 Run it when a constant was added: ``python tools/stubs.py``. Everything else in the stubs is written by hand, and
-``make lint`` compares all of it with the compiled modules.
+``make lint`` compares all of it with the modules.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import fill
 
+from zmq.core import constants
 from zmq.core.constants import ContextOption, SocketOption, _OptType
 
-STUB = Path(__file__).resolve().parents[1] / "zmq" / "core" / "sockets" / "options.pyi"
+CORE = Path(__file__).resolve().parents[1] / "zmq" / "core"
+CONSTANTS = CORE / "constants.pyi"
+STUB = CORE / "sockets" / "options.pyi"
 MARK = "# What follows is written by tools/stubs.py.\n"
 # Methods of `Socket`, and a property, have these names.
 METHODS = ("subscribe", "unsubscribe", "type")
@@ -42,7 +46,22 @@ def generated() -> str:
     )
 
 
+def constants_stub() -> str:
+    """Return the stub of the constants: the enums as they are written, and what is derived from them."""
+    source = (CORE / "constants.py").read_text()
+    enums = source[source.index("import enum") : source.index("#: All of the above")]
+    # The stub has not what it is made from.
+    derived = vars(constants)
+    members = (f"{cls.__name__}.{name}" for cls in derived["_ENUMS"] for name in cls.__members__)
+    lines = [f"{name} = {member}\n" for name, member in zip(derived["_attributes"](), members, strict=True)]
+    names = fill(
+        ", ".join(f'"{name}"' for name in constants.__all__), 119, initial_indent="    ", subsequent_indent="    "
+    )
+    return f"# Written by tools/stubs.py.\n# fmt: off\n{enums.rstrip()}\n\n{''.join(lines)}\n__all__ = [\n{names},\n]\n"
+
+
 def main() -> None:
+    CONSTANTS.write_text(constants_stub())
     by_hand = STUB.read_text().partition(MARK)[0]
     STUB.write_text(by_hand + MARK + generated())
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 from zmq import constants as constants
 from zmq import error as error
 from zmq.core import constants as _constants
+from zmq.core.capabilities import DRAFT_API, IPC_PATH_MAX_LEN, PYZMQ_DRAFT_API, has
 from zmq.core.constants import *  # noqa: F403
 from zmq.core.context import Context
+from zmq.core.curve import curve_keypair, curve_public
 from zmq.core.device import device, monitored_queue, proxy, proxy_steerable
 from zmq.core.error import (
     Again,
@@ -22,6 +24,7 @@ from zmq.core.error import (
     ZMQError,
     ZMQVersionError,
 )
+from zmq.core.includes import get_includes, get_library_dirs
 from zmq.core.message import COPY_THRESHOLD, Frame, Message
 from zmq.core.poll import Poller, select, zmq_poll
 from zmq.core.socket import Socket, SyncContext, SyncSocket
@@ -30,24 +33,16 @@ from zmq.core.stopwatch import Stopwatch
 from zmq.core.tracker import _FINISHED_TRACKER as _FINISHED_TRACKER
 from zmq.core.tracker import MessageTracker
 from zmq.core.version import (
-    DRAFT_API,
-    IPC_PATH_MAX_LEN,
-    PYZMQ_DRAFT_API,
-    curve_keypair,
-    curve_public,
-    get_includes,
-    get_library_dirs,
+    PYZMQ_API as __version__,
+)
+from zmq.core.version import (
     greenzmq_version,
-    has,
     pyzmq_version,
     pyzmq_version_info,
     strerror,
     zmq_errno,
     zmq_version,
     zmq_version_info,
-)
-from zmq.core.version import (
-    PYZMQ_API as __version__,
 )
 from zmq.core.waiting.budget import get_budget, set_budget
 

@@ -28,7 +28,17 @@ from zmq.core import socket as _socket
 from zmq.core._text import describe
 from zmq.core.constants import Flag, PollEvent, SocketType
 from zmq.core.error import Again, ZMQError
-from zmq.core.futures.pending import Slice, begin, begin_poll, begin_receive, is_time_to_yield, pending, received_class
+from zmq.core.futures import (
+    Receive,
+    Slice,
+    begin,
+    begin_poll,
+    begin_receive,
+    is_time_to_yield,
+    pending,
+    received_class,
+)
+from zmq.core.polling.with_future import begin_poll_of_many
 from zmq.core.waiting import hub as _hub
 from zmq.utils import jsonapi
 
@@ -48,6 +58,8 @@ SEND_MANY, RECV_MANY = _socket.Socket.send_many, _socket.Socket.recv_many
 __all__ = ["Context", "Socket", "Poller", "ZMQEventLoop", "install"]
 
 Received = received_class(asyncio.Future)
+# What most receives are for.
+FRAME, MESSAGE = Receive(whole=False), Receive(whole=True)
 
 
 class Watcher:
@@ -129,7 +141,7 @@ class NativeWatcher(Watcher):
 
 
 class Hub(_hub.Hub):
-    """The event loop as a hub; nobody parks in it, see `zmq.core.futures.pending`."""
+    """The event loop as a hub; nobody parks in it, see `zmq.core.futures.calls`."""
 
     # The end of the interpreter may find them when names of modules are gone.
     running_loop = staticmethod(asyncio._get_running_loop)
@@ -251,7 +263,7 @@ class Poller(_poll.Poller):
         """
         loop = self._get_loop()
         future = loop.create_future()
-        self._members().begin(partial(hub_of, loop), timeout, future)
+        begin_poll_of_many(self._members(), partial(hub_of, loop), timeout, future)
         return future
 
 
@@ -262,7 +274,7 @@ class Socket(_socket.Socket):
     they were made. When the socket is closed the futures that still wait are cancelled.
 
     A receive that is cancelled takes no message with it, nor does one whose task is cancelled: see
-    `zmq.core.futures.pending.received_class`.
+    `zmq.core.futures.received_future`.
 
     Parameters
     ----------
@@ -340,19 +352,23 @@ class Socket(_socket.Socket):
 
     def recv(self, flags: int = 0, copy: bool = True, track: bool = False) -> Any:
         """Receive one frame; see `zmq.Socket.recv`. Returns a future."""
-        return begin_receive(self, Received, self._get_loop(), hub_of, False, flags, copy, track)
+        receive = FRAME if copy else Receive(whole=False, copy=False, track=track)
+        return begin_receive(self, receive, flags, Received, self._get_loop(), hub_of)
 
     def recv_into(self, buf: Any, /, *, nbytes: int = 0, flags: int = 0) -> Any:
         """Receive one frame into a buffer; see `zmq.Socket.recv_into`. Returns a future."""
-        return begin_receive(self, Received, self._get_loop(), hub_of, False, flags, buffer=buf, nbytes=nbytes)
+        receive = Receive(whole=False, buffer=buf, nbytes=nbytes)
+        return begin_receive(self, receive, flags, Received, self._get_loop(), hub_of)
 
     def recv_multipart(self, flags: int = 0, copy: bool = True, track: bool = False) -> Any:
         """Receive a message; see `zmq.Socket.recv_multipart`. Returns a future."""
-        return begin_receive(self, Received, self._get_loop(), hub_of, True, flags, copy, track)
+        receive = MESSAGE if copy else Receive(whole=True, copy=False, track=track)
+        return begin_receive(self, receive, flags, Received, self._get_loop(), hub_of)
 
     def recv_serialized(self, deserialize: Callable[[list[Any]], Any], flags: int = 0, copy: bool = True) -> Any:
         """Receive a message and turn it into an object; see `zmq.Socket.recv_serialized`. Returns a future."""
-        return begin_receive(self, Received, self._get_loop(), hub_of, True, flags, copy, load=deserialize)
+        receive = Receive(whole=True, copy=copy, load=deserialize)
+        return begin_receive(self, receive, flags, Received, self._get_loop(), hub_of)
 
     def recv_string(self, flags: int = 0, encoding: str = "utf-8") -> Any:
         """Receive a str; see `zmq.Socket.recv_string`. Returns a future."""
@@ -360,18 +376,21 @@ class Socket(_socket.Socket):
         def load(frame: bytes) -> str:
             return frame.decode(encoding)
 
-        return begin_receive(self, Received, self._get_loop(), hub_of, False, flags, load=load)
+        receive = Receive(whole=False, load=load)
+        return begin_receive(self, receive, flags, Received, self._get_loop(), hub_of)
 
     recv_unicode = recv_string
 
     def recv_json(self, flags: int = 0, **kwargs: Any) -> Any:
         """Receive what was sent with `send_json`; see `zmq.Socket.recv_json`. Returns a future."""
         load = partial(jsonapi.loads, **kwargs) if kwargs else jsonapi.loads
-        return begin_receive(self, Received, self._get_loop(), hub_of, False, flags, load=load)
+        receive = Receive(whole=False, load=load)
+        return begin_receive(self, receive, flags, Received, self._get_loop(), hub_of)
 
     def recv_pyobj(self, flags: int = 0) -> Any:
         """Receive what `send_pyobj` sent, from peers you trust; see `zmq.Socket.recv_pyobj`. Returns a future."""
-        return begin_receive(self, Received, self._get_loop(), hub_of, False, flags, load=pickle.loads)
+        receive = Receive(whole=False, load=pickle.loads)
+        return begin_receive(self, receive, flags, Received, self._get_loop(), hub_of)
 
     async def recv_many(  # type: ignore[override]
         self,
@@ -387,9 +406,8 @@ class Socket(_socket.Socket):
             raise ValueError(f"max={max}, must be at least 1")
         loop = self._get_loop()
         try:
-            first = await begin_receive(
-                self, Received, loop, hub_of, True, flags, copy, single=not multipart, timeout=timeout
-            )
+            receive = Receive(whole=True, copy=copy, single=not multipart)
+            first = await begin_receive(self, receive, flags, Received, loop, hub_of, timeout)
         except Again:
             return []
         batch = [first if multipart else first[0]]

@@ -14,7 +14,7 @@ import zmq.green
 from support.awaiting import connect, run, turns, until
 from support.front_ends import LIMIT
 from support.native_states import MASKS, STATES, changed, state, told_by_poll
-from zmq.core import poll as core_poll
+from zmq.core.polling import bell_set
 
 
 def test_a_poller_of_few_and_of_many_sockets(context: Any) -> None:
@@ -124,11 +124,11 @@ def test_a_poller_says_of_native_descriptors_what_poll_says(context: Any, name: 
                 polled.cancel()
                 poller.unregister(fd)
 
-    before = core_poll._set_sets(sets)
+    before = bell_set._set_sets(sets)
     try:
         run(main())
     finally:
-        core_poll._set_sets(before)
+        bell_set._set_sets(before)
 
 
 @pytest.mark.parametrize("mask", [zmq.POLLERR, zmq.POLLPRI])

@@ -15,7 +15,7 @@ import zmq.green
 from support.awaiting import FORMS, connect, numbers, run, run_on, turns, waits
 from support.every_loop import every_loop
 from support.front_ends import LIMIT
-from zmq.core.futures import pending as core_pending
+from zmq.core.futures import Slice, is_time_to_yield
 
 #: Calls between two looks at the clock.
 FUEL = 64
@@ -164,7 +164,7 @@ class LoneHub:
 
     def __init__(self) -> None:
         self.callbacks: list[Callable[[], object]] = []
-        self.slice = core_pending.Slice(self.callbacks.append)
+        self.slice = Slice(self.callbacks.append)
         self.alive = True
 
     def is_alive(self) -> bool:
@@ -174,19 +174,19 @@ class LoneHub:
 def test_a_loop_that_ran_has_a_new_slice(no_time: None) -> None:
     hub = LoneHub()
     for _ in range(3):
-        assert not core_pending.is_time_to_yield(hub)
-        assert core_pending.is_time_to_yield(hub) and core_pending.is_time_to_yield(hub)
+        assert not is_time_to_yield(hub)
+        assert is_time_to_yield(hub) and is_time_to_yield(hub)
         # However often it was looked: the loop has one thing to do for it.
         (ran,) = hub.callbacks
         hub.callbacks.clear()
         ran()
     zmq.set_budget(1000)
-    assert not core_pending.is_time_to_yield(hub) and not core_pending.is_time_to_yield(hub)
+    assert not is_time_to_yield(hub) and not is_time_to_yield(hub)
     zmq.set_budget(0)
-    assert not core_pending.is_time_to_yield(hub)
+    assert not is_time_to_yield(hub)
     zmq.set_budget(1e-9)
     hub.alive = False
-    assert not core_pending.is_time_to_yield(hub)
+    assert not is_time_to_yield(hub)
 
 
 async def put_off(call: Callable[[], Any]) -> Any:

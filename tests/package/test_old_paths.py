@@ -76,6 +76,13 @@ def test_a_path_is_found_by_a_fresh_interpreter(path: str) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", f"import {path}"], check=True, timeout=30)
 
 
+@pytest.mark.parametrize("path", ["hub Hub", "native NativeThread", "pending Listener"])
+def test_where_modules_were_in_version_0_1(path: str) -> None:
+    module, name = path.split()
+    assert isinstance(getattr(import_module(f"zmq.core.{module}"), name), type)
+    assert getattr(plain.core, module) is import_module(f"zmq.core.{module}")
+
+
 def test_packages_are_there_at_once() -> None:
     """Tests of programs look at `zmq.backend` and reset `zmq.sugar.context.Context._instance`."""
     program = "import zmq; print(zmq.backend.Socket.__module__); zmq.sugar.context.Context._instance = None"

@@ -13,7 +13,7 @@ import pytest
 
 from support.front_ends import LIMIT, FrontEnd, wait_until
 from support.native_states import ERR, IN, MASKS, OUT, PRI, STATES, UNCHANGING, changed, state, told_by_poll
-from zmq.core import poll as core_poll
+from zmq.core.polling import bell_set
 
 Context = Any
 
@@ -24,9 +24,9 @@ AT_ONCE = 2.0
 @pytest.fixture(params=[True, False], ids=["sets", "no sets"])
 def sets(request: pytest.FixtureRequest) -> Iterator[bool]:
     """Whether there is epoll."""
-    before = core_poll._set_sets(request.param)
+    before = bell_set._set_sets(request.param)
     yield request.param
-    core_poll._set_sets(before)
+    bell_set._set_sets(before)
 
 
 def poller_of(context: Context, zmq: ModuleType, sockets: int) -> Any:

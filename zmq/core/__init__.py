@@ -1,6 +1,14 @@
 """The binding: one 0MQ object per module. Imports no event loop and no green framework.
 
 The package has the names of its modules, as in old versions of PyZMQ; `device` is the module.
+
+- What programs use: `socket`, `context`, `message`, `poll`, `device`, `tracker`, `constants`, `error`, `version`,
+  `statistics`, `stopwatch`. `curve`, `capabilities` and `includes` are what `version` has from elsewhere.
+- What those are made of is in rooms: `waiting`, `messages`, `contexts`, `sockets`, `polling`, `futures`, `relays`.
+- What other packages of `zmq` use: `native_threads`; `patch` and `command_line`, for programs that are monkeypatched;
+  `_text`.
+- libzmq: `libzmq` declares it, ``zmq_compat.h`` has the differences of its versions, `check` turns its errors into
+  Python's.
 """
 
 import sys
@@ -10,6 +18,7 @@ from zmq.core import (
     context,
     device,
     error,
+    futures,
     message,
     native_threads,
     poll,
@@ -18,8 +27,10 @@ from zmq.core import (
     tracker,
     version,
 )
+from zmq.core.capabilities import has
 from zmq.core.constants import *  # noqa: F403
 from zmq.core.context import Context
+from zmq.core.curve import curve_keypair, curve_public
 from zmq.core.device import monitored_queue, proxy, proxy_steerable
 from zmq.core.error import (
     Again,
@@ -32,17 +43,13 @@ from zmq.core.error import (
     ZMQError,
     ZMQVersionError,
 )
-from zmq.core.futures import pending
+from zmq.core.includes import get_includes
 from zmq.core.message import Frame, Message
 from zmq.core.poll import Poller, select, zmq_poll
 from zmq.core.socket import Socket
 from zmq.core.stopwatch import Stopwatch
 from zmq.core.tracker import MessageTracker
 from zmq.core.version import (
-    curve_keypair,
-    curve_public,
-    get_includes,
-    has,
     pyzmq_version,
     pyzmq_version_info,
     strerror,
@@ -53,7 +60,8 @@ from zmq.core.version import (
 from zmq.core.waiting import hub
 
 # Where modules were in version 0.1.
-sys.modules |= {"zmq.core.hub": hub, "zmq.core.native": native_threads, "zmq.core.pending": pending}
+native, pending = native_threads, futures
+sys.modules |= {"zmq.core.hub": hub, "zmq.core.native": native, "zmq.core.pending": pending}
 
 __all__ = [
     "Again",

@@ -1,8 +1,5 @@
-cdef class Members:
-    cdef dict references    # weak ones, by the member's address
-    cdef list present(self)
-    cpdef add(self, member)
-    cpdef discard(self, member)
+from zmq.core.contexts.making cimport PATIENCE, await_reaper
+from zmq.core.contexts.members cimport Members
 
 
 cdef class Context:
@@ -13,7 +10,7 @@ cdef class Context:
     cdef object original    # of a shadow, to keep it alive
     cdef readonly Members _sockets
     cdef readonly dict sockopts
-    cdef object ending      # set once the context is being terminated in the background
+    cdef object termination     # set once the context is being terminated in the background
     cdef object origin      # of a shadow: a weak reference to the context that it is one of, where that is ours
     cdef bint started       # it was told to make a socket: it may have threads
     cdef bint exposed       # somebody was told its address
@@ -21,12 +18,11 @@ cdef class Context:
     cdef set cpus           # the processors for its threads
 
     cdef int usable(self) except -1
-    cdef int has_options(self) except -1
+    cdef int usable_for_options(self) except -1
     cdef Context root(self)
     cdef bint can_be_renewed(self) noexcept
     cdef bint renew(self) except -1
     cdef int drop_inherited(self) except -1
-    cdef int reserve(self, bint *scheduling) except -1
     cdef int try_socket(self, int number, void **handle) except -1
     cdef void *make_socket(self, int number, get_hub) except NULL
     cdef list defaults_for(self, socket_type)
@@ -34,12 +30,6 @@ cdef class Context:
 
 
 cdef bint exiting       # the interpreter is: what is collected from here on is nobody's mistake
-
-cdef enum:
-    PATIENCE = 20   # how often what met a lack of descriptors is tried again
-
-
-cdef int await_reaper(get_hub) except -1
 cdef size_t address_of(shadow) except? 0
 cpdef bint is_attribute(type cls, str name) except -1
 cpdef str public_name(type cls)

@@ -1,66 +1,42 @@
 """`Context`: the container of sockets and of libzmq's I/O threads.
 
-Lives here: making, configuring and ending contexts. What must not: what sockets do. Called by users and by
-`zmq.core.socket`.
+Lives here: making, configuring and ending contexts, and what they do after a fork. What must not: what sockets do; and
+what needs no context, which is in `zmq.core.contexts`. Called by users and by `zmq.core.socket`.
 """
 
 import atexit
-import os
 import warnings
 import weakref
-from functools import partial
-from operator import index
 from types import GenericAlias
 
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject, PyObject_GenericSetAttr
-from libc.errno cimport EINTR, EINVAL, EMFILE, ENOMEM
-from libc.limits cimport INT_MAX
-from libc.stdlib cimport free, malloc
-from posix.unistd cimport close
+from libc.errno cimport EINTR, EINVAL, EMFILE
 
-from zmq.core.waiting cimport forks, records
 from zmq.core.check cimport check, raise_errno
-from zmq.core.waiting.hub cimport Hub
+from zmq.core.contexts.making cimport PATIENCE, await_reaper, can_start_threads, new_context, setting
+from zmq.core.contexts.members cimport Members
+from zmq.core.contexts.termination cimport await_terminations, terminate_in_background
 from zmq.core.libzmq cimport (
     ZMQ_IO_THREADS,
-    ZMQ_MAX_SOCKETS,
-    ZMQ_POLLIN,
-    ZMQ_THREAD_PRIORITY,
-    ZMQ_THREAD_SCHED_POLICY,
     zmq_ctx_get,
     zmq_ctx_new,
     zmq_ctx_set,
     zmq_ctx_term,
     zmq_errno,
     zmq_poll,
-    zmq_pollitem_t,
     zmq_socket,
 )
 from zmq.core.sockets.options cimport option_named, read_attribute
+from zmq.core.waiting cimport forks, records
 from zmq.core.waiting.sleeper cimport let_run, wait_readable
 from zmq.core.waiting.trampoline cimport close_left
 
 from zmq.core.constants import ContextOption, Errno, SocketOption, SocketType
+from zmq.core.contexts.termination import Termination
 from zmq.core.error import ContextTerminated, ZMQError
 
-cdef extern from "contexts/ending.h" nogil:
-    int begin_ending "greenzmq_begin_ending"(void *context, int fd)
-    void await_endings "greenzmq_await_endings"(double seconds)
-
-cdef extern from "contexts/reserve.h" nogil:
-    ctypedef struct greenzmq_schedule:
-        int policy
-        int priority
-        int count
-        const int *cpus
-    int reserve_threads "greenzmq_reserve"(long io_threads, const greenzmq_schedule *schedule, int *scheduling)
-
 cdef enum:
-    # libzmq has a list of all sockets that there can be, and ends the process where a sum with their number overflows.
-    MOST_SOCKETS = 1 << 22
-    MOST_IO_THREADS = 1 << 12
-
     # Options that have no names here, because they change a set.
     ADD_CPU = 7
     REMOVE_CPU = 8
@@ -74,128 +50,19 @@ EXIT_LINGER = 5.0
 exiting = False
 
 
-cdef int await_reaper(get_hub) except -1:
-    """Wait a millisecond, in which libzmq may have closed more of the sockets that were given up, in its own thread."""
-    cdef Hub hub
-    if get_hub is not None:
-        hub = get_hub()
-        if not hub.is_current():
-            let_run(hub, 0.001)
-            return 0
-    with nogil:
-        zmq_poll(NULL, 0, 1)
-    return PyErr_CheckSignals()
-
-
 cdef bint closed_lately() except -1:
     """Tell whether sockets were closed that the reaper may not have come to, on a machine that is busy."""
     from zmq.core.sockets.monitors import closed_lately
     return closed_lately()
 
 
-cdef void *new_context(get_hub) except NULL:
-    cdef void *handle
-    cdef int tries = 0
-    while True:
-        handle = zmq_ctx_new()
-        if handle != NULL:
-            return handle
-        if zmq_errno() != EMFILE or tries == PATIENCE:
-            raise_errno(zmq_errno())
-        tries += 1
-        await_reaper(get_hub)
-
-
-cdef int setting(int option, value) except? -1:
-    """Return the value of an option as libzmq takes it; refuse what it would not survive."""
-    number = index(value)
-    most = MOST_SOCKETS if option == ZMQ_MAX_SOCKETS else MOST_IO_THREADS if option == ZMQ_IO_THREADS else INT_MAX
-    if not -INT_MAX <= number <= most:
-        name = {ZMQ_MAX_SOCKETS: "MAX_SOCKETS", ZMQ_IO_THREADS: "IO_THREADS"}.get(option, f"option {option}")
-        raise ZMQError(Errno.EINVAL, f"Invalid argument: {name} is at most {most}, not {number}")
-    return number
-
-
-def _await_endings():
+def _await_terminations():
     global exiting
-    cdef double seconds = EXIT_LINGER
     exiting = True
-    with nogil:
-        await_endings(seconds)
+    await_terminations(EXIT_LINGER)
 
 
-atexit.register(_await_endings)
-
-
-class Ending:
-    """A context that is being terminated in a native thread."""
-
-    fd = -1
-
-    def __init__(self, size_t address):
-        cdef int err
-        self.fd, writer = os.pipe()
-        err = begin_ending(<void *> address, writer)
-        if err:
-            os.close(writer)
-            os.close(self.fd)
-            self.fd = -1
-            raise_errno(err)
-
-    def __del__(self):
-        if self.fd >= 0:
-            # Not that of `os`, which may be gone when the interpreter ends.
-            close(self.fd)
-
-    def is_over(self):
-        """Tell whether it is done."""
-        cdef zmq_pollitem_t item
-        item.socket = NULL
-        item.fd = self.fd
-        item.events = ZMQ_POLLIN
-        return zmq_poll(&item, 1, 0) != 0
-
-
-cdef class Members:
-    """What a context closes when it is destroyed, held weakly.
-
-    All of it is C: the handler of a signal can't keep a socket that libzmq has from being known here.
-    """
-
-    def __cinit__(self):
-        self.references = {}
-
-    cpdef add(self, member):
-        cdef size_t key = <size_t> <void *> member
-        self.references[key] = weakref.ref(member, partial(_lose, self.references, key))
-
-    cpdef discard(self, member):
-        self.references.pop(<size_t> <void *> member, None)
-
-    def clear(self):
-        self.references.clear()
-
-    cdef list present(self):
-        found = []
-        for reference in list(self.references.values()):
-            member = reference()
-            if member is not None:
-                found.append(member)
-        return found
-
-    def __iter__(self):
-        return iter(self.present())
-
-    def __len__(self):
-        return len(self.present())
-
-    def __contains__(self, member):
-        reference = self.references.get(<size_t> <void *> member)
-        return reference is not None and reference() is member
-
-
-def _lose(dict references, key, _reference):
-    references.pop(key, None)
+atexit.register(_await_terminations)
 
 
 # The addresses of all contexts, shadows included. Not weak references: those to what is about to be collected are dead
@@ -211,7 +78,7 @@ cdef list contexts_at(void *handle):
     cdef Context context
     cdef size_t address
     found = []
-    # Nothing in this loop lets other code run, so nobody in it goes.
+    # Nothing in this loop lets other code run, so no context goes meanwhile.
     for address in living:
         # One without references is being freed.
         if (<PyObject *> address).ob_refcnt > 0:
@@ -331,7 +198,7 @@ cdef class Context:
         # What it is made of may be gone when the interpreter ends.
         shown = None if exiting else repr(self)
         forget_handle(handle)
-        begin_ending(handle, -1)
+        terminate_in_background(handle)
         if shown is not None:
             warnings.warn(f"Unclosed context {shown}", ResourceWarning, stacklevel=2, source=self)
 
@@ -415,7 +282,7 @@ cdef class Context:
         return True
 
     cdef int drop_inherited(self) except -1:
-        """Free what the parent of a fork made and never used; nobody can wait there."""
+        """Free what the parent of a fork made and never used; nothing can wait there."""
         cdef void *handle = self.handle
         if not self.is_shadow and self.can_be_renewed() and not self.exposed:
             self.handle = NULL
@@ -435,38 +302,13 @@ cdef class Context:
             self.settings[option] = value
         return 0
 
-    cdef int reserve(self, bint *scheduling) except -1:
-        """Find out whether libzmq can start the threads of the context. Returns 0 or an error code."""
-        cdef greenzmq_schedule schedule
-        cdef int *cpus = NULL
-        cdef int err, refused = 0
-        cdef long threads = max(0, zmq_ctx_get(self.handle, ZMQ_IO_THREADS))
-        schedule.policy = self.settings.get(ZMQ_THREAD_SCHED_POLICY, -1)
-        schedule.priority = self.settings.get(ZMQ_THREAD_PRIORITY, -1)
-        schedule.count = 0
-        if self.cpus:
-            cpus = <int *> malloc(len(self.cpus) * sizeof(int))
-            if cpus == NULL:
-                return ENOMEM
-            for cpu in self.cpus:
-                cpus[schedule.count] = cpu
-                schedule.count += 1
-        schedule.cpus = cpus
-        if schedule.policy == -1 and schedule.priority == -1 and cpus == NULL:
-            err = reserve_threads(threads, NULL, &refused)
-        else:
-            err = reserve_threads(threads, &schedule, &refused)
-        free(cpus)
-        scheduling[0] = refused
-        return err
-
     cdef int try_socket(self, int number, void **handle) except -1:
         """Make a socket of libzmq's, if it can. Returns 0 or an error code."""
         cdef Context root = self.root()
         cdef bint scheduling = False
         cdef int err
         if not root.started:
-            err = root.reserve(&scheduling)
+            err = can_start_threads(root.handle, root.settings, root.cpus, &scheduling)
             if scheduling:
                 raise ZMQError(
                     err, "the threads of this context may not run as THREAD_SCHED_POLICY, THREAD_PRIORITY or "
@@ -509,7 +351,7 @@ cdef class Context:
     @property
     def closed(self):
         """bool : whether the context was terminated."""
-        return self.handle == NULL and (self.ending is None or self.ending.is_over())
+        return self.handle == NULL and (self.termination is None or self.termination.is_over())
 
     @property
     def _shadow(self):
@@ -565,13 +407,13 @@ cdef class Context:
         if not is_usable(cls._instance):
             cls._instance = made
         elif made is not cls._instance:
-            # Somebody was faster.
+            # Another call was faster.
             made.term()
         return cls._instance
 
     # Options.
 
-    cdef int has_options(self) except -1:
+    cdef int usable_for_options(self) except -1:
         if self.handle == NULL and self.closed:
             raise RuntimeError("the context is terminated")
         return self.usable()
@@ -596,7 +438,7 @@ cdef class Context:
             EINVAL: there is no such option.
         """
         cdef int number = option
-        self.has_options()
+        self.usable_for_options()
         return check(zmq_ctx_get(self.handle, number))
 
     def set(self, option, optval):
@@ -617,7 +459,7 @@ cdef class Context:
         """
         cdef int number = option
         cdef int value = setting(number, optval)
-        self.has_options()
+        self.usable_for_options()
         check(zmq_ctx_set(self.handle, number, value))
         self.root().note(number, value)
 
@@ -780,13 +622,13 @@ cdef class Context:
             let_run(get_hub(), TERM_PAUSE / 1000.0)
         if self.handle != NULL:
             close_left()
-            self.ending = Ending(<size_t> handle)
+            self.termination = Termination(<size_t> handle)
             forget_handle(handle)
         # Another greenlet may be waiting too: the last one to know it closes the descriptor.
-        ending = self.ending
-        if ending is not None:
-            wait_readable(get_hub(), ending.fd, -1, self)
-            self.ending = None
+        termination = self.termination
+        if termination is not None:
+            wait_readable(get_hub(), termination.fd, -1, self)
+            self.termination = None
 
     def destroy(self, linger=None):
         """Close all sockets of the context, then terminate it.
@@ -825,7 +667,7 @@ cdef bint is_usable(Context context) noexcept:
 
 
 cdef made_by(socket_class, Context context, socket_type, kwargs):
-    from zmq.core.socket import made_by
+    from zmq.core.sockets.life import made_by
     return made_by(socket_class, context, socket_type, kwargs)
 
 

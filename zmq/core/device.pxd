@@ -1,4 +1,1 @@
-from zmq.core.socket cimport Socket
-
-
-cdef relay_between(Socket frontend, Socket backend, Socket capture, Socket control, tuple prefixes, bint block)
+from zmq.core.relays.running cimport relay_between

@@ -1,7 +1,6 @@
 from typing import Any
 
 from zmq.core.socket import Socket
-from zmq.core.waiting.ownership import Owner
 
 def proxy(frontend: Socket[Any], backend: Socket[Any], capture: Socket[Any] | None = None) -> None: ...
 def proxy_steerable(
@@ -27,5 +26,3 @@ def relay(
     prefixes: tuple[bytes, bytes] | None = None,
     block: bool = False,
 ) -> None: ...
-
-class Running(Owner): ...

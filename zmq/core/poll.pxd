@@ -1,2 +1,2 @@
-cdef int descriptor_of(item) except -1
-cdef list poll_once(list items, list masks, double seconds)
+from zmq.core.polling.in_thread cimport poll_once
+from zmq.core.polling.registry cimport descriptor_of

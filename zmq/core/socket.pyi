@@ -9,27 +9,15 @@ from typing_extensions import Self, TypeVar
 from zmq.core.constants import SocketType
 from zmq.core.context import Context
 from zmq.core.message import Frame, _Bytes
+from zmq.core.sockets.endpoints import _SocketContext
+from zmq.core.sockets.life import living_sockets as living_sockets
 from zmq.core.sockets.options import _SocketOptions
 from zmq.core.tracker import MessageTracker
 from zmq.core.waiting.hub import Hub
 
 _T = TypeVar("_T")
-_SocketT_co = TypeVar("_SocketT_co", bound=Socket[Any], covariant=True)
 # What receiving gives: bytes, or something to await.
 _ReceivedT_co = TypeVar("_ReceivedT_co", covariant=True, default=Any)
-
-class _SocketContext(Generic[_SocketT_co]):
-    socket: _SocketT_co
-    kind: str
-    addr: str
-    def __init__(self, socket: _SocketT_co, kind: str, addr: str) -> None: ...
-    def __enter__(self) -> _SocketT_co: ...
-    def __exit__(self, *args: object) -> None: ...
-
-def made_by(
-    socket_class: Callable[..., Any], context: Context[Any], socket_type: int, kwargs: dict[str, Any]
-) -> tuple[Any, bool]: ...
-def living_sockets() -> list[Socket[Any]]: ...
 
 class Socket(_SocketOptions, Generic[_ReceivedT_co]):
     _get_hub: ClassVar[Callable[[], Hub] | None]
@@ -267,10 +255,6 @@ class Socket(_SocketOptions, Generic[_ReceivedT_co]):
     def disable_monitor(self) -> None: ...
     def join(self, group: str | bytes) -> None: ...
     def leave(self, group: str | bytes) -> None: ...
-
-class ThreadPoll: ...
-
-def no_buffer(number: int, data: object) -> TypeError: ...
 
 SyncSocket: TypeAlias = Socket[bytes]
 SyncContext: TypeAlias = Context[SyncSocket]

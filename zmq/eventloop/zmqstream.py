@@ -21,7 +21,7 @@ from zmq.asyncio import hub_of
 from zmq.core._text import describe
 from zmq.core.constants import POLLIN as POLLIN
 from zmq.core.constants import POLLOUT as POLLOUT
-from zmq.core.futures.pending import Listener
+from zmq.core.futures import Listener
 from zmq.utils import jsonapi as jsonapi
 
 __all__ = ["ClosedStreamError", "ZMQStream"]

@@ -297,6 +297,18 @@ def hub_ends_and_tells(world: TwoHubs, poller: zmq.Poller, task: Task) -> None:
     world.holds_nothing(task)
 
 
+def other_goes_on_after_the_hub_ended(world: TwoHubs, poller: zmq.Poller, task: Task) -> None:
+    hub_ends_and_tells(world, poller, task)
+    world.here = world.second
+    second = spawn(poller.poll, 60_000)
+    world.second.settle()
+    assert not second.done
+    one, other = world.pairs[-1]
+    one.send(b"1")
+    world.second.settle()
+    assert second.result == [(other, zmq.POLLIN)]
+
+
 def hub_ends_after_another_took_over(world: TwoHubs, poller: zmq.Poller, task: Task) -> None:
     second = world.taken_over(poller)
     world.first.end()
@@ -327,6 +339,7 @@ def another_thread_closes(world: TwoHubs, poller: zmq.Poller, task: Task) -> Non
         other_takes_over,
         other_takes_over_from_one_that_was_woken,
         hub_ends_and_tells,
+        other_goes_on_after_the_hub_ended,
         hub_ends_after_another_took_over,
         another_thread_closes,
     ],

@@ -3,17 +3,17 @@ from zmq.core.waiting.trampoline cimport Trampoline
 
 
 cdef enum:
-    # In Hand.state.
-    HELD        # nobody has seen the message yet
+    # In Delivery.state.
+    UNSEEN      # the program has not seen the message yet
     TAKEN       # it was delivered
-    OFFERED     # whoever comes first has it: the next receive, or who asks for the result
+    OFFERED     # it belongs to what comes first: the next receive, or a task that asks for the result
     RETURNED    # it belongs to the next receive
 
 
-cdef class Hand:
+cdef class Delivery:
     cdef Trampoline trampoline
     cdef Incoming incoming
-    cdef list frames        # each `Frame` that has a message of `incoming` while nobody has seen it; None for none
+    cdef list frames        # each `Frame` that has a message of `incoming` until the program sees it; None for none
     cdef size_t first       # the frames before it went to another receive
     cdef long number        # of this receive among those on the same socket
     cdef int state

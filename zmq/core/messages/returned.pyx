@@ -1,13 +1,12 @@
-"""`Hand`: a message that was received for somebody who may not want it any more when it reaches him.
+"""`Delivery`: a message that was received, until the program has seen it.
 
-Lives here: how a message goes back to its socket. What must not: futures. Called by `zmq.core.futures.pending`, which
-receives, and by `zmq.core.socket`, whose next receive, in whatever form, takes what was returned before what libzmq
-has.
-`zmq.core.device` and batches return what they took and cannot use.
+Lives here: how a message goes back to its socket. What must not: futures. Called by `zmq.core.futures`, which receives,
+and by `zmq.core.socket`, whose next receive, in whatever form, takes what was returned before what libzmq has.
+`zmq.core.relays` and batches return what they took and cannot use.
 
 Between the moment when a message is received for a task and the moment when the task runs, the task may be cancelled.
-libzmq takes no message back. So the message stays in a hand, as libzmq gave it, until somebody has seen it; a hand that
-is given back joins `Waiter.returned`, in the order in which the messages came. While there are any, `interest` is
+libzmq takes no message back. So the message stays in a delivery, as libzmq gave it, until the program has seen it. One
+that is given back joins `Waiter.returned`, in the order in which the messages came. While there are any, `interest` is
 not 0, which keeps every operation off the short cuts, and EVENTS, as everybody here reads it, has POLLIN.
 """
 
@@ -27,7 +26,7 @@ from zmq.core.message cimport Frame
 from zmq.core.messages.transfer cimport expect, grow, release, try_recv
 
 
-cdef class Hand:
+cdef class Delivery:
     """What one receive took."""
 
     def __cinit__(self):
@@ -37,14 +36,14 @@ cdef class Hand:
         release(&self.incoming)
 
     cdef bint take(self) noexcept:
-        """Somebody sees the message; tell whether it is still here."""
+        """The program sees the message; tell whether it is still here."""
         if self.state == RETURNED:
             return False
         if self.state == OFFERED:
             if self.trampoline.returned is not None:
                 # Otherwise the socket was closed.
                 self.trampoline.returned.remove(self)
-                settle(self.trampoline)
+                end_if_none_left(self.trampoline)
             self.exchange(True)
         if self.state != TAKEN:
             self.state = TAKEN
@@ -65,13 +64,13 @@ cdef class Hand:
                 i += 1
 
     cdef bint give_back(self) noexcept:
-        """Nobody wants the message; tell whether it is surely the next receive's now.
+        """The message is not wanted; tell whether it is surely the next receive's now.
 
-        Who was told that it is there may ask for it even so, until somebody else receives it.
+        A task that was told that it is there may ask for it even so, until another receive takes it.
         """
         cdef Trampoline trampoline = self.trampoline
         cdef Py_ssize_t place
-        if self.state != HELD or trampoline.handle == NULL or trampoline.born != forks.generation:
+        if self.state != UNSEEN or trampoline.handle == NULL or trampoline.born != forks.generation:
             return self.state == RETURNED
         try:
             trampoline.enter()
@@ -81,7 +80,7 @@ cdef class Hand:
                 trampoline.more = -1
             else:
                 place = len(trampoline.returned)
-                while place and (<Hand> trampoline.returned[place - 1]).number > self.number:
+                while place and (<Delivery> trampoline.returned[place - 1]).number > self.number:
                     place -= 1
                 trampoline.returned.insert(place, self)
         except (MemoryError, RuntimeError):
@@ -94,76 +93,76 @@ cdef class Hand:
 
 
 cdef int return_message(Trampoline trampoline, Incoming *incoming, bint captured) except -1:
-    """Make a message that was received, and that nobody saw, the next that is."""
-    cdef Hand hand = Hand.__new__(Hand)
+    """Make a message that was received, and that the program did not see, the next that is."""
+    cdef Delivery delivery = Delivery.__new__(Delivery)
     cdef size_t i
-    hand.trampoline = trampoline
+    delivery.trampoline = trampoline
     # Before all that are there: it came before them.
-    hand.number = -1
-    hand.captured = captured
+    delivery.number = -1
+    delivery.captured = captured
     if incoming.frames == incoming.few:
         for i in range(incoming.count):
-            zmq_msg_init(&hand.incoming.few[i])
-            zmq_msg_move(&hand.incoming.few[i], &incoming.few[i])
+            zmq_msg_init(&delivery.incoming.few[i])
+            zmq_msg_move(&delivery.incoming.few[i], &incoming.few[i])
     else:
-        hand.incoming.frames = incoming.frames
-        hand.incoming.capacity = incoming.capacity
+        delivery.incoming.frames = incoming.frames
+        delivery.incoming.capacity = incoming.capacity
         incoming.frames = incoming.few
-    hand.incoming.count = incoming.count
+    delivery.incoming.count = incoming.count
     incoming.count = 0
-    hand.give_back()
+    delivery.give_back()
     return 0
 
 
 cdef int try_returned(Trampoline trampoline, Incoming *incoming) noexcept:
     """Receive what was returned, or else what libzmq has; as `try_recv`."""
-    cdef Hand hand
+    cdef Delivery delivery
     cdef zmq_msg_t *frame
     cdef int err
     while trampoline.returned:
         if incoming.count == incoming.capacity and grow(incoming):
             release(incoming)
             return ENOMEM
-        hand = trampoline.returned[0]
-        hand.state = RETURNED
+        delivery = trampoline.returned[0]
+        delivery.state = RETURNED
         frame = &incoming.frames[incoming.count]
         zmq_msg_init(frame)
-        zmq_msg_move(frame, &hand.incoming.frames[hand.first])
+        zmq_msg_move(frame, &delivery.incoming.frames[delivery.first])
         incoming.count += 1
-        hand.first += 1
-        if hand.first == hand.incoming.count:
+        delivery.first += 1
+        if delivery.first == delivery.incoming.count:
             del trampoline.returned[0]
         if not incoming.whole or not zmq_msg_more(frame):
             trampoline.more = zmq_msg_more(frame)
-            settle(trampoline)
+            end_if_none_left(trampoline)
             return 0
     if incoming.count and not more_in(trampoline.handle):
-        # Somebody received the rest of this message as frames of their own.
+        # The rest of this message was received as frames of their own.
         trampoline.more = False
-        settle(trampoline)
+        end_if_none_left(trampoline)
         return 0
     err = try_recv(trampoline.handle, incoming, ZMQ_DONTWAIT)
     if err == 0:
-        stop(trampoline)
+        end_returning(trampoline)
     return err
 
 
 cdef void drop_returned(Trampoline trampoline) noexcept:
     """The messages that were returned are of no use any more."""
-    cdef Hand hand
-    for hand in trampoline.returned:
-        hand.state = RETURNED
-        release(&hand.incoming)
-    stop(trampoline)
+    cdef Delivery delivery
+    for delivery in trampoline.returned:
+        delivery.state = RETURNED
+        release(&delivery.incoming)
+    end_returning(trampoline)
 
 
-cdef void settle(Trampoline trampoline) noexcept:
+cdef void end_if_none_left(Trampoline trampoline) noexcept:
     """Go back to normal if nothing is left, and libzmq knows again whether more frames follow."""
     if not trampoline.returned and (trampoline.more < 0 or trampoline.more == more_in(trampoline.handle)):
-        stop(trampoline)
+        end_returning(trampoline)
 
 
-cdef void stop(Trampoline trampoline) noexcept:
+cdef void end_returning(Trampoline trampoline) noexcept:
     trampoline.returned = None
     trampoline.more = -1
     trampoline.interest -= 1

@@ -1,7 +1,8 @@
 # The attempt: one message, whole, sent or received without waiting.
 #
 # Lives here: try_send and try_recv, noexcept nogil; they return 0 or libzmq's error code, never raise and
-# never wait unless the flags they are given let libzmq do so. Called by socket.pyx and nobody else.
+# never wait unless the flags they are given let libzmq do so. Called by all that moves messages: sockets, futures
+# and proxies.
 #
 # Why a whole message is one attempt. Frames 2 to n of a message that is being received are already there
 # (pipe_t::flush and read work on whole messages), and frames 2 to n of one that is being sent meet no

@@ -1,7 +1,7 @@
 """Monitors of sockets: that libzmq always finds somebody to write events to.
 
 Lives here: who reads which monitor, and how sockets are closed so that none waits for a reader. What must not: what the
-events say (`zmq.utils.monitor`). Called by `zmq.core.socket`.
+events say (`zmq.utils.monitor`). Called by `zmq.core.sockets.endpoints`, and where a socket is closed.
 
 The facts
 ---------

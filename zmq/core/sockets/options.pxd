@@ -6,6 +6,9 @@ cdef enum:
     BYTES
     FD
 
+cdef enum:
+    HWM = 1     # the option of libzmq 2, which sets SNDHWM and RCVHWM
+
 cdef class MixedCase:
     pass
 

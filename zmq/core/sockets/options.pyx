@@ -1,7 +1,7 @@
 """Socket options: what C type each has, and how its value becomes a Python object and back.
 
 Lives here: getting and setting by handle, and options by their names. What must not: attributes, contexts, waiting.
-Called by `zmq.core.socket` and `zmq.core.context`.
+Called by `zmq.core.sockets.option_access` and `zmq.core.context`.
 """
 
 import itertools
@@ -149,7 +149,7 @@ cdef class OptionAttribute:
     def __get__(self, socket, owner):
         if socket is None:
             return self
-        if self.option == 1:
+        if self.option == HWM:
             raise AttributeError(f"{self.name} attribute is write-only")
         return read_attribute(socket, self.option, self.name)
 

@@ -7,6 +7,7 @@ but its handle. Called by everything in `zmq.core` that may have to wait.
   ``routed_senders.pxi``; ``bell.h`` tells what was missed from what comes while one looks.
 - `hub`: what a framework supplies; the sweep alarm. `pipes`: how other threads and signals wake one.
 - `interrupts`: Ctrl-C, which is for the main greenlet.
+- `thread_waits`: plain threads that wait, and how they are let out when a socket is closed.
 - `sleeper`: greenlets that wait for a descriptor or for some time.
 - `budget`: calls that never wait let the hub run.
 - `ownership`: sockets that belong to a proxy alone.

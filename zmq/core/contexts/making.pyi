@@ -1,0 +1,1 @@
+# Nothing for Python code: `zmq.core.context` and `zmq.core.socket` call it.

@@ -1,0 +1,1 @@
+# Nothing for other modules: a listener is made in Python.

@@ -1,0 +1,1 @@
+# Nothing for other modules: the class is made in Python.

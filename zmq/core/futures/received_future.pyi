@@ -1,0 +1,3 @@
+from typing import Any
+
+def received_class(future_class: Any) -> Any: ...

@@ -1,0 +1,30 @@
+from zmq.core.polling.registry cimport Registry
+from zmq.core.waiting.hub cimport Hub
+
+
+cdef class ParkedPoll:
+    cdef PollSet members
+    cdef Hub hub
+    cdef object greenlet        # or whatever has a `switch`
+    cdef bint inside, woken, expired
+    cdef list armed             # the sockets whose bells are watched for it
+    cdef list watchers          # on native descriptors, or on the epoll set of them
+    cdef int natives            # that set, or -1
+    cdef object timer
+    cdef object look_timer      # where something can't be watched
+
+
+cdef class PollSet(Registry):
+    cdef object __weakref__
+    cdef object weak            # a weak reference to itself, as hubs know it
+    cdef bint dropped           # the poller is gone
+    cdef double next_sweep      # when a thread that waits looks for what it was not told of
+
+    cdef int own(self) except -1
+    cdef list poll(self, get_hub, double timeout)
+    cdef int arm(self, ParkedPoll parked, get_hub, double deadline) except -1
+    cdef int disarm(self, ParkedPoll parked) except -1
+    cdef int disarm_last(self, ParkedPoll parked) except -1
+    cdef int watch_descriptors(self, ParkedPoll parked) except -1
+    cdef int start(self, ParkedPoll parked, watcher) except -1
+    cdef void drop(self) noexcept

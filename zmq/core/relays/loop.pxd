@@ -1,0 +1,44 @@
+from libc.stdint cimport uint64_t
+
+from zmq.core.libzmq cimport zmq_msg_t
+from zmq.core.messages.transfer cimport Incoming
+
+
+cdef enum:
+    # How the loop ended, besides an error code of libzmq.
+    STOPPED = -1
+    BAD_COMMAND = -2
+
+
+cdef struct Counts:
+    uint64_t messages
+    uint64_t bytes
+
+
+cdef struct Direction:
+    void *source
+    void *target
+    Incoming message    # the one that is held: taken from the source, and not passed on yet
+    bint captured       # the capture socket has it already
+    bint swaps          # between two ROUTERs: the first frame says who sent it, the second who gets it
+    const char *prefix  # a first frame for the capture socket, or NULL
+    size_t prefix_size
+    int retry           # milliseconds; 0 while POLLOUT may be trusted
+    Counts counts
+
+
+cdef struct Relay:
+    Direction directions[2]     # from the front end to the back end, and back
+    int ways                    # 1 when both ends are the same socket
+    void *capture
+    void *control
+    int stop                    # a descriptor that becomes readable when the loop must end, or -1
+    int done                    # one to write to when the loop has ended
+    bint paused
+    bint interruptible          # whether the loop ends with EINTR now and then, so that the caller can look at signals
+    int result
+
+
+cdef void swap(zmq_msg_t *one, zmq_msg_t *other) noexcept nogil
+cdef int run(Relay *relay) noexcept nogil
+cdef int begin_thread(Relay *relay) noexcept nogil

@@ -1,0 +1,1 @@
+# Nothing for Python code: the loop is C.

@@ -1,0 +1,3 @@
+from zmq.core.waiting.ownership import Owner
+
+class RunningRelay(Owner): ...

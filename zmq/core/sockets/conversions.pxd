@@ -1,0 +1,5 @@
+from zmq.core.sockets.receiving cimport Receiving
+
+
+cdef class Conversions(Receiving):
+    pass

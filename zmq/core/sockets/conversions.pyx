@@ -1,0 +1,141 @@
+"""Messages that stand for objects: text, JSON, pickles, and what a function makes of an object.
+
+Lives here: methods that convert, and call `send` and `recv` or those for whole messages. What must not: how these do
+it. A base of `zmq.core.socket.Socket`.
+"""
+
+
+cdef class Conversions(Receiving):
+    """A socket that sends and receives objects."""
+
+    def send_string(self, u, int flags=0, copy=True, encoding="utf-8", **kwargs):
+        """Send a str.
+
+        Parameters
+        ----------
+        u : str
+        flags, copy
+            As in `send`.
+        encoding : str
+        **kwargs
+            Passed on to `send`.
+
+        Raises
+        ------
+        TypeError
+            `u` is no str.
+        """
+        if not isinstance(u, str):
+            raise TypeError(f"str objects only, not {type(u).__name__}: use send for bytes")
+        return self.send(u.encode(encoding), flags, copy=copy, **kwargs)
+
+    send_unicode = send_string
+
+    def recv_string(self, int flags=0, encoding="utf-8"):
+        """Receive a str, as sent by `send_string`.
+
+        Parameters
+        ----------
+        flags : int
+            As in `recv`.
+        encoding : str
+
+        Returns
+        -------
+        str
+        """
+        return self.recv(flags).decode(encoding)
+
+    recv_unicode = recv_string
+
+    def send_json(self, obj, int flags=0, **kwargs):
+        """Send an object as JSON.
+
+        Parameters
+        ----------
+        obj : object
+        flags : int
+            As in `send`.
+        **kwargs
+            ``routing_id`` and ``group`` are passed on to `send`, the rest to `json.dumps`.
+        """
+        from zmq.utils import jsonapi
+        send_kwargs = {key: kwargs.pop(key) for key in ("routing_id", "group") if key in kwargs}
+        return self.send(jsonapi.dumps(obj, **kwargs), flags, **send_kwargs)
+
+    def recv_json(self, int flags=0, **kwargs):
+        """Receive an object as JSON.
+
+        Parameters
+        ----------
+        flags : int
+            As in `recv`.
+        **kwargs
+            Passed on to `json.loads`.
+
+        Returns
+        -------
+        object
+        """
+        from zmq.utils import jsonapi
+        return jsonapi.loads(self.recv(flags), **kwargs)
+
+    def send_pyobj(self, obj, int flags=0, protocol=None, **kwargs):
+        """Send an object, pickled. Never receive such a message from a peer you don't trust.
+
+        Parameters
+        ----------
+        obj : object
+        flags : int
+            As in `send`.
+        protocol : int, optional
+            Of `pickle`, whose ``DEFAULT_PROTOCOL`` it is when left out; -1 for the highest.
+        **kwargs
+            Passed on to `send`.
+        """
+        import pickle  # here, as few use it and it takes long
+        return self.send(pickle.dumps(obj, protocol), flags, **kwargs)
+
+    def recv_pyobj(self, int flags=0):
+        """Receive a pickled object. Only from peers you trust: a pickle can run any code.
+
+        Parameters
+        ----------
+        flags : int
+            As in `recv`.
+
+        Returns
+        -------
+        object
+        """
+        import pickle
+        return pickle.loads(self.recv(flags))
+
+    def send_serialized(self, msg, serialize, int flags=0, copy=True, **kwargs):
+        """Send what a function makes of an object.
+
+        Parameters
+        ----------
+        msg : object
+        serialize : callable
+            Takes the object, returns an iterable of frames.
+        flags, copy, **kwargs
+            As in `send_multipart`.
+        """
+        return self.send_multipart(serialize(msg), flags=flags, copy=copy, **kwargs)
+
+    def recv_serialized(self, deserialize, int flags=0, copy=True):
+        """Receive a message and return what a function makes of it.
+
+        Parameters
+        ----------
+        deserialize : callable
+            Takes the list of frames.
+        flags, copy
+            As in `recv_multipart`.
+
+        Returns
+        -------
+        object
+        """
+        return deserialize(self.recv_multipart(flags=flags, copy=copy))

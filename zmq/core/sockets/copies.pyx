@@ -1,0 +1,35 @@
+"""Copies of large messages, which give the GIL up while that pays.
+
+Lives here: when that is, and the copies of what is sent. What must not: how messages are sent and received. Called by
+`zmq.core.socket` and its bases `sending` and `receiving`; a small message costs the comparison in the .pxd file.
+"""
+
+from zmq.core.messages.transfer cimport Outgoing, allocate_all, fill_all
+from zmq.core.waiting.clock cimport monotonic
+
+cdef double crowded_until = 0
+
+# Seconds.
+cdef double TOOK_LONG = 0.0005      # to take the GIL back
+cdef double CROWDED = 0.1           # for how long no copy but a LARGE one gives it up then
+
+
+cdef void locked_again(double copied) noexcept:
+    """The GIL was taken back, after something was copied at that time."""
+    global crowded_until
+    cdef double now = monotonic()
+    if now - copied > TOOK_LONG:
+        crowded_until = now + CROWDED
+
+
+cdef int prepare_freely(Outgoing *out) noexcept:
+    """Prepare all parts without the GIL."""
+    cdef double copied
+    cdef int err = allocate_all(out, out.count)
+    if err:
+        return err
+    with nogil:
+        fill_all(out, out.count)
+        copied = monotonic()
+    locked_again(copied)
+    return 0

@@ -1,0 +1,330 @@
+"""Where a socket is bound and connected, and the monitor that tells of it.
+
+Lives here: addresses, ports, and a socket's monitor. What must not: how a monitor always finds a reader
+(`zmq.core.sockets.monitors`). A base of `zmq.core.socket.Socket`.
+"""
+
+import itertools
+
+from libc.errno cimport EACCES, EINTR, EMFILE, ENAMETOOLONG
+
+from zmq.core.check cimport raise_errno
+from zmq.core.context cimport PATIENCE, Context, await_reaper
+from zmq.core.libzmq cimport (
+    ZMQ_PAIR,
+    ZMQ_RCVHWM,
+    zmq_bind,
+    zmq_connect,
+    zmq_disconnect,
+    zmq_errno,
+    zmq_unbind,
+)
+from zmq.core.sockets cimport methods
+from zmq.core.sockets.arguments cimport encoded
+from zmq.core.sockets.life cimport Life
+from zmq.core.sockets.monitors cimport (
+    begin_reading,
+    connected,
+    disconnected,
+    lacks_reader,
+    start_monitor,
+    stop_monitor,
+)
+from zmq.core.sockets.options cimport get_option
+
+from zmq.core._text import without_user
+from zmq.core.constants import Errno, Event, SocketOption, SocketType
+from zmq.core.error import ZMQBindError, ZMQError
+
+cdef enum:
+    # The default range of `bind_to_random_port`.
+    FIRST_DYNAMIC_PORT = 49152
+    END_OF_PORTS = 65536
+
+# Numbers in the addresses of monitors.
+_monitors = itertools.count()
+
+
+class _SocketContext:
+    """Undo a `bind` or `connect` at the end of a ``with`` block."""
+
+    def __init__(self, socket, kind, addr):
+        self.socket = socket
+        self.kind = kind
+        self.addr = addr
+
+    def __repr__(self):
+        return f"<SocketContext({self.kind}={self.addr!r})>"
+
+    def __enter__(self):
+        return self.socket
+
+    def __exit__(self, *args):
+        if self.socket.closed:
+            return
+        if self.kind == "bind":
+            self.socket.unbind(self.addr)
+        else:
+            self.socket.disconnect(self.addr)
+
+
+cdef class Endpoints(OptionAccess):
+    """A socket that is bound and connected."""
+
+    def bind(self, addr):
+        """Accept connections at an address.
+
+        Parameters
+        ----------
+        addr : str or bytes
+            Such as ``"tcp://127.0.0.1:5555"``, ``"ipc:///tmp/name"`` or ``"inproc://name"``.
+
+        Returns
+        -------
+        context manager
+            Unbinds at the end of a ``with`` block; may be ignored.
+
+        Raises
+        ------
+        ZMQError
+            libzmq refuses the address, which the text names.
+
+        Notes
+        -----
+        Source: zmq_bind(3).
+        """
+        self.usable()
+        self.with_endpoint(zmq_bind, addr)
+        return _SocketContext(self, "bind", self.last_endpoint(addr))
+
+    def connect(self, addr):
+        """Connect to an address.
+
+        Parameters
+        ----------
+        addr : str or bytes
+
+        Returns
+        -------
+        context manager
+            Disconnects at the end of a ``with`` block; may be ignored.
+
+        Raises
+        ------
+        ZMQError
+            libzmq refuses the address, which the text names.
+
+        Notes
+        -----
+        Source: zmq_connect(3).
+        """
+        cdef bytes address
+        self.usable()
+        if self.socket_type == ZMQ_PAIR and isinstance(self.context, Context):
+            address = encoded(addr, "addr")
+            if address.startswith(b"inproc:"):
+                # It may be a monitor's.
+                begin_reading(self.handle, self.context, address)
+                self.with_endpoint(zmq_connect, addr)
+                connected(self.handle, self.context, address)
+                return _SocketContext(self, "connect", addr)
+        self.with_endpoint(zmq_connect, addr)
+        return _SocketContext(self, "connect", addr)
+
+    def unbind(self, addr):
+        """Stop accepting connections at an address.
+
+        Parameters
+        ----------
+        addr : str or bytes
+            As `LAST_ENDPOINT` gave it.
+
+        Raises
+        ------
+        ZMQError
+            ENOENT: the socket is not bound there.
+        """
+        self.usable()
+        self.with_endpoint(zmq_unbind, addr)
+
+    def disconnect(self, addr):
+        """Close the connection to an address.
+
+        Parameters
+        ----------
+        addr : str or bytes
+
+        Raises
+        ------
+        ZMQError
+            ENOENT: the socket is not connected there.
+        """
+        self.usable()
+        if self.socket_type == ZMQ_PAIR and disconnected(self.handle, encoded(addr, "addr")):
+            self.operated()
+            return
+        self.with_endpoint(zmq_disconnect, addr)
+
+    def bind_to_random_port(self, addr, min_port=49152, max_port=65536, max_tries=100):
+        """Bind to a free port.
+
+        Parameters
+        ----------
+        addr : str
+            The address without the port, such as ``"tcp://127.0.0.1"``.
+        min_port, max_port : int
+            The range to choose from, without `max_port`. The default range leaves the choice to the system.
+        max_tries : int
+            How many ports to try.
+
+        Returns
+        -------
+        int
+            The port.
+
+        Raises
+        ------
+        ZMQBindError
+            None was free.
+        ZMQError
+            The address is refused for another reason.
+        """
+        if min_port == FIRST_DYNAMIC_PORT and max_port == END_OF_PORTS:
+            self.bind(f"{addr}:*")
+            found = self.get(SocketOption.LAST_ENDPOINT).decode("ascii", "replace")
+            return int(found.rsplit(":", 1)[-1])
+        import random
+        for _ in range(max_tries):
+            port = random.randrange(min_port, max_port)
+            try:
+                self.bind(f"{addr}:{port}")
+            except ZMQError as error:
+                if error.errno not in (Errno.EADDRINUSE, EACCES):
+                    raise
+            else:
+                return port
+        raise ZMQBindError(f"Could not bind socket to random port: {max_tries} tries from {min_port} to {max_port - 1}")
+
+    cdef int with_endpoint(self, endpoint_call_t call, addr) except -1:
+        cdef bytes address = encoded(addr, "addr")
+        cdef const char *where = address
+        cdef int errno = EINTR
+        cdef bint waits
+        # That may have run code of others.
+        self.usable()
+        waits = lacks_reader(self.handle)
+        while errno == EINTR:
+            if waits:
+                # Until another thread reads what the monitor tells.
+                with nogil:
+                    errno = 0 if call(self.handle, where) == 0 else zmq_errno()
+            else:
+                errno = 0 if call(self.handle, where) == 0 else zmq_errno()
+        self.operated()
+        if errno == 0:
+            return 0
+        from zmq.core.error import error_for
+        from zmq.core.version import IPC_PATH_MAX_LEN, strerror
+        text = f"{strerror(errno)} (addr={without_user(addr)})"
+        if errno == ENAMETOOLONG:
+            text += f"; the path of an ipc address has at most {IPC_PATH_MAX_LEN} bytes here"
+        raise error_for(errno, text)
+
+    cdef last_endpoint(self, addr):
+        found = get_option(self.handle, SocketOption.LAST_ENDPOINT)
+        return found.decode("utf-8", "replace") if found else addr
+
+    def monitor(self, addr, events=0xFFFF):
+        """Have the socket's events sent to an inproc address.
+
+        Parameters
+        ----------
+        addr : str or bytes or None
+            Where a PAIR socket can connect to receive them; None stops.
+        events : int
+            A combination of `zmq.Event`.
+
+        Raises
+        ------
+        ZMQError
+            EINVAL: no inproc address, or no events. EADDRINUSE: something else is there. EMFILE: too many sockets.
+
+        Notes
+        -----
+        libzmq waits where it has an event to tell and no PAIR is connected to the address, or does not read and a
+        high-water mark is reached: inside `bind`, `connect` and other calls on this socket, which do not look at
+        signals then and hold up a hub, or in a thread of its own, which then serves no other socket. So connect first,
+        with a RCVHWM of 0, and stop the monitor before a reader that is none of this package's is closed. A PAIR that
+        `Socket.connect` connects to the address is known here: closing or disconnecting it stops the monitor, and
+        it gets a RCVHWM of 0 if it comes after this call. `get_monitor_socket` does all of that.
+        Source: zmq_socket_monitor(3).
+        """
+        self.monitor_at(None if addr is None else encoded(addr, "addr"), events, None)
+        self.operated()
+
+    def get_monitor_socket(self, events=None, addr=None):
+        """Return a PAIR socket that receives the socket's events.
+
+        Parameters
+        ----------
+        events : int, optional
+            A combination of `zmq.Event`; all of them when left out.
+        addr : str, optional
+            The inproc address to use.
+
+        Returns
+        -------
+        Socket
+            The same one until `disable_monitor`, or until it is closed, which stops the monitor too. Its RCVHWM is 0:
+            events that are not read are kept, so that no thread of libzmq's has to wait.
+
+        Raises
+        ------
+        ZMQError
+            As in `monitor`; nothing is monitored then.
+        """
+        self.usable()
+        monitor = self.monitor_socket
+        if monitor is not None and not monitor.closed:
+            return monitor
+        if addr is None:
+            # libzmq may still hold on to the address of a monitor that was disabled.
+            addr = f"inproc://monitor.s-{self.get(SocketOption.FD)}-{next(_monitors)}"
+        monitor = self.context.socket(SocketType.PAIR)
+        try:
+            methods.socket_class.setsockopt(monitor, ZMQ_RCVHWM, 0)
+            self.monitor_at(encoded(addr, "addr"), Event.ALL if events is None else events, monitor)
+        except BaseException:
+            monitor.close(0)
+            raise
+        self.monitor_socket = monitor
+        self.operated()
+        return monitor
+
+    def disable_monitor(self):
+        """Stop monitoring. The monitor's socket still has the events up to MONITOR_STOPPED; its user closes it."""
+        # Held until libzmq has told it.
+        monitor = self.monitor_socket
+        self.monitor_socket = None
+        self.monitor(None, 0)
+        del monitor
+
+    cdef int monitor_at(self, bytes address, int events, Life reader) except -1:
+        """Monitor the socket, at an address; None stops."""
+        cdef Context context = self.context if isinstance(self.context, Context) else None
+        cdef int err, tries = 0
+        while True:
+            self.usable()
+            if reader is not None:
+                reader.usable()
+            # Either may take another socket.
+            if address is None:
+                err = stop_monitor(self.handle)
+            else:
+                err = start_monitor(self.handle, context, address, events, NULL if reader is None else reader.handle)
+            if err == 0:
+                return 0
+            if err != EMFILE or tries == PATIENCE:
+                raise_errno(err)
+            tries += 1
+            await_reaper(self._get_hub)

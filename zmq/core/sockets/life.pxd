@@ -1,0 +1,54 @@
+from zmq.core.context cimport Context
+from zmq.core.message cimport Threshold
+from zmq.core.sockets.options cimport MixedCase
+from zmq.core.waiting cimport forks, ownership
+from zmq.core.waiting.ownership cimport Owner
+from zmq.core.waiting.trampoline cimport Trampoline
+
+cdef enum:
+    GONE = -1   # in `Life.born`: the socket is closed, or not made yet
+
+
+cdef class Life(MixedCase):
+    cdef object __weakref__
+    cdef void *handle       # libzmq's socket; NULL once it is closed
+    cdef int born           # `generation` when it was made; GONE once it is closed, OWNED while it has an owner
+    cdef Owner owner        # what has the socket to itself for a time, such as a proxy that runs
+    cdef bint is_shadow
+    cdef object original    # of a shadow, to keep it alive
+    cdef Trampoline trampoline  # None until it is waited for in a hub, a poller hears of it, or it has a shadow
+    cdef object get_hub     # where blocking calls park; None blocks the thread
+    cdef type frame_class   # of what is received or lent without copying
+    cdef int overrides      # which methods a subclass replaced
+    cdef int message        # whether a message was begun with SNDMORE and not ended
+    cdef bint owes_reply    # the thread had to wait for what was received last, and will answer that, as a rule
+    cdef bint expects_reply     # a message was sent last, and the waiter trusts that it is answered
+    cdef bint drops         # libzmq wants the rest of a message whose pipe died
+    cdef bint defaults_pending  # the context's: `Context.socket` sets them when the socket is complete
+    cdef object monitor_socket
+    cdef Context maker      # which lists it among its sockets; None of a shadow
+    cdef public object context
+    cdef readonly object socket_type
+    cdef Py_ssize_t own_threshold   # -1: COPY_THRESHOLD
+    cdef Threshold package_threshold    # says what that is; None for `zmq`
+
+    cdef int usable(self) except -1
+    cdef int operated(self) except -1
+    cdef int let_go(self, void *handle) except -1
+    cdef int drop_handle(self) except -1
+    cdef int take_defaults(self, Context context) except -1
+    cdef int share_trampoline(self) except -1
+    cdef Trampoline waited(self)
+
+
+cdef inline bint is_usable(Life socket) noexcept:
+    """Tell whether a socket is open, was made in this process and has no owner: all that by one comparison."""
+    return socket.born == forks.generation
+
+
+cdef inline bint is_owned(Life socket) noexcept:
+    """Tell whether a socket belongs to something of this process for a time, such as a proxy that runs."""
+    return socket.born == ownership.OWNED and socket.owner.born == forks.generation
+
+
+cdef list sockets_at(void *handle)

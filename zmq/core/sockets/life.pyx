@@ -1,0 +1,421 @@
+"""The life of a socket: how it is made, shared, closed and forgotten.
+
+Lives here: the fields of a socket, the list of all that live, shadows and owners. What must not: how messages are sent
+or received, options and addresses. The first base of `zmq.core.socket.Socket`, whose other bases build on it.
+"""
+
+import warnings
+import weakref
+
+from cpython.object cimport PyObject
+from libc.errno cimport EBUSY, EINVAL
+
+from zmq.core cimport context as contexts
+from zmq.core.check cimport raise_errno
+from zmq.core.context cimport Context, address_of, public_name
+from zmq.core.libzmq cimport (
+    ENOTSOCK,
+    ZMQ_DEALER,
+    ZMQ_LINGER,
+    ZMQ_PAIR,
+    ZMQ_PUSH,
+    ZMQ_REQ,
+    ZMQ_TYPE,
+    zmq_errno,
+    zmq_getsockopt,
+    zmq_setsockopt,
+    zmq_version,
+)
+from zmq.core.sockets cimport methods
+from zmq.core.sockets.monitors cimport close_handle, forget_handle
+from zmq.core.waiting cimport budget, forks, ownership
+from zmq.core.waiting.thread_waits cimport leave_polls
+from zmq.core.waiting.trampoline cimport Trampoline, known_trampoline, trampoline_of
+from zmq.core.waiting.ownership cimport Owner
+
+from zmq.core.constants import Errno, SocketType
+from zmq.core.error import ZMQError
+
+# Whether this libzmq wants the rest of a message whose pipe died, see `zmq.core.messages.transfer`.
+cdef bint libzmq_drops = False
+
+
+def _ask_version():
+    global libzmq_drops
+    cdef int major, minor, patch
+    zmq_version(&major, &minor, &patch)
+    libzmq_drops = (major, minor, patch) >= (4, 3, 3)
+
+
+_ask_version()
+
+# Weak references to all sockets by their address. A plain dict can be copied while other threads make sockets.
+cdef dict living = {}
+
+# How many of them are shadows. While there are none, no two have the same handle.
+cdef long count_shadows = 0
+
+
+def living_sockets():
+    """Return the sockets that are not collected yet.
+
+    Returns
+    -------
+    list of Socket
+    """
+    return [socket for reference in list(living.values()) if (socket := reference()) is not None]
+
+
+cdef list sockets_at(void *handle):
+    """Return all sockets for a handle: the original and its shadows; none while nothing has a shadow."""
+    cdef Life socket
+    cdef size_t address
+    found = []
+    if not count_shadows:
+        return found
+    # Weak references to what is about to be collected are dead before the first of its finalizers runs, which may use
+    # the others. Nothing in this loop lets other code run, so no socket goes meanwhile.
+    for address in living:
+        # One without references is being freed.
+        if (<PyObject *> address).ob_refcnt > 0:
+            socket = <Life> <void *> address
+            # Those of the parent of a fork may have had the same.
+            if socket.handle == handle and (is_usable(socket) or is_owned(socket)):
+                found.append(socket)
+    return found
+
+
+cdef class Life(MixedCase):
+    """A socket that is made and closed."""
+
+    def __cinit__(self):
+        self.handle = NULL
+        self.born = GONE
+
+    def __init__(self, ctx_or_socket=None, socket_type=ZMQ_PAIR, *, shadow=None, copy_threshold=None):
+        global count_shadows
+        cdef int number = -1
+        cdef size_t size = sizeof(int)
+        cdef size_t address = 0
+        cdef Context context = None
+        cdef Trampoline known
+        cdef Life socket
+        cdef void *handle
+        if self.handle != NULL:
+            raise RuntimeError("a Socket is made once")
+        self.own_threshold = -1
+        if copy_threshold is not None:
+            self.copy_threshold = copy_threshold
+        self.overrides = methods.find_overrides(type(self))
+        self.frame_class = self._frame_class
+        self.package_threshold = self.frame_class._threshold
+        if isinstance(ctx_or_socket, Life):
+            shadow = ctx_or_socket
+        if shadow:
+            address = address_of(shadow)
+            if address == 0:
+                raise ZMQError(Errno.ENOTSOCK, "the socket to make a shadow of is closed")
+            self.original = shadow if isinstance(shadow, Life) else None
+            self.context = getattr(shadow, "context", None)
+            if zmq_getsockopt(<void *> address, ZMQ_TYPE, &number, &size) != 0:
+                raise_errno(zmq_errno())
+        else:
+            if not isinstance(ctx_or_socket, Context):
+                raise TypeError(f"a Socket is made of a Context and a type, not of {ctx_or_socket!r}")
+            context = ctx_or_socket
+            self.context = self.maker = context
+            number = socket_type
+        try:
+            self.socket_type = SocketType(number)
+        except ValueError:
+            self.socket_type = number
+        self.drops = libzmq_drops and number in (ZMQ_PUSH, ZMQ_DEALER, ZMQ_REQ)
+        # What ran so far may have closed the socket or terminated the context. From here on nothing but C runs, until
+        # the context and `living` know of the socket.
+        if context is None:
+            if self.original is not None and (<Life> self.original).handle != <void *> address:
+                raise ZMQError(Errno.ENOTSOCK)
+            handle = <void *> address
+            self.is_shadow = True
+        else:
+            if context.handle == NULL:
+                raise ZMQError(Errno.ETERM, "the context is terminated")
+            context.usable()
+            handle = context.make_socket(number, self._get_hub)
+        self.handle = handle
+        self.born = forks.generation
+        try:
+            if context is not None:
+                forget_handle(handle)
+                known = known_trampoline(handle)
+                if known is not None:
+                    # Of a socket that was here before, whose owner closed it without a word.
+                    for socket in living_sockets():
+                        if socket.handle == handle:
+                            socket.drop_handle()
+                    known.lose()
+                context._sockets.add(self)
+            else:
+                self.share_trampoline()
+            living[<size_t> <void *> self] = weakref.ref(self)
+            count_shadows += self.is_shadow
+            if self.is_shadow:
+                known = known_trampoline(handle)
+                if known is not None and known.owner is not None and known.owner.born == forks.generation:
+                    known.owner.admit(self)
+                    self.owner = known.owner
+                    self.born = ownership.OWNED
+            self._choose_hub()
+            if context is not None:
+                self.take_defaults(context)
+        except BaseException:
+            if self.handle != NULL and not self.is_shadow:
+                self.let_go(handle)
+                close_handle(handle)
+            self.handle = NULL
+            self.born = GONE
+            raise
+
+    cdef int take_defaults(self, Context context) except -1:
+        """The socket is one of the context's, which has defaults for it."""
+        if self.defaults_pending or not context.sockopts:
+            return 0
+        for option, value in context.defaults_for(self.socket_type):
+            try:
+                methods.socket_class.setsockopt(self, option, value)
+            except ZMQError:
+                # It means nothing for this type of socket.
+                pass
+        return 0
+
+    def _choose_hub(self):
+        """Park in, or block as, the class says now."""
+        self.get_hub = self._get_hub
+        if self.get_hub is not None and self.trampoline is None and self.born in (forks.generation, ownership.OWNED):
+            self.trampoline = trampoline_of(self.handle)
+
+    def __del__(self):
+        if self.handle == NULL or self.is_shadow or not is_usable(self):
+            return
+        if contexts.exiting:
+            # That a socket is left at the end is no mistake, and what errors are printed with may be gone.
+            try:
+                self.close()
+            except BaseException:
+                # `__dealloc__` closes it.
+                pass
+            return
+        try:
+            shown = repr(self)
+        finally:
+            self.close()
+        warnings.warn(f"Unclosed socket {shown}", ResourceWarning, stacklevel=2, source=self)
+
+    def __dealloc__(self):
+        global count_shadows
+        if living is not None and living.pop(<size_t> <void *> self, None) is not None:
+            count_shadows -= self.is_shadow
+        if self.handle != NULL and not self.is_shadow and is_usable(self):
+            close_handle(self.handle)
+
+    cdef int usable(self) except -1:
+        """Raise unless the socket can be used here."""
+        if is_usable(self):
+            return 0
+        if is_owned(self):
+            raise ZMQError(EBUSY, "a proxy that runs has this socket to itself")
+        if self.handle != NULL and self.born != GONE:
+            raise ZMQError(
+                Errno.ENOTSOCK, "this socket was made before a fork: make a new Context and Socket in the child"
+            )
+        raise ZMQError(Errno.ENOTSOCK)
+
+    def close(self, linger=None):
+        """Close the socket. Calls that wait for it raise ``ZMQError(ENOTSOCK)``; futures are cancelled.
+
+        It is never refused. While a call waits for the socket in a hub that runs in another thread, it is that thread
+        that closes it, as soon as its hub runs.
+
+        Parameters
+        ----------
+        linger : int, optional
+            Milliseconds; set as LINGER first. For how long what was sent may wait to go out; -1 for ever.
+
+        Notes
+        -----
+        Source: zmq_close(3). A socket that was made before a fork is only forgotten in the child.
+        """
+        cdef int milliseconds = 0
+        cdef int err = 0
+        cdef void *handle
+        cdef Owner owner
+        cdef Trampoline trampoline
+        if linger is not None:
+            milliseconds = linger
+        if self.handle == NULL:
+            return
+        owner = self.owner
+        if is_owned(self):
+            # It is gone as soon as it has given the sockets back: `owner` keeps it.
+            owner.stop()
+        # Two threads may close it, and so may what runs while it is being closed.
+        handle = self.handle
+        if handle == NULL:
+            return
+        if not is_usable(self):
+            self.handle = NULL
+            self.born = GONE
+            return
+        if linger is not None and zmq_setsockopt(handle, ZMQ_LINGER, &milliseconds, sizeof(int)) != 0:
+            if zmq_errno() == EINVAL:
+                raise ZMQError(EINVAL, f"Invalid argument: linger is -1 or more milliseconds, not {linger!r}")
+        # What waits for a shadow waits for this socket.
+        trampoline = known_trampoline(handle) if self.trampoline is None else self.trampoline
+        # From here on no other call has the handle, whatever runs, and nothing that is raised loses it.
+        self.let_go(handle)
+        if trampoline is None or trampoline.close():
+            leave_polls(handle)
+            err = close_handle(handle)
+        # A caller that reads its monitor has a reference of its own.
+        self.monitor_socket = None
+        if err and err != ENOTSOCK:
+            raise_errno(err)
+
+    cdef int let_go(self, void *handle) except -1:
+        """Be closed, with all others for this handle."""
+        cdef Life socket
+        cdef list shadows = sockets_at(handle)
+        self.drop_handle()
+        for socket in shadows:
+            socket.drop_handle()
+        return 0
+
+    cdef int drop_handle(self) except -1:
+        """Have no handle any more."""
+        self.handle = NULL
+        self.born = GONE
+        if self.maker is not None:
+            self.maker._sockets.discard(self)
+        return 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self.close()
+
+    def __repr__(self):
+        kind = self.socket_type.name if isinstance(self.socket_type, SocketType) else str(self.socket_type)
+        return f"<{public_name(type(self))}(zmq.{kind}) at {hex(id(self))}{' closed' if self.closed else ''}>"
+
+    @property
+    def type(self):
+        """SocketType : what `Context.socket` was asked for, also of a closed socket; an int where it has no name."""
+        return self.socket_type
+
+    @property
+    def underlying(self):
+        """int : the address of libzmq's socket."""
+        return <size_t> self.handle
+
+    @property
+    def closed(self):
+        """bool : whether the socket was closed, or its context terminated."""
+        cdef int number
+        cdef size_t size = sizeof(int)
+        if self.handle == NULL:
+            return True
+        if not is_usable(self):
+            return False
+        if zmq_getsockopt(self.handle, ZMQ_TYPE, &number, &size) != 0 and zmq_errno() == Errno.ENOTSOCK:
+            return True
+        return False
+
+    @classmethod
+    def shadow(cls, address):
+        """Return a socket for one that other code made.
+
+        Parameters
+        ----------
+        address : int or Socket
+            Its address, or the socket itself.
+
+        Returns
+        -------
+        Socket
+            It does not close the original when it is collected.
+        """
+        return cls(shadow=address)
+
+    def __copy__(self):
+        """Return a shadow of this socket."""
+        return type(self)(self)
+
+    def __deepcopy__(self, memo):
+        return self.__copy__()
+
+    @property
+    def _shadow(self):
+        return self.is_shadow
+
+    @property
+    def _shadow_obj(self):
+        return self.original
+
+    cdef int share_trampoline(self) except -1:
+        """Let all sockets of this handle know of its waiter: an operation on one may swallow the news of another."""
+        cdef Life other
+        cdef Trampoline known = known_trampoline(self.handle)
+        self.trampoline = trampoline_of(self.handle)
+        if self.trampoline is known:
+            return 0
+        for other in living_sockets() if self.original is None else [self.original]:
+            if other.handle == self.handle and is_usable(other):
+                other.trampoline = self.trampoline
+        return 0
+
+    cdef Trampoline waited(self):
+        """Return the waiter, for a caller that wants to hear of this socket."""
+        if self.trampoline is None:
+            self.usable()
+            self.trampoline = trampoline_of(self.handle)
+        return self.trampoline
+
+    cdef int operated(self) except -1:
+        """After an operation that may have processed commands."""
+        budget.stirs += 1
+        if self.trampoline is not None and self.trampoline.interest:
+            self.trampoline.notify()
+        return 0
+
+
+def made_by(socket_class, Context context not None, socket_type, dict kwargs):
+    """Make a socket for `Context.socket`.
+
+    Parameters
+    ----------
+    socket_class : callable
+    context : Context
+    socket_type : int
+    kwargs : dict
+        For `socket_class`.
+
+    Returns
+    -------
+    (object, bool)
+        What `socket_class` returned, and whether it still needs the context's defaults.
+    """
+    if (
+        isinstance(socket_class, type)
+        and issubclass(socket_class, Life)
+        and type(socket_class).__call__ is type.__call__
+        and methods.find_overrides(socket_class) & methods.SETSOCKOPT
+    ):
+        # As by a call. What a class has in the place of `setsockopt` may need what its __init__ sets after ours.
+        made = socket_class.__new__(socket_class, context, socket_type, **kwargs)
+        if isinstance(made, socket_class):
+            (<Life> made).defaults_pending = True
+            type(made).__init__(made, context, socket_type, **kwargs)
+    else:
+        made = socket_class(context, socket_type, **kwargs)
+    return made, not isinstance(made, Life) or (<Life> made).is_shadow or (<Life> made).defaults_pending

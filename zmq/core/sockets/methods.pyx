@@ -1,0 +1,76 @@
+"""Which methods are those of `Socket` itself, and which of them a subclass replaces.
+
+Lives here: how `Socket` gets the methods of its bases, and `overrides`. What must not: what the methods do. Called by
+`zmq.core.socket` when it is imported, and by its bases.
+"""
+
+import weakref
+from types import GetSetDescriptorType, MethodDescriptorType, WrapperDescriptorType
+
+from zmq.core.sockets.options cimport MixedCase
+
+cdef extern from "Python.h":
+    ctypedef struct PyMethodDescrObject:
+        void *d_method
+    ctypedef struct PyGetSetDescrObject:
+        void *d_getset
+    ctypedef struct PyWrapperDescrObject:
+        void *d_base
+        void *d_wrapped
+    object PyDescr_NewMethod(type cls, void *method)
+    object PyDescr_NewGetSet(type cls, void *getset)
+    object PyDescr_NewWrapper(type cls, void *base, void *wrapped)
+
+# `zmq.core.socket.Socket`, which its bases can't import. What they call by its name may have been patched there.
+cdef object socket_class = None
+
+
+def complete(type cls):
+    """Give `Socket` the methods and properties of its bases as its own.
+
+    CPython specializes a call of a method of the object's own class alone; errors and `help` name the class that
+    programs know.
+
+    Parameters
+    ----------
+    cls : type
+    """
+    global socket_class
+    cdef dict copies = {}   # of methods that have several names
+    cdef PyWrapperDescrObject *wrapper
+    for base in cls.__mro__[1:cls.__mro__.index(MixedCase)]:
+        for name, value in vars(base).items():
+            if name in vars(cls):
+                continue
+            if value not in copies:
+                if isinstance(value, MethodDescriptorType):
+                    copies[value] = PyDescr_NewMethod(cls, (<PyMethodDescrObject *> value).d_method)
+                elif isinstance(value, GetSetDescriptorType):
+                    copies[value] = PyDescr_NewGetSet(cls, (<PyGetSetDescrObject *> value).d_getset)
+                elif isinstance(value, WrapperDescriptorType):
+                    wrapper = <PyWrapperDescrObject *> value
+                    copies[value] = PyDescr_NewWrapper(cls, wrapper.d_base, wrapper.d_wrapped)
+                else:
+                    continue
+            setattr(cls, name, copies[value])
+    socket_class = cls
+
+
+# What subclasses replace, by class; see "Options" in docs/design.md.
+cdef object overrides_of = weakref.WeakKeyDictionary()
+
+
+cdef int find_overrides(type cls) except -1:
+    """Tell which methods a subclass of `Socket` replaced."""
+    if cls is socket_class:
+        return 0
+    found = overrides_of.get(cls)
+    if found is None:
+        found = 0
+        # Where the methods return something else than what was sent or received, none of them is made of another.
+        replaced = 0 if cls._defers else SEND | RECV
+        for bit, name in ((SEND, "send"), (RECV, "recv"), (GETSOCKOPT, "getsockopt"), (SETSOCKOPT, "setsockopt")):
+            if getattr(cls, name) is not getattr(socket_class, name):
+                found |= bit & (replaced | GETSOCKOPT | SETSOCKOPT)
+        overrides_of[cls] = found
+    return found

@@ -1,0 +1,12 @@
+from zmq.core.libzmq cimport zmq_msg_t
+from zmq.core.message cimport Frame
+from zmq.core.messages.transfer cimport Incoming
+from zmq.core.sockets.sending cimport Sending
+
+
+cdef class Receiving(Sending):
+    cdef bytes as_bytes(self, zmq_msg_t *msg)
+    cdef bytes bytes_of(self, zmq_msg_t *msg)
+    cdef Frame as_frame(self, zmq_msg_t *msg, bint track)
+    cdef list as_parts(self, Incoming *incoming, copy, bint track)
+    cdef list recv_each(self, Py_ssize_t max, double timeout, int flags, copy, bint multipart)

@@ -1,0 +1,23 @@
+from zmq.core.message cimport Frame
+from zmq.core.messages.transfer cimport Part
+from zmq.core.sockets.operation cimport BEGUN, WHOLE, Operation
+
+cdef enum:
+    # Up to here a message that must be copied again, because there is no room, costs next to nothing.
+    SMALL = 4096
+
+
+cdef class Sending(Operation):
+    cdef Py_ssize_t threshold(self) except -1
+    cdef Frame to_part(self, data, Part *part, copy, bint track, routing_id, group)
+    cdef send_whole(self, list parts, int flags, copy, bint track)
+    cdef send_each(self, list parts, int flags, copy, track, dict kwargs)
+
+
+cdef inline void note_sent(Sending socket, int more) noexcept:
+    """One frame, or a message that ends with or without SNDMORE, is on its way."""
+    if not more:
+        socket.message = WHOLE
+        socket.expects_reply = socket.trampoline is not None and socket.trampoline.handover.is_trusted
+    elif socket.message == WHOLE:
+        socket.message = BEGUN

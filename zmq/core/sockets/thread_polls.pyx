@@ -1,0 +1,83 @@
+"""zmq_poll of sockets, in a plain thread.
+
+Lives here: the handles of what is polled, and messages that libzmq knows nothing of because they were given back. What
+must not: how another thread ends the wait (`zmq.core.waiting.thread_waits`), hubs. Called by `zmq.core.socket` and
+`zmq.core.poll`.
+"""
+
+from cpython.exc cimport PyErr_CheckSignals
+from libc.errno cimport EINTR
+
+from zmq.core.check cimport raise_errno
+from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_errno, zmq_poll, zmq_pollitem_t
+from zmq.core.sockets.life cimport Life
+from zmq.core.waiting cimport budget, records
+from zmq.core.waiting.thread_waits cimport ThreadWait, begin_wait, end_wait
+
+
+cdef bint read_handles(zmq_pollitem_t *items, int count, what) except -1:
+    """Store the handles of what is polled, and tell whether one of the sockets need not be waited for."""
+    cdef int i
+    cdef list several = what if isinstance(what, list) else None
+    for i in range(count):
+        polled = what if several is None else several[i]
+        if isinstance(polled, Life):
+            (<Life> polled).usable()
+            items[i].socket = (<Life> polled).handle
+    return add_returned(items, count, what)
+
+
+cdef bint add_returned(zmq_pollitem_t *items, int count, what) noexcept:
+    """Add POLLIN where a cancelled receive gave a message back, of which libzmq knows nothing; tell whether one did."""
+    cdef int i
+    cdef Life socket
+    cdef bint found = False
+    cdef list several = what if isinstance(what, list) else None
+    for i in range(count):
+        polled = what if several is None else several[i]
+        if items[i].events & ZMQ_POLLIN and isinstance(polled, Life):
+            socket = polled
+            if socket.trampoline is not None and socket.trampoline.returned:
+                items[i].revents |= ZMQ_POLLIN
+                found = True
+    return found
+
+
+cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) except -1:
+    """Call zmq_poll, without the GIL if it may wait; `timeout` in seconds, negative for none.
+
+    `what` the items stand for is a Socket, or a list with a Socket or descriptor for each item; the handles of sockets
+    are filled in here, once no more Python can run. Of anything else the caller knows. There is room for one item
+    more than `count`.
+
+    Returns how many items are ready, or INTERRUPTED when Python code ran that may have changed anything: a signal's
+    handler, or another thread that closed one of the sockets. The caller looks anew then, for the time that is left.
+    """
+    cdef ThreadWait waiting
+    cdef int rc
+    budget.stirs += 1
+    if timeout == 0:
+        # Not without the GIL, see `Socket.poll`.
+        read_handles(items, count, what)
+        rc = zmq_poll(items, count, 0)
+        if rc < 0:
+            rc = -zmq_errno()
+    else:
+        records.begin_blocked(what)
+        try:
+            waiting = begin_wait(items, count, what)
+            try:
+                rc = waiting.enter(0 if read_handles(items, count, what) else timeout)
+            finally:
+                end_wait(waiting)
+        finally:
+            records.end_blocked()
+        if waiting.woken:
+            rc = -EINTR
+    if rc >= 0:
+        add_returned(items, count, what)
+        return rc
+    if rc != -EINTR:
+        raise_errno(-rc)
+    PyErr_CheckSignals()
+    return INTERRUPTED

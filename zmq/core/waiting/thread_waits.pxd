@@ -1,0 +1,28 @@
+from cpython.pythread cimport PyThread_type_lock
+
+from zmq.core.libzmq cimport zmq_pollitem_t
+
+
+cdef class ThreadWait:
+    cdef object what            # the thread waits for
+    cdef void *handle           # of the socket whose bell is polled, or NULL
+    cdef zmq_pollitem_t *items  # NULL while there is no wait
+    cdef int count
+    cdef int reader             # an eventfd, or a pipe, that wakes it; or -1
+    cdef int writer
+    cdef bint woken             # by another thread
+    cdef int born
+    cdef PyThread_type_lock inside  # held while the thread is in libzmq
+
+    cdef int open(self) except -1
+    cdef ThreadWait renewed(self)
+    cdef int enter(self, double timeout) noexcept
+    cdef void wake(self) noexcept
+    cdef bint polls(self, void *handle) noexcept
+
+
+cdef ThreadWait begin_wait(zmq_pollitem_t *items, int count, what)
+cdef int end_wait(ThreadWait waiting) except -1
+cdef int wait_for_bell(void *handle, int bell, double timeout, what) except -1
+cdef void wake_thread(what) noexcept
+cdef void leave_polls(void *handle) noexcept
