@@ -94,21 +94,24 @@ class Program(NamedTuple):
     archive: str = ""
     options: tuple[str, ...] = ()
     within: str = ""
-    limit: float = 1800
+    limit: float = 600
     stalled: float = 120
 
 
+#: For tests that take minutes on an idle machine.
+LONG = 1800
 CHECKED = ("pytest", "pytest-timeout")
 #: For pytest-asyncio, which warns without, where its users make an error of a warning.
 FIXTURES = ("-o", "asyncio_default_fixture_loop_scope=function")
 PROGRAMS = {
     "kernel": Program(("ipykernel", "jupyter_client", *CHECKED), ("check_kernel.py",)),
-    "jupyter_client": Program(("jupyter_client[test]",), ("tests",), "jupyter_client"),
+    "jupyter_client": Program(("jupyter_client[test]",), ("tests",), "jupyter_client", limit=LONG),
     "ipykernel": Program(
         ("ipykernel", "ipyparallel", "flaky", "matplotlib", "psutil", "pytest-asyncio", "pytest-cov", "trio", *CHECKED),
         ("tests",),
         "ipykernel",
         FIXTURES,
+        limit=LONG,
     ),
     "zerorpc": Program(("zerorpc", *CHECKED), ("check_zerorpc.py",)),
     "locust": Program(("locust", *CHECKED), ("check_locust.py",)),
@@ -118,9 +121,14 @@ PROGRAMS = {
     "socketio": Program(("python-socketio[client]", "eventlet", *CHECKED), ("check_socketio.py",)),
     # Its processes import the tests as a part of it.
     "ipyparallel": Program(
-        ("ipyparallel[test]", "pytest-timeout"), ("ipyparallel/tests",), "ipyparallel", FIXTURES, within="ipyparallel/"
+        ("ipyparallel[test]", "pytest-timeout"),
+        ("ipyparallel/tests",),
+        "ipyparallel",
+        FIXTURES,
+        within="ipyparallel/",
+        limit=LONG,
     ),
-    "nbclient": Program(("nbclient[test]", "pytest-timeout"), ("tests",), "nbclient", FIXTURES),
+    "nbclient": Program(("nbclient[test]", "pytest-timeout"), ("tests",), "nbclient", FIXTURES, limit=LONG),
     "logbook": Program(("logbook", *CHECKED), ("tests",), "logbook", ("-k", "zeromq")),
 }
 
