@@ -27,6 +27,7 @@ import argparse
 import collections
 import contextlib
 import ctypes
+import fcntl
 import fnmatch
 import hashlib
 import json
@@ -459,6 +460,9 @@ def main() -> int:
     chance: dict[str, str] = known["left to chance"]
     folder = options.build.absolute()
     folder.mkdir(parents=True, exist_ok=True)
+    # Another run would change the environments of this one. Held until the process ends.
+    lock = open(folder / ".lock", "w")  # noqa: SIM115
+    fcntl.flock(lock, fcntl.LOCK_EX)
     adopt_orphans()
     # Ctrl-C and SIGTERM end all that runs, also where the one that started this ignores them; children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
