@@ -7,6 +7,8 @@ finds the names `front_end` and `zmq` as a test does, and must come to its end.
 from __future__ import annotations
 
 import faulthandler
+import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -23,6 +25,15 @@ def begin(name: str) -> FrontEnd:
     faulthandler.enable()
     faulthandler.dump_traceback_later(PATIENCE, exit=True)
     return next(front_end for front_end in FRONT_ENDS if front_end.name == name)
+
+
+def before_libzmq(source: Path, folder: Path) -> str:
+    """Build C code that stands before libzmq; return what LD_PRELOAD is then."""
+    library = folder / source.with_suffix(".so").name
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    found = re.search(r"(/\S*libzmq\S*\.so\S*)", Path("/proc/self/maps").read_text())
+    assert found
+    return f"{os.environ.get('LD_PRELOAD', '')} {library} {found[1]}".strip()
 
 
 def run(front_end: FrontEnd, program: str, *arguments: str, quiet: bool = True) -> str:

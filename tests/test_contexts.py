@@ -237,6 +237,45 @@ def test_a_class_that_sets_options_in_its_own_way(zmq: ModuleType, ledger: None)
     context.destroy()
 
 
+def test_a_class_that_makes_another_socket_of_its_own(zmq: ModuleType, ledger: None) -> None:
+    """Each has the defaults once, set in the way that fits how it was made."""
+
+    seen = []
+    inner = []
+
+    class Mine(zmq.Socket):  # type: ignore[name-defined, misc]
+        def __init__(self, *args: Any, outer: bool = True) -> None:
+            if outer:
+                inner.append(Mine(*args, outer=False))
+            super().__init__(*args)
+
+        def setsockopt(self, option: int, value: Any) -> None:
+            seen.append((self, option))
+            super().setsockopt(option, value)
+
+    context = zmq.Context()
+    context.linger = 7
+    made = context.socket(zmq.PUSH, Mine)
+    assert [socket.linger for socket in (made, *inner)] == [7, 7]
+    assert seen == [(made, zmq.LINGER)]
+    context.destroy()
+
+
+def test_a_class_that_makes_something_else(zmq: ModuleType, ledger: None) -> None:
+    class Mine(zmq.Socket):  # type: ignore[name-defined, misc]
+        def __new__(cls, context: Any, number: int, **kwargs: Any) -> Any:
+            return zmq.Socket(context, number, **kwargs)
+
+        def setsockopt(self, option: int, value: Any) -> None:
+            raise AssertionError("it is not one of ours")
+
+    context = zmq.Context()
+    context.linger = 7
+    made = context.socket(zmq.PUSH, Mine, copy_threshold=5)
+    assert type(made) is zmq.Socket and made.linger == 7 and made.copy_threshold == 5
+    context.destroy()
+
+
 def test_defaults_that_no_socket_takes(zmq: ModuleType, ledger: None) -> None:
     """The socket is not left behind."""
     context = zmq.Context()

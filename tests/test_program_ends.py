@@ -111,3 +111,27 @@ def test_devices_and_authenticators(front_end: FrontEnd) -> None:
 @pytest.mark.parametrize("place", PLACES)
 def test_event_loops(place: str) -> None:
     run(FRONT_ENDS[0], LOOPS + keep(place))
+
+
+def test_what_fails_at_the_end_is_not_tried_again() -> None:
+    program = """
+        import os
+        from zmq.core.hub import Hub
+
+        class Last:
+            hub = Hub(current=None, park=None, call_soon=None, watcher=None)
+            tries = 0
+
+            def __del__(self, write=os.write):
+                self.write = write
+                self.hub.surely(self.fail)
+
+            def fail(self):
+                if self.tries:
+                    self.write(1, b"again")
+                self.tries += 1
+                raise KeyboardInterrupt
+
+        last = Last()
+    """
+    run(FRONT_ENDS[0], program)

@@ -181,7 +181,9 @@ class Hub(_hub.Hub):
         return getattr(loop, "zmq_thread", None) != self.thread_ident()
 
     def give_up(self, parked: Any) -> None:
-        parked.give_up()
+        # Of a loop that is closed nobody can be told.
+        with suppress(RuntimeError):
+            parked.future.cancel()
 
     def give_up_all(self) -> None:
         """Do nothing: the thread ends, but another one may run the loop."""

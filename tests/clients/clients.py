@@ -455,14 +455,19 @@ def main() -> int:
             print(f"{name:16} {'its own tests' if program.archive else 'checks':14} {versions}")
         return 0
 
+    folder = options.build.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        # Another run would change the environments of this one.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return run_and_compare(options, folder)
+
+
+def run_and_compare(options: argparse.Namespace, folder: Path) -> int:
+    """Run programs and show how their tests end. Return the exit status."""
     known = json.loads((HERE / "differences.json").read_text())
     deliberate: dict[str, str] = known["deliberate"]
     chance: dict[str, str] = known["left to chance"]
-    folder = options.build.absolute()
-    folder.mkdir(parents=True, exist_ok=True)
-    # Another run would change the environments of this one. Held until the process ends.
-    lock = open(folder / ".lock", "w")  # noqa: SIM115
-    fcntl.flock(lock, fcntl.LOCK_EX)
     adopt_orphans()
     # Ctrl-C and SIGTERM end all that runs, also where the one that started this ignores them; children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)

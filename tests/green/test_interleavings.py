@@ -6,15 +6,13 @@ The tests preload a library that stands before libzmq, so they run in a process 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-import zmq
+from programs import before_libzmq
 
 HERE = Path(__file__).parent
 
@@ -124,20 +122,10 @@ PROGRAM = """
 """
 
 
-def libzmq() -> str:
-    """Return the path of the library that is loaded."""
-    zmq.zmq_version()
-    found = re.search(r"(/\S*libzmq\S*\.so\S*)", Path("/proc/self/maps").read_text())
-    assert found
-    return found[1]
-
-
 @pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs LD_PRELOAD")
 def test_nobody_sleeps_on_whenever_the_peer_acts(tmp_path: Path) -> None:
-    library = tmp_path / "interpose.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, HERE / "interpose.c", "-ldl"], check=True)
-    environment = {**os.environ, "LD_PRELOAD": f"{library} {libzmq()}", "PYTHONPATH": str(HERE)}
+    environment = {**os.environ, "LD_PRELOAD": before_libzmq(HERE / "interpose.c", tmp_path), "PYTHONPATH": str(HERE)}
     program = "count = 0\n" + "\n".join(line[4:] for line in PROGRAM.splitlines())
     done = subprocess.run(
         [sys.executable, "-X", "faulthandler", "-c", program],

@@ -19,7 +19,6 @@ cdef class Context:
     cdef bint exposed       # somebody was told its address
     cdef dict settings      # what was set, to have it again in the child of a fork
     cdef set cpus           # the processors for its threads
-    cdef list making        # the classes that `socket` makes sockets of now
 
     cdef int usable(self) except -1
     cdef Context root(self)

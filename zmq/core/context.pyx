@@ -72,9 +72,6 @@ EXIT_LINGER = 5.0
 
 exiting = False
 
-# Contexts that are no shadows, by the address of what libzmq calls one.
-cdef object originals = weakref.WeakValueDictionary()
-
 
 cdef int await_reaper(get_hub) except -1:
     """Wait a millisecond, in which libzmq may have closed more of the sockets that were given up, in its own thread."""
@@ -208,18 +205,37 @@ cdef set living = set()
 cdef set terminating = set()
 
 
-cdef int forget_handle(void *handle) except -1:
-    """Nobody uses libzmq's context any more: it is freed, or about to be."""
+cdef list contexts_at(void *handle):
+    """Return all contexts for what libzmq calls one: the original and its shadows."""
     cdef Context context
     cdef size_t address
-    terminating.discard(<size_t> handle)
+    found = []
     # Nothing in this loop lets other code run, so nobody in it goes.
     for address in living:
         # One without references is being freed.
         if (<PyObject *> address).ob_refcnt > 0:
             context = <Context> <void *> address
-            if context.handle == handle and context.born == wait.generation:
-                context.handle = NULL
+            if context.handle == handle:
+                found.append(context)
+    return found
+
+
+cdef Context original_at(void *handle):
+    """Return the context that is no shadow, where it is known."""
+    cdef Context context
+    for context in contexts_at(handle):
+        if not context.is_shadow:
+            return context
+    return None
+
+
+cdef int forget_handle(void *handle) except -1:
+    """Nobody uses libzmq's context any more: it is freed, or about to be."""
+    cdef Context context
+    terminating.discard(<size_t> handle)
+    for context in contexts_at(handle):
+        if context.born == wait.generation:
+            context.handle = NULL
     return 0
 
 
@@ -275,7 +291,6 @@ cdef class Context:
         living.add(<size_t> <void *> self)
         self.settings = {}
         self.cpus = set()
-        self.making = []
         if isinstance(io_threads, Context):
             shadow = io_threads
         if shadow is not None:
@@ -285,7 +300,7 @@ cdef class Context:
             self.handle = <void *> address
             self.is_shadow = True
             self.original = shadow if hasattr(shadow, "underlying") else None
-            origin = shadow if isinstance(shadow, Context) else originals.get(address)
+            origin = shadow if isinstance(shadow, Context) else original_at(self.handle)
             if origin is not None and (<Context> origin).handle == self.handle:
                 self.origin = weakref.ref(origin)
             return
@@ -297,7 +312,6 @@ cdef class Context:
         try:
             check(zmq_ctx_set(handle, ZMQ_IO_THREADS, threads))
             self.note(ZMQ_IO_THREADS, threads)
-            originals[<size_t> handle] = self
         except BaseException:
             zmq_ctx_term(handle)
             raise
@@ -393,7 +407,6 @@ cdef class Context:
             root.handle = handle
             root.exposed = False
             root.born = wait.generation
-            originals[<size_t> handle] = root
         elif root.handle == NULL:
             return False
         self.handle = root.handle
@@ -687,12 +700,8 @@ cdef class Context:
         self.usable()
         if socket_class is None:
             socket_class = self._socket_class
-        self.making.append(socket_class)
-        try:
-            socket = socket_class(self, socket_type, **kwargs)
-        finally:
-            self.making.remove(socket_class)
-        if lacks_defaults(socket):
+        socket, lacks_defaults = made_by(socket_class, self, socket_type, kwargs)
+        if lacks_defaults:
             for option, value in self.defaults_for(socket_type):
                 try:
                     socket.set(option, value)
@@ -805,9 +814,9 @@ cdef bint is_usable(Context context) noexcept:
     )
 
 
-cdef bint lacks_defaults(socket) except -1:
-    from zmq.core.socket import lacks_defaults
-    return lacks_defaults(socket)
+cdef made_by(socket_class, Context context, socket_type, kwargs):
+    from zmq.core.socket import made_by
+    return made_by(socket_class, context, socket_type, kwargs)
 
 
 cdef size_t address_of(shadow) except? 0:

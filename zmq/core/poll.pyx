@@ -51,7 +51,6 @@ from zmq.core.socket cimport INTERRUPTED, Socket, poll_in_thread, seconds_of, wa
 from zmq.core.waiting.trampoline cimport Subscription, Trampoline, monotonic, refuel
 
 import weakref
-from functools import partial
 
 from zmq.core.waiting import hub as hub_module
 from zmq.core.constants import PollEvent
@@ -614,8 +613,7 @@ cdef class PollSet:
             try:
                 self.watched_hub.forget(self.watcher)
             except BaseException as error:
-                if partial is not None:
-                    self.watched_hub.retry(partial(self.watched_hub.forget, self.watcher), error)
+                self.watched_hub.retry(error, self.watched_hub.forget, self.watcher)
             self.watcher = self.watched_hub = self.ring = None
             self.listening = False
         if self.bells >= 0:
@@ -1133,7 +1131,7 @@ cdef class PendingPoll:
 
     cdef PollSet members
     cdef Wait waiter
-    cdef object future
+    cdef readonly object future
     cdef object get_hub
     cdef double deadline
 
@@ -1157,23 +1155,10 @@ cdef class PendingPoll:
         self.forget(self.future)
         self.future.set_result(ready)
 
-    def give_up(self):
-        """Its loop does not run any more."""
-        give_up(self.future)
-
     def forget(self, future):
         """The future is done: watch nothing for it any more."""
         self.waiter.inside = False
         self.members.disarm_last(self.waiter)
-
-
-cdef int give_up(future) except -1:
-    """Cancel a future whose loop does not run, and may be closed: then nobody can be told."""
-    try:
-        future.cancel()
-    except RuntimeError:
-        pass
-    return 0
 
 
 def first(found):

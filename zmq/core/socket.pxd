@@ -34,6 +34,7 @@ cdef class Socket(MixedCase):
     cdef Py_ssize_t threshold(self) except -1
     cdef int usable(self) except -1
     cdef int let_go(self, void *handle) except -1
+    cdef int part(self) except -1
     cdef int has_options(self, bint harmless) except -1
     cdef int operate(self, attempt_t attempt, void *transfer, int flags, int events, int cost) except -1
     cdef int would_block(self, attempt_t attempt, void *transfer, int flags, int events) except -1

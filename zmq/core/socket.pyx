@@ -354,6 +354,7 @@ cdef class Socket(MixedCase):
         cdef size_t address = 0
         cdef Context context = None
         cdef Trampoline known
+        cdef Socket socket
         cdef void *handle
         if self.handle != NULL:
             raise RuntimeError("a Socket is made once")
@@ -404,7 +405,10 @@ cdef class Socket(MixedCase):
                 known = known_trampoline(handle)
                 if known is not None:
                     # Of a socket that was here before, whose owner closed it without a word.
-                    known.close()
+                    for socket in living_sockets():
+                        if socket.handle == handle:
+                            socket.part()
+                    known.lose()
                 context._sockets.add(self)
             else:
                 self.share_waiter()
@@ -429,8 +433,6 @@ cdef class Socket(MixedCase):
 
     cdef int take_defaults(self, Context context) except -1:
         """The socket is one of the context's, which has defaults for it."""
-        # What a subclass has in the place of `setsockopt` may need what its __init__ sets after ours.
-        self.lacks_defaults = self.overrides & SETSOCKOPT and type(self) in context.making
         if self.lacks_defaults or not context.sockopts:
             return 0
         for option, value in context.defaults_for(self.socket_type):
@@ -614,15 +616,17 @@ cdef class Socket(MixedCase):
         """Be closed, with all others for this handle."""
         cdef Socket socket
         cdef list shadows = sockets_at(handle)
+        self.part()
+        for socket in shadows:
+            socket.part()
+        return 0
+
+    cdef int part(self) except -1:
+        """Have no handle any more."""
         self.handle = NULL
         self.born = -1
         if self.maker is not None:
             self.maker._sockets.discard(self)
-        for socket in shadows:
-            socket.handle = NULL
-            socket.born = -1
-            if socket.maker is not None:
-                socket.maker._sockets.discard(socket)
         return 0
 
     # Endpoints.
@@ -2161,9 +2165,36 @@ cdef class Socket(MixedCase):
 add_attributes(Socket)
 
 
-def lacks_defaults(socket):
-    """Tell whether what `Context.socket` made still needs the context's defaults."""
-    return not isinstance(socket, Socket) or (<Socket> socket).is_shadow or (<Socket> socket).lacks_defaults
+def made_by(socket_class, Context context not None, socket_type, dict kwargs):
+    """Make a socket for `Context.socket`.
+
+    Parameters
+    ----------
+    socket_class : callable
+    context : Context
+    socket_type : int
+    kwargs : dict
+        For `socket_class`.
+
+    Returns
+    -------
+    (object, bool)
+        What `socket_class` returned, and whether it still needs the context's defaults.
+    """
+    if (
+        isinstance(socket_class, type)
+        and issubclass(socket_class, Socket)
+        and type(socket_class).__call__ is type.__call__
+        and find_overrides(socket_class) & SETSOCKOPT
+    ):
+        # As by a call. What a class has in the place of `setsockopt` may need what its __init__ sets after ours.
+        made = socket_class.__new__(socket_class, context, socket_type, **kwargs)
+        if isinstance(made, socket_class):
+            (<Socket> made).lacks_defaults = True
+            type(made).__init__(made, context, socket_type, **kwargs)
+    else:
+        made = socket_class(context, socket_type, **kwargs)
+    return made, not isinstance(made, Socket) or (<Socket> made).is_shadow or (<Socket> made).lacks_defaults
 
 
 cdef need_draft(str what):
@@ -2266,6 +2297,19 @@ cdef class ThreadPoll:
         self.reader = self.writer = -1
         return other
 
+    cdef int enter(self, double timeout) noexcept:
+        """Be in libzmq, without the GIL. Returns how many items are ready, or an error code, negative."""
+        cdef long left = -1 if timeout < 0 else <long> (1000 * timeout + 0.999)
+        cdef int rc
+        # Before others run: nobody else wants it yet.
+        PyThread_acquire_lock(self.inside, WAIT_LOCK)
+        with nogil:
+            rc = zmq_poll(self.items, self.count + (self.reader >= 0), left)
+            if rc < 0:
+                rc = -zmq_errno()
+            PyThread_release_lock(self.inside)
+        return rc
+
     cdef void wake(self) noexcept:
         # What an eventfd takes.
         cdef uint64_t one = 1
@@ -2297,47 +2341,54 @@ cdef void leave_polls(void *handle) noexcept:
                 PyThread_release_lock(poll.inside)
 
 
-cdef ThreadPoll take_poll():
-    """Return one to use next."""
+cdef ThreadPoll begin_poll(zmq_pollitem_t *items, int count, what):
+    """Have this thread, which waits for `what`, woken by the item that is added after `count`, until `end_poll`."""
     global idle_poll
     cdef ThreadPoll poll
     poll, idle_poll = idle_poll, None
     if poll is None or poll.born != wait.generation:
         poll = ThreadPoll()
     poll.open()
+    items[count].socket = NULL
+    items[count].fd = poll.reader
+    items[count].events = ZMQ_POLLIN
+    items[count].revents = 0
+    poll.items = items
+    poll.count = count
+    poll.what = what
+    thread_polls.append(poll)
     return poll
 
 
-cdef int wait_for_bell(void *handle, int bell, double timeout, what) except -1:
-    """Block this thread until a bell rings, for so many seconds, negative for ever, or until Python code ran."""
+cdef int end_poll(ThreadPoll poll) except -1:
+    """Undo `begin_poll`."""
     global idle_poll
-    cdef zmq_pollitem_t items[2]
-    cdef ThreadPoll poll = take_poll()
-    cdef long left = -1 if timeout < 0 else <long> (1000 * timeout + 0.999)
-    cdef int rc
-    cdef int err = 0
-    items[0].socket = items[1].socket = NULL
-    items[0].fd = bell
-    items[1].fd = poll.reader
-    items[0].events = items[1].events = ZMQ_POLLIN
-    poll.handle = handle
-    poll.what = what
-    thread_polls.append(poll)
-    PyThread_acquire_lock(poll.inside, WAIT_LOCK)
-    with nogil:
-        rc = zmq_poll(items, 1 + (poll.reader >= 0), left)
-        if rc < 0:
-            err = zmq_errno()
-        PyThread_release_lock(poll.inside)
     poll.handle = NULL
+    poll.items = NULL
+    poll.count = 0
     poll.what = None
     if poll in thread_polls:
         thread_polls.remove(poll)
     idle_poll = poll.renewed()
+    return 0
+
+
+cdef int wait_for_bell(void *handle, int bell, double timeout, what) except -1:
+    """Block this thread until a bell rings, for so many seconds, negative for ever, or until Python code ran."""
+    cdef zmq_pollitem_t items[2]
+    cdef ThreadPoll poll
+    cdef int rc
+    items[0].socket = NULL
+    items[0].fd = bell
+    items[0].events = ZMQ_POLLIN
+    poll = begin_poll(items, 1, what)
+    poll.handle = handle
+    rc = poll.enter(timeout)
+    end_poll(poll)
     if rc >= 0:
         return 0
-    if err != EINTR:
-        raise_errno(err)
+    if rc != -EINTR:
+        raise_errno(-rc)
     return PyErr_CheckSignals()
 
 
@@ -2349,14 +2400,6 @@ cdef void wake_thread(what) noexcept:
             poll.wake()
 
 
-cdef void *handle_of(Socket socket) except NULL:
-    """Return the handle of a socket that can be used here."""
-    socket.usable()
-    if socket.waiter is not None and socket.waiter.handle == NULL:
-        raise ZMQError(Errno.ENOTSOCK, "the socket that this is a shadow of was closed")
-    return socket.handle
-
-
 cdef bint read_handles(zmq_pollitem_t *items, int count, what) except -1:
     """Store the handles of what is polled, and tell whether one of the sockets need not be waited for."""
     cdef int i
@@ -2364,7 +2407,8 @@ cdef bint read_handles(zmq_pollitem_t *items, int count, what) except -1:
     for i in range(count):
         polled = what if several is None else several[i]
         if isinstance(polled, Socket):
-            items[i].socket = handle_of(polled)
+            (<Socket> polled).usable()
+            items[i].socket = (<Socket> polled).handle
     return add_returned(items, count, what)
 
 
@@ -2394,56 +2438,32 @@ cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) 
     Returns how many items are ready, or INTERRUPTED when Python code ran that may have changed anything: a signal's
     handler, or another thread that closed one of the sockets. The caller looks anew then, for the time that is left.
     """
-    global idle_poll
     cdef ThreadPoll poll
-    cdef long left = -1
     cdef int rc
-    cdef int err = 0
     wait.stirs += 1
     if timeout == 0:
         # Not without the GIL, see `Socket.poll`.
         read_handles(items, count, what)
         rc = zmq_poll(items, count, 0)
         if rc < 0:
-            err = zmq_errno()
+            rc = -zmq_errno()
     else:
-        poll = take_poll()
-        items[count].socket = NULL
-        items[count].fd = poll.reader
-        items[count].events = ZMQ_POLLIN
-        items[count].revents = 0
         wait.block(what)
         try:
-            thread_polls.append(poll)
-            poll.what = what
-            poll.items = items
-            poll.count = count
-            if timeout > 0:
-                left = <long> (1000 * timeout + 0.999)
-            if read_handles(items, count, what):
-                left = 0
-            # Before others run: nobody else wants it yet.
-            PyThread_acquire_lock(poll.inside, WAIT_LOCK)
-            with nogil:
-                rc = zmq_poll(items, count + (poll.reader >= 0), left)
-                if rc < 0:
-                    err = zmq_errno()
-                PyThread_release_lock(poll.inside)
+            poll = begin_poll(items, count, what)
+            try:
+                rc = poll.enter(0 if read_handles(items, count, what) else timeout)
+            finally:
+                end_poll(poll)
         finally:
             wait.unblock()
-            poll.count = 0
-            poll.items = NULL
-            poll.what = None
-            if poll in thread_polls:
-                thread_polls.remove(poll)
-            idle_poll = poll.renewed()
         if poll.woken:
-            rc, err = -1, EINTR
+            rc = -EINTR
     if rc >= 0:
         add_returned(items, count, what)
         return rc
-    if err != EINTR:
-        raise_errno(err)
+    if rc != -EINTR:
+        raise_errno(-rc)
     PyErr_CheckSignals()
     return INTERRUPTED
 

@@ -208,7 +208,7 @@ cdef class Pending:
 
     cdef Parked turn
     cdef object attempt
-    cdef object future
+    cdef readonly object future
     cdef object expired     # what the future gets when the time is over; None for `Again`
     cdef bint once          # there is no time for a second attempt
 
@@ -259,13 +259,6 @@ cdef class Pending:
                 future.set_exception(result)
             else:
                 self.settle(result)
-
-    def give_up(self):
-        """Its loop does not run any more: cancel the future. Of a loop that is closed nobody can be told."""
-        try:
-            self.future.cancel()
-        except RuntimeError:
-            pass
 
     def forget(self, future):
         """The future is done: leave the queue, if it was cancelled."""
@@ -732,7 +725,7 @@ cdef void call(get_hub, function) noexcept:
     except BaseException as error:
         try:
             hub = get_hub()
-            hub.retry(function, error)
+            hub.retry(error, function)
         except BaseException:
             import sys
             sys.excepthook(type(error), error, error.__traceback__)

@@ -51,7 +51,7 @@ cdef class Hub:
     cdef void cancel(self, timer) noexcept
     cdef void disarm(self, watcher) noexcept
     cdef void end(self, watcher) noexcept
-    cdef void retry(self, function, error) noexcept
+    cdef void retry(self, error, function, argument=*) noexcept
 
 
 cdef class Interrupts:

@@ -24,7 +24,6 @@ import time
 import warnings
 import weakref
 from _signal import getsignal, set_wakeup_fd
-from functools import partial
 from sys import is_finalizing
 
 from cpython.exc cimport PyErr_CheckSignals, PyErr_SetObject, PyErr_WriteUnraisable
@@ -211,6 +210,11 @@ def thread_ident():
     return this_thread()
 
 
+cdef bint ends() noexcept:
+    """Tell whether the interpreter ends: what modules are made of may be gone, and nothing will run."""
+    return is_finalizing is None or is_finalizing()
+
+
 cdef class Life:
     """Tells whether a thread has ended. Its number tells nothing: the next thread may get the same."""
 
@@ -227,7 +231,7 @@ cdef class LastWill:
     def __del__(self):
         self.life.over = True
         # The child of a fork has none of its parent's other threads: what they waited for is its parent's.
-        if is_finalizing is not None and not is_finalizing() and self.life.pid == getpid():
+        if not ends() and self.life.pid == getpid():
             for reference in list(self.life.hubs):
                 hub = reference()
                 if hub is not None:
@@ -521,16 +525,22 @@ cdef class Hub:
             self.stop(watcher)
             watcher.start(callback)
 
-    cdef void retry(self, function, error) noexcept:
-        """After a call that must be made was interrupted by `error`: make it again; it may be made twice."""
+    cdef void retry(self, error, function, argument=None) noexcept:
+        """After a call that must be made was interrupted by `error`: make it again; it may be made twice.
+
+        `argument` is that of the call, None for none.
+        """
         cdef int _
-        if not self.is_alive():
+        if ends() or not self.is_alive():
             # Nothing is left of what was to be called.
             return
         last = error
         for _ in range(TRIES):
             try:
-                function()
+                if argument is None:
+                    function()
+                else:
+                    function(argument)
             except BaseException as other:
                 last = other
             else:
@@ -554,7 +564,7 @@ cdef class Hub:
         try:
             function()
         except BaseException as error:
-            self.retry(function, error)
+            self.retry(error, function)
 
     cdef void soon(self, callback) noexcept:
         """Do what `call_soon` does, in whatever thread, and where nothing can be raised."""
@@ -564,22 +574,19 @@ cdef class Hub:
                 call_soon = self.call_soon_threadsafe
             call_soon(callback)
         except BaseException as error:
-            if partial is not None:
-                # Else the interpreter ends.
-                self.retry(partial(call_soon, callback), error)
+            self.retry(error, call_soon, callback)
 
     cdef void cancel(self, timer) noexcept:
         try:
             timer.cancel()
         except BaseException as error:
-            self.retry(timer.cancel, error)
+            self.retry(error, timer.cancel)
 
     cdef void disarm(self, watcher) noexcept:
         try:
             watcher.stop()
         except BaseException as error:
-            if partial is not None:
-                self.retry(partial(self.stop, watcher), error)
+            self.retry(error, self.stop, watcher)
 
     cdef void end(self, watcher) noexcept:
         """Stop and close a watcher."""
@@ -587,7 +594,7 @@ cdef class Hub:
         try:
             watcher.close()
         except BaseException as error:
-            self.retry(watcher.close, error)
+            self.retry(error, watcher.close)
 
     # The alarm.
 
@@ -636,7 +643,7 @@ cdef class Hub:
         try:
             self.set_alarm()
         except BaseException as error:
-            self.retry(self.set_alarm, error)
+            self.retry(error, self.set_alarm)
         note_missed(found)
 
 

@@ -97,6 +97,7 @@ cdef class Trampoline(Waiter):
     cdef int enter_from(self, unsigned long thread) except -1
     cdef void abandon(self) noexcept
     cdef void forget_watcher(self) noexcept
+    cdef void lose(self) noexcept
     cdef void end(self) noexcept
     cdef void unmoor(self) noexcept
     cdef bint is_waited_for(self) noexcept

@@ -59,7 +59,6 @@ from libc.errno cimport EINTR, EINVAL
 from libc.string cimport memcmp
 
 import weakref
-from functools import partial
 
 from zmq.core.waiting import hub as hub_module
 from zmq.core.waiting import wait as wait_module
@@ -474,7 +473,7 @@ cdef class Trampoline(Waiter):
         try:
             self.set_look_timer()
         except BaseException as error:
-            self.hub.retry(self.set_look_timer, error)
+            self.hub.retry(error, self.set_look_timer)
 
     cpdef set_look_timer(self):
         self.look_timer = self.hub.call_at(monotonic() + self.look_delay, self.on_look)
@@ -753,9 +752,7 @@ cdef class Trampoline(Waiter):
         try:
             hub.forget(watcher)
         except BaseException as error:
-            if partial is not None:
-                # Else the interpreter ends.
-                hub.retry(partial(hub.forget, watcher), error)
+            hub.retry(error, hub.forget, watcher)
 
     cdef void unmoor(self) noexcept:
         """One less is parked."""
@@ -909,11 +906,17 @@ cdef class Trampoline(Waiter):
         """Close the handle, which another thread would have: in the thread of the hub."""
         cdef void *handle = self.handle
         closing.discard(self)
-        if handle != NULL and self.closing and self.born == wait.generation:
+        if self.closing and self.born == wait.generation:
             self.closing = False
             self.end()
             self.handle = NULL
-            wait.closer(handle)
+            if handle != NULL:
+                wait.closer(handle)
+
+    cdef void lose(self) noexcept:
+        """As `close`, but the handle was closed before, by somebody who did not say so, and may be another socket's."""
+        self.close()
+        self.handle = NULL
 
     cdef void end(self) noexcept:
         """Send everybody home."""
