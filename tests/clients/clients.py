@@ -27,6 +27,7 @@ import argparse
 import collections
 import contextlib
 import ctypes
+import fcntl
 import fnmatch
 import hashlib
 import json
@@ -94,21 +95,24 @@ class Program(NamedTuple):
     archive: str = ""
     options: tuple[str, ...] = ()
     within: str = ""
-    limit: float = 1800
+    limit: float = 600
     stalled: float = 120
 
 
+#: For tests that take minutes on an idle machine.
+LONG = 1800
 CHECKED = ("pytest", "pytest-timeout")
 #: For pytest-asyncio, which warns without, where its users make an error of a warning.
 FIXTURES = ("-o", "asyncio_default_fixture_loop_scope=function")
 PROGRAMS = {
     "kernel": Program(("ipykernel", "jupyter_client", *CHECKED), ("check_kernel.py",)),
-    "jupyter_client": Program(("jupyter_client[test]",), ("tests",), "jupyter_client"),
+    "jupyter_client": Program(("jupyter_client[test]",), ("tests",), "jupyter_client", limit=LONG),
     "ipykernel": Program(
         ("ipykernel", "ipyparallel", "flaky", "matplotlib", "psutil", "pytest-asyncio", "pytest-cov", "trio", *CHECKED),
         ("tests",),
         "ipykernel",
         FIXTURES,
+        limit=LONG,
     ),
     "zerorpc": Program(("zerorpc", *CHECKED), ("check_zerorpc.py",)),
     "locust": Program(("locust", *CHECKED), ("check_locust.py",)),
@@ -118,9 +122,14 @@ PROGRAMS = {
     "socketio": Program(("python-socketio[client]", "eventlet", *CHECKED), ("check_socketio.py",)),
     # Its processes import the tests as a part of it.
     "ipyparallel": Program(
-        ("ipyparallel[test]", "pytest-timeout"), ("ipyparallel/tests",), "ipyparallel", FIXTURES, within="ipyparallel/"
+        ("ipyparallel[test]", "pytest-timeout"),
+        ("ipyparallel/tests",),
+        "ipyparallel",
+        FIXTURES,
+        within="ipyparallel/",
+        limit=LONG,
     ),
-    "nbclient": Program(("nbclient[test]", "pytest-timeout"), ("tests",), "nbclient", FIXTURES),
+    "nbclient": Program(("nbclient[test]", "pytest-timeout"), ("tests",), "nbclient", FIXTURES, limit=LONG),
     "logbook": Program(("logbook", *CHECKED), ("tests",), "logbook", ("-k", "zeromq")),
 }
 
@@ -446,11 +455,19 @@ def main() -> int:
             print(f"{name:16} {'its own tests' if program.archive else 'checks':14} {versions}")
         return 0
 
+    folder = options.build.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        # Another run would change the environments of this one.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return run_and_compare(options, folder)
+
+
+def run_and_compare(options: argparse.Namespace, folder: Path) -> int:
+    """Run programs and show how their tests end. Return the exit status."""
     known = json.loads((HERE / "differences.json").read_text())
     deliberate: dict[str, str] = known["deliberate"]
     chance: dict[str, str] = known["left to chance"]
-    folder = options.build.absolute()
-    folder.mkdir(parents=True, exist_ok=True)
     adopt_orphans()
     # Ctrl-C and SIGTERM end all that runs, also where the one that started this ignores them; children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
