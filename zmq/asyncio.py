@@ -223,8 +223,9 @@ def hub_of(loop: Any) -> Hub:
     try:
         return loop._zmq_hub  # type: ignore[no-any-return]
     except AttributeError:
-        hub = loop._zmq_hub = Hub(loop)
-        return hub
+        pass
+    hub = loop._zmq_hub = Hub(loop)
+    return hub
 
 
 def running_loop() -> asyncio.AbstractEventLoop:

@@ -228,9 +228,11 @@ def get_hub() -> Hub:
     try:
         return hub._zmq_hub  # type: ignore[no-any-return]
     except AttributeError:
-        hub._zmq_hub = adapter = Hub(hub)
-        adapters.add(adapter)
-        return adapter
+        # What a signal's handler raises while one is made has nothing to do with this.
+        pass
+    hub._zmq_hub = adapter = Hub(hub)
+    adapters.add(adapter)
+    return adapter
 
 
 def unshare() -> None:

@@ -77,8 +77,9 @@ class HubLoop(AsyncIOLoop):
         try:
             return hub.io_loops  # type: ignore[no-any-return]
         except AttributeError:
-            current = hub.io_loops = Current()
-            return current
+            pass
+        current = hub.io_loops = Current()
+        return current
 
     @classmethod
     def current(cls, instance: bool = True) -> Any:
@@ -100,7 +101,7 @@ class HubLoop(AsyncIOLoop):
         """Have the loop that tornado made for this thread wait in the hub: who asked it goes on with that one."""
         asyncio_loop = asyncio_current()
         taken: Any = None if asyncio_loop is None else IOLoop._ioloop_for_asyncio.get(asyncio_loop)
-        if type(taken) not in (AsyncIOLoop, AsyncIOMainLoop) or not cls._new_event_loop.take_over(taken.asyncio_loop):
+        if type(taken) not in (AsyncIOLoop, AsyncIOMainLoop) or not cls._new_event_loop._take_over(taken.asyncio_loop):
             return None
         taken.__class__ = cls
         taken._kept_by = taken._outer = None

@@ -142,7 +142,7 @@ class EventLoop(asyncio.SelectorEventLoop):
         super().__init__(self.waits)
 
     @classmethod
-    def take_over(cls, loop: asyncio.AbstractEventLoop) -> bool:
+    def _take_over(cls, loop: asyncio.AbstractEventLoop) -> bool:
         """Make a loop one of this class, with all that it watches, and tell whether that can be done.
 
         It can of asyncio's own one while it does not run.

@@ -116,6 +116,8 @@ def get_hub() -> Hub:
     try:
         return _get_hub()._zmq_hub  # type: ignore[attr-defined, no-any-return]
     except AttributeError:
-        hub: Any = _get_hub()
-        hub._zmq_hub = adapter = Hub(hub)
-        return adapter
+        # What a signal's handler raises while one is made has nothing to do with this.
+        pass
+    hub: Any = _get_hub()
+    hub._zmq_hub = adapter = Hub(hub)
+    return adapter
