@@ -171,10 +171,12 @@ class BuildPy(build_py):
 
 
 class BuildExt(build_ext):
-    """Compile `zmq.core`."""
+    """Compile `zmq.core`, one module on each processor."""
 
     def finalize_options(self) -> None:
         super().finalize_options()
+        if self.parallel is None:
+            self.parallel = os.cpu_count()
         self.build_lib = os.path.join(self.build_lib, FOLDER)
 
 

@@ -15,7 +15,7 @@ from zmq.core.constants import ContextOption, SocketOption, _OptType
 
 CORE = Path(__file__).resolve().parents[1] / "zmq" / "core"
 CONSTANTS = CORE / "constants.pyi"
-STUB = CORE / "sockets" / "options.pyi"
+STUB = CORE / "sockets" / "option_attributes.pyi"
 MARK = "# What follows is written by tools/stubs.py.\n"
 # Methods of `Socket`, and a property, have these names.
 METHODS = ("subscribe", "unsubscribe", "type")

@@ -275,7 +275,7 @@ class Socket(_socket.Socket):
     they were made. When the socket is closed the futures that still wait are cancelled.
 
     A receive that is cancelled takes no message with it, nor does one whose task is cancelled: see
-    `zmq.core.futures.received_future`.
+    `zmq.core.futures.cancelling`.
 
     Parameters
     ----------

@@ -194,7 +194,7 @@ OWN: dict[str, Callable[[ModuleType, Any, Any], Any]] = {
 
 
 @pytest.mark.parametrize("form", some(OWN, "recv", "poll"))
-@pytest.mark.parametrize("sockets", [1, 500])
+@pytest.mark.parametrize("sockets", [1, 450])
 def test_a_greenlet_that_never_waits(
     green: GreenFrontEnd, zmq: ModuleType, pair: Callable[..., tuple[Any, Any]], form: str, sockets: int
 ) -> None:

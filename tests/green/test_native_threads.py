@@ -15,7 +15,7 @@ import pytest
 from support.front_ends import LIMIT, GreenFrontEnd, ThreadTask, wait_until
 from support.monkey.monkeyed import EVENTLET, GEVENT, Framework, run
 from support.waits import poller_of, start
-from zmq.core.waiting import hub as core_hub
+from zmq.core.waiting import sweep_alarm
 
 Pair = Callable[..., tuple[Any, Any]]
 
@@ -65,7 +65,7 @@ def test_a_second_thread_may_close(
     zmq: ModuleType, green: GreenFrontEnd, way: str, wait: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is the hub's thread that closes: no other may touch what its loop watches. It wakes up for that at once."""
-    monkeypatch.setattr(core_hub, "SWEEP_SECONDS", 10 * LIMIT)
+    monkeypatch.setattr(sweep_alarm, "SWEEP_SECONDS", 10 * LIMIT)
     context = zmq.Context()
     socket, *others = (context.socket(zmq.PULL) for _ in range(9))
     if wait == "poller of many":

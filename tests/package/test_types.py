@@ -29,7 +29,7 @@ import zmq.green
 from support import ROOT
 from support.front_ends import LONG
 from zmq.core import constants
-from zmq.core.sockets import options
+from zmq.core.sockets import option_attributes
 
 PROGRAMS = ROOT / "tests" / "package" / "typed"
 #: Folders of other versions of numpy.
@@ -94,7 +94,7 @@ def test_a_stub_has_all_public_methods(cls: type[object]) -> None:
     stub = ast.parse((ROOT / "zmq" / "core" / f"{cls.__module__.rpartition('.')[2]}.pyi").read_text())
     (definition,) = (each for each in stub.body if isinstance(each, ast.ClassDef) and each.name == cls.__name__)
     spellings = {spelling for name in zmq.SocketOption.__members__ for spelling in (name, name.lower())}
-    public = {name for name in dir(cls) if not name.startswith("_") and not hasattr(options.MixedCase, name)}
+    public = {name for name in dir(cls) if not name.startswith("_") and not hasattr(option_attributes.MixedCase, name)}
     assert public - spellings <= set(names_in(definition.body))
 
 

@@ -23,7 +23,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import zmq
 from support.front_ends import LIMIT, LONG, Threads, ThreadTask, wait_until
-from zmq.core.waiting import hub as core_hub
+from zmq.core.waiting import sweep_alarm
 
 #: Seconds; less than the sweep alarm needs to find what was missed.
 AT_ONCE = 2.0
@@ -192,11 +192,11 @@ def plain() -> Iterator[zmq.Context[Any]]:
             kept.append(super().socket(*args, **kwargs))
             return kept[-1]
 
-    before = core_hub.missed()
+    before = sweep_alarm.missed()
     with Context() as context:
         yield context
         context.destroy(linger=0)
-    assert core_hub.missed() == before
+    assert sweep_alarm.missed() == before
     assert zmq.statistics()["blocked"] == []
 
 
@@ -276,7 +276,7 @@ def test_messages_of_an_io_thread(plain: zmq.Context[Any], tmp_path: Path, trans
 def test_time_runs_out(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
     poller = poller_of(pairs)
     for sweep in (3.0, 0.01):
-        monkeypatch.setattr(core_hub, "SWEEP_SECONDS", sweep)
+        monkeypatch.setattr(sweep_alarm, "SWEEP_SECONDS", sweep)
         begun = time.monotonic()
         assert poller.poll(60) == []
         assert 0.06 <= time.monotonic() - begun < AT_ONCE
@@ -420,7 +420,7 @@ def test_a_poller_that_is_freed_leaves_nothing_behind(pairs: Pairs) -> None:
 
 def test_what_others_take_behind_the_back_is_found_in_the_end(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Code in C that uses a socket's address tells nobody."""
-    monkeypatch.setattr(core_hub, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(sweep_alarm, "SWEEP_SECONDS", 0.05)
     poller = poller_of(pairs)
     one, other = pairs[4]
     assert poller.poll(0) == []
@@ -429,12 +429,12 @@ def test_what_others_take_behind_the_back_is_found_in_the_end(pairs: Pairs, monk
     events, size = ctypes.c_int(), ctypes.c_size_t(4)
     get(ctypes.c_void_p(other.underlying), zmq.EVENTS, ctypes.byref(events), ctypes.byref(size))
     assert events.value & zmq.POLLIN
-    before = core_hub.missed()
+    before = sweep_alarm.missed()
     with pytest.warns(RuntimeWarning, match="missed"):
         found = poller.poll(1000 * LIMIT)
     assert found == [(other, zmq.POLLIN)]
-    assert core_hub.missed() == before + 1
-    core_hub._reset_missed(before)
+    assert sweep_alarm.missed() == before + 1
+    sweep_alarm._reset_missed(before)
 
 
 POLLS: dict[str, Callable[[list[Socket], float], Any]] = {

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from zmq.core.sockets.options import MixedCase
+from zmq.core.sockets.option_attributes import MixedCase
 from zmq.utils import z85
 
 Pair = Callable[..., tuple[Any, Any]]

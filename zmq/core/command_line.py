@@ -1,7 +1,7 @@
 """Run a program in the place of this one, as the interpreter's own command line does.
 
 Lives here: what ``python -m zmq.green.monkey`` and ``python -m zmq.eventlet.monkey`` do with their arguments. What must
-not: what they do before the program begins (`zmq.core.patch`).
+not: what they do before the program begins (`zmq.core.monkeypatch`).
 """
 
 from __future__ import annotations

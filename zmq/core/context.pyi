@@ -7,7 +7,7 @@ from typing_extensions import Self, TypeVar
 
 from zmq.core.contexts.members import Members
 from zmq.core.socket import Socket
-from zmq.core.sockets.options import _ContextOptions, _SocketOptions
+from zmq.core.sockets.option_attributes import _ContextOptions, _SocketOptions
 from zmq.core.waiting.hub import Hub
 
 _ContextT = TypeVar("_ContextT", bound=Context[Any])

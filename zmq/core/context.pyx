@@ -27,7 +27,7 @@ from zmq.core.libzmq cimport (
     zmq_poll,
     zmq_socket,
 )
-from zmq.core.sockets.options cimport option_named, read_attribute
+from zmq.core.sockets.option_attributes cimport option_named, read_attribute
 from zmq.core.waiting cimport forks, records
 from zmq.core.waiting.sleeper cimport let_run, wait_readable
 from zmq.core.waiting.trampoline cimport close_left

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from zmq.core.socket import living_sockets
-from zmq.core.waiting import budget, hub, records, trampoline
+from zmq.core.waiting import budget, records, sweep_alarm, trampoline
 
 
 def statistics() -> dict[str, Any]:
@@ -31,7 +31,7 @@ def statistics() -> dict[str, Any]:
     return {
         **trampoline.counts(),
         "yields": budget.yields(),
-        "missed": hub.missed(),
+        "missed": sweep_alarm.missed(),
         "waiting": [*records.parked_greenlets(), *trampoline.waiters(sockets)],
         "blocked": records.blocked_threads(),
     }

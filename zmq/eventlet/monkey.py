@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from greenlet import getcurrent
 
-from zmq.core import patch as _patch
+from zmq.core import monkeypatch as _monkeypatch
 from zmq.eventlet import tasks
 from zmq.eventlet.hub import get_hub
 
@@ -35,12 +35,12 @@ def patch_all() -> None:
     RuntimeWarning
         Other threads are blocked by 0MQ calls now; they stay blocked until these return.
     """
-    _patch.patch(get_hub)
+    _monkeypatch.patch(get_hub)
 
 
 def unpatch_all() -> None:
     """Undo `patch_all`: for tests. Greenlets that wait now go on waiting."""
-    _patch.unpatch(get_hub)
+    _monkeypatch.unpatch(get_hub)
 
 
 def is_patched() -> bool:
@@ -50,16 +50,16 @@ def is_patched() -> bool:
     -------
     bool
     """
-    return _patch.is_patched(get_hub)
+    return _monkeypatch.is_patched(get_hub)
 
 
 def _patch_everything() -> Callable[[], object]:
     tasks.patch()
     patch_all()
-    handler = _patch.interrupt_main(getcurrent, get_hub, "eventlet")
+    handler = _monkeypatch.interrupt_main(getcurrent, get_hub, "eventlet")
     tasks.in_every_hub(handler.watch)
     return handler.leave
 
 
 if __name__ == "__main__":
-    _patch.run(_patch_everything, sys.argv[1:], "zmq.eventlet.monkey")
+    _monkeypatch.run(_patch_everything, sys.argv[1:], "zmq.eventlet.monkey")

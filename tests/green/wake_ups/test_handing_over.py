@@ -20,7 +20,7 @@ import zmq as plain
 from support.fake_hub import FakeHub, Killed, Task, green, spawn
 from support.front_ends import LIMIT, GreenFrontEnd, ThreadTask
 from zmq.core.statistics import statistics
-from zmq.core.waiting import hub as core_hub
+from zmq.core.waiting import sweep_alarm
 
 KINDS = {
     "PAIR": (plain.PAIR, plain.PAIR),
@@ -279,10 +279,10 @@ def test_a_partner_for_whom_there_is_nothing_waits_on(world: World) -> None:
 
 
 def test_the_alarm_does_not_mistake_it_for_a_missed_wake_up(rally: Rally) -> None:
-    before = core_hub.missed()
+    before = sweep_alarm.missed()
     task = rally.park(rally.answer_and_go_away)
     rally.world.hub.ring_alarm()
-    assert core_hub.missed() == before
+    assert sweep_alarm.missed() == before
     rally.world.hub.settle()
     assert task.result == b"question"
 
@@ -379,7 +379,7 @@ def test_a_look_that_is_due_in_one_hub_is_none_in_another() -> None:
 def test_messages_of_another_thread_in_a_rally(front_end: GreenFrontEnd) -> None:
     """They go into a pipe that nobody finds empty, while the client switches to its partner without looking."""
     rounds, unasked = 3000, 3000
-    before = core_hub.missed()
+    before = sweep_alarm.missed()
     endpoint = "inproc://client"
 
     def send_unasked(context: plain.Context) -> None:
@@ -420,4 +420,4 @@ def test_messages_of_another_thread_in_a_rally(front_end: GreenFrontEnd) -> None
         sending.get()
         server.close()
         client.close()
-    assert core_hub.missed() == before
+    assert sweep_alarm.missed() == before

@@ -20,7 +20,7 @@ PROGRAM = """
     import ctypes, itertools, sys
     import zmq
     from support.fake_hub import FakeHub, Killed, green, spawn
-    from zmq.core.waiting.hub import missed
+    from zmq.core.waiting.sweep_alarm import missed
     zmq.set_budget(0)
     library = ctypes.CDLL(None)
 

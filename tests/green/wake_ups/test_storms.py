@@ -39,7 +39,7 @@ NARROW = {"hwm": 2, "sndbuf": 4096, "rcvbuf": 4096}
 
 @pytest.fixture(autouse=True)
 def keen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zmq.core.waiting.hub, "SWEEP_SECONDS", 0.02)
+    monkeypatch.setattr(zmq.core.waiting.sweep_alarm, "SWEEP_SECONDS", 0.02)
 
 
 class Crowd:

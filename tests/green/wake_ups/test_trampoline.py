@@ -16,6 +16,7 @@ import zmq
 from support.fake_hub import FakeHub, FakeLoop, Killed, Task, Timer, green, spawn
 from zmq.core.statistics import statistics
 from zmq.core.waiting import hub as core_hub
+from zmq.core.waiting import sweep_alarm
 from zmq.core.waiting.budget import get_budget, set_budget
 
 
@@ -53,7 +54,7 @@ class World:
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    before = core_hub.missed()
+    before = sweep_alarm.missed()
     budget = get_budget()
     # Yields would depend on the clock.
     set_budget(0)
@@ -67,7 +68,7 @@ def world() -> Iterator[World]:
     assert world.hub.armed == []
     assert [timer for timer in world.hub.timers if timer.keep] == []
     world.hub.ring_alarm()
-    assert core_hub.missed() == before
+    assert sweep_alarm.missed() == before
     term = spawn(world.context.term)
     world.hub.settle_until(lambda: term.done)
     assert term.error is None
@@ -681,13 +682,13 @@ def test_the_alarm_finds_what_was_missed(world: World, monkeypatch: pytest.Monke
     assert events.value & zmq.POLLIN
     world.hub.settle()
     assert not task.done
-    before = core_hub.missed()
+    before = sweep_alarm.missed()
     with pytest.warns(RuntimeWarning, match="missed"):
         world.hub.ring_alarm()
-    assert core_hub.missed() == before + 1
+    assert sweep_alarm.missed() == before + 1
     world.hub.settle()
     assert task.result == b"1"
-    core_hub._reset_missed(before)
+    sweep_alarm._reset_missed(before)
 
 
 def test_a_flood_yields(world: World) -> None:
@@ -739,7 +740,7 @@ def test_the_alarm_is_not_fooled_by_what_comes_while_it_looks(world: World, tmp_
             count += 1
         return count
 
-    before = core_hub.missed()
+    before = sweep_alarm.missed()
     # In this hub nobody would come back from a yield.
     budget = zmq.get_budget()
     zmq.set_budget(0)
@@ -755,4 +756,4 @@ def test_the_alarm_is_not_fooled_by_what_comes_while_it_looks(world: World, tmp_
         sender.kill()
         sender.communicate()
     assert task.result == 4000
-    assert core_hub.missed() == before
+    assert sweep_alarm.missed() == before

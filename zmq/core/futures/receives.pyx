@@ -1,7 +1,7 @@
 """Receives that wait without a greenlet, for callers that have futures.
 
 Lives here: `Receive`, which says what is to be received, and `begin_receive`, which does so now or queues the call.
-What must not: event loops, and what becomes of a message that is not wanted (`zmq.core.futures.received_future`).
+What must not: event loops, and what becomes of a message that is not wanted (`zmq.core.futures.cancelling`).
 Called by `zmq.asyncio`.
 """
 
@@ -24,7 +24,7 @@ from zmq.core.libzmq cimport (
     zmq_msg_t,
 )
 from zmq.core.messages.returned cimport Delivery
-from zmq.core.messages.transfer cimport AS_SET, try_recv
+from zmq.core.messages.attempts cimport AS_SET, try_recv
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.arguments cimport seconds_of, several_frames
 from zmq.core.waiting cimport budget
@@ -171,7 +171,7 @@ def begin_receive(
     flags : int
         With `DONTWAIT` the future gets `Again` instead of waiting.
     future_class : type
-        From `zmq.core.futures.received_future.received_class`.
+        From `zmq.core.futures.cancelling.received_class`.
     loop : event loop
         Of the future.
     get_hub : callable

@@ -23,7 +23,7 @@ from zmq.core.libzmq cimport (
     zmq_msg_t,
 )
 from zmq.core.message cimport Frame
-from zmq.core.messages.transfer cimport expect, grow, release, try_recv
+from zmq.core.messages.attempts cimport expect, grow, release, try_recv
 
 
 cdef class Delivery:

@@ -1,16 +1,13 @@
 from zmq.core.polling.registry cimport Registry
 from zmq.core.waiting.hub cimport Hub
+from zmq.core.waiting.sleeper cimport Sleeper
 
 
-cdef class ParkedPoll:
+cdef class ParkedPoll(Sleeper):
     cdef PollSet members
-    cdef Hub hub
-    cdef object greenlet        # or whatever has a `switch`
-    cdef bint inside, woken, expired
     cdef list armed             # the sockets whose bells are watched for it
     cdef list watchers          # on native descriptors, or on the epoll set of them
     cdef int natives            # that set, or -1
-    cdef object timer
     cdef object look_timer      # where something can't be watched
 
 

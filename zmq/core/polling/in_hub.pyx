@@ -28,12 +28,13 @@ from zmq.core.waiting cimport budget, forks, records
 from zmq.core.waiting.hub cimport Hub, report, this_thread
 from zmq.core.waiting.budget cimport refuel
 from zmq.core.waiting.clock cimport monotonic
+from zmq.core.waiting.sleeper cimport Sleeper
 
 #: Seconds between two looks for what cannot be watched where there is no epoll.
 LOOK_SECONDS = 0.02
 
 
-cdef class ParkedPoll:
+cdef class ParkedPoll(Sleeper):
     """One poll that waits in a hub."""
 
     def __cinit__(self):
@@ -44,18 +45,6 @@ cdef class ParkedPoll:
     def __dealloc__(self):
         if self.natives >= 0:
             close_fd(self.natives)
-
-    def resume(self):
-        if self.inside and self.woken:
-            self.greenlet.switch()
-
-    def expire(self):
-        self.expired = True
-        self.look()
-
-    def look(self):
-        self.woken = True
-        self.resume()
 
     def leave(self, hub):
         """The hub ends: watch nothing in it for this greenlet, which will not wake any more."""
@@ -117,20 +106,13 @@ cdef class PollSet(Registry):
             return ready
         if timeout > 0:
             deadline = monotonic() + timeout
-        parked = ParkedPoll()
+        parked = ParkedPoll(get_hub())
         parked.members = self
-        parked.hub = get_hub()
-        parked.greenlet = parked.hub.current()
         while True:
             try:
                 self.arm(parked, get_hub, deadline)
                 records.begin_parked(parked.greenlet, self, parked)
-                while not parked.woken:
-                    parked.inside = True
-                    try:
-                        parked.hub.park()
-                    finally:
-                        parked.inside = False
+                parked.sleep()
             finally:
                 records.end_parked(parked.greenlet)
                 self.disarm(parked)
@@ -233,7 +215,7 @@ cdef class PollSet(Registry):
             # An error is something to read; of one that may be written to not every framework hears.
             unseen = unseen or mask & ZMQ_POLLPRI or not mask & ZMQ_POLLIN
         if unseen:
-            parked.look_timer = parked.hub.call_at(monotonic() + LOOK_SECONDS, parked.look)
+            parked.look_timer = parked.hub.call_at(monotonic() + LOOK_SECONDS, parked.wake)
         return 0
 
     cdef int start(self, ParkedPoll parked, watcher) except -1:

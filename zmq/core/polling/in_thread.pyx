@@ -17,7 +17,7 @@ from zmq.core.socket cimport Socket
 from zmq.core.sockets.thread_polls cimport INTERRUPTED, poll_in_thread
 from zmq.core.waiting.clock cimport monotonic
 
-from zmq.core.waiting import hub as hub_module
+from zmq.core.waiting import sweep_alarm
 
 
 cdef double left_until(double deadline, double seconds) noexcept:
@@ -71,20 +71,20 @@ cdef list poll_set(PollSet members, double timeout):
         if ready or timeout >= 0 and monotonic() >= deadline:
             return ready
         if members.next_sweep == 0:
-            members.next_sweep = monotonic() + hub_module.SWEEP_SECONDS
+            members.next_sweep = monotonic() + sweep_alarm.SWEEP_SECONDS
         members.blocks = True
         try:
             members.join_all()
             bells[0].socket = NULL
             bells[0].fd = members.bells.fd
             bells[0].events = ZMQ_POLLIN
-            left = hub_module.SWEEP_SECONDS
+            left = sweep_alarm.SWEEP_SECONDS
             if timeout >= 0:
                 left = min(left, max(0, deadline - monotonic()))
             if not poll_in_thread(bells, 1, left, members) and monotonic() >= members.next_sweep:
                 # No hub does it here.
-                members.next_sweep = monotonic() + hub_module.SWEEP_SECONDS
-                hub_module.note_missed(members.sweep())
+                members.next_sweep = monotonic() + sweep_alarm.SWEEP_SECONDS
+                sweep_alarm.note_missed(members.sweep())
         finally:
             members.blocks = False
         members.own()

@@ -89,10 +89,8 @@ def begin_poll_of_many(PollSet members not None, get_hub, timeout, future):
     pending.future = future
     pending.get_hub = get_hub
     pending.deadline = deadline
-    pending.parked = ParkedPoll()
+    pending.parked = ParkedPoll(get_hub(), pending)
     pending.parked.members = members
-    pending.parked.hub = get_hub()
-    pending.parked.greenlet = pending
     pending.parked.inside = True
     try:
         members.arm(pending.parked, get_hub, deadline)

@@ -36,7 +36,7 @@ from zmq.core.libzmq cimport (
     zmq_pollitem_t,
 )
 from zmq.core.messages.returned cimport Delivery, return_message, try_returned
-from zmq.core.messages.transfer cimport expect, release
+from zmq.core.messages.attempts cimport expect, release
 from zmq.core.relays.loop cimport BAD_COMMAND, STOPPED, Direction, Relay, begin_thread, run, swap
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.life cimport sockets_at

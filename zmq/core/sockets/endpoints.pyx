@@ -30,7 +30,7 @@ from zmq.core.sockets.monitors cimport (
     start_monitor,
     stop_monitor,
 )
-from zmq.core.sockets.options cimport get_option
+from zmq.core.sockets.option_types cimport get_option
 
 from zmq.core._text import without_user
 from zmq.core.constants import Errno, Event, SocketOption, SocketType

@@ -1,6 +1,6 @@
 from zmq.core.context cimport Context
 from zmq.core.message cimport Threshold
-from zmq.core.sockets.options cimport MixedCase
+from zmq.core.sockets.option_attributes cimport MixedCase
 from zmq.core.waiting cimport forks, ownership
 from zmq.core.waiting.ownership cimport Owner
 from zmq.core.waiting.trampoline cimport Trampoline

@@ -36,7 +36,7 @@ from zmq.core.waiting.ownership cimport Owner
 from zmq.core.constants import Errno, SocketType
 from zmq.core.error import ZMQError
 
-# Whether this libzmq wants the rest of a message whose pipe died, see `zmq.core.messages.transfer`.
+# Whether this libzmq wants the rest of a message whose pipe died, see `zmq.core.messages.attempts`.
 cdef bint libzmq_drops = False
 
 

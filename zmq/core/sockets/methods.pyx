@@ -7,7 +7,7 @@ Lives here: how `Socket` gets the methods of its bases, and `overrides`. What mu
 import weakref
 from types import GetSetDescriptorType, MethodDescriptorType, WrapperDescriptorType
 
-from zmq.core.sockets.options cimport MixedCase
+from zmq.core.sockets.option_attributes cimport MixedCase
 
 cdef extern from "Python.h":
     ctypedef struct PyMethodDescrObject:

@@ -1,7 +1,7 @@
 """The options of a socket, as its users get and set them.
 
 Lives here: `get` and `set` in all their spellings, subscriptions and groups. What must not: how libzmq takes an option
-(`zmq.core.sockets.options`). A base of `zmq.core.socket.Socket`.
+(`zmq.core.sockets.option_types`). A base of `zmq.core.socket.Socket`.
 """
 
 from cpython.object cimport PyObject_GenericSetAttr
@@ -21,11 +21,12 @@ from zmq.core.sockets cimport methods
 from zmq.core.sockets.arguments cimport encoded, need_draft
 from zmq.core.sockets.life cimport is_owned
 from zmq.core.sockets.methods cimport GETSOCKOPT, SETSOCKOPT
-from zmq.core.sockets.options cimport HWM, Setting, get_option, option_named, set_option, take_value
+from zmq.core.sockets.option_attributes cimport option_named
+from zmq.core.sockets.option_types cimport HWM, Setting, get_option, set_option, take_value
 
 from zmq.core._text import decode, describe, encode
 from zmq.core.constants import SocketOption
-from zmq.core.sockets.options import add_spelling
+from zmq.core.sockets.option_attributes import add_spelling
 
 
 cdef class OptionAccess(Life):

@@ -17,13 +17,13 @@ from zmq.core.libzmq cimport (
     zmq_send,
 )
 from zmq.core.message cimport Frame, threshold_of
-from zmq.core.messages.transfer cimport Outgoing, Part, discard, try_send
+from zmq.core.messages.attempts cimport Outgoing, Part, discard, try_send
 from zmq.core.sockets cimport methods
 from zmq.core.sockets.arguments cimport no_buffer
 from zmq.core.sockets.copies cimport prepare_copies
 from zmq.core.sockets.life cimport is_usable
 from zmq.core.sockets.methods cimport SEND
-from zmq.core.sockets.operation cimport DROPPED, WHOLE, cost_of_bytes, cost_of_frames, is_unobserved
+from zmq.core.sockets.blocking cimport DROPPED, WHOLE, cost_of_bytes, cost_of_frames, is_unobserved
 
 from zmq.core.error import Again
 from zmq.core.tracker import _FINISHED_TRACKER, MessageTracker

@@ -5,7 +5,8 @@ but its handle. Called by everything in `zmq.core` that may have to wait.
 
 - `trampoline`: all that waits for one socket. Its parts are in ``waiters.pxi``, ``handover.pxi`` and
   ``routed_senders.pxi``; ``bell.h`` tells what was missed from what comes while one looks.
-- `hub`: what a framework supplies; the sweep alarm. `pipes`: how other threads and signals wake one.
+- `hub`: what a framework supplies. `sweep_alarm`: the look for wake-ups that were missed.
+- `pipes`: how other threads and signals wake a hub.
 - `interrupts`: Ctrl-C, which is for the main greenlet.
 - `thread_waits`: plain threads that wait, and how they are let out when a socket is closed.
 - `sleeper`: greenlets that wait for a descriptor or for some time.

@@ -1,4 +1,4 @@
-"""`Hub`: all that a green framework must supply, the sweep alarm, and what holds when a signal's handler raises.
+"""`Hub`: all that a green framework must supply, and what holds when a signal's handler raises.
 
 Lives here: names and their meaning. What must not: how a framework does it (`zmq.green.hub`), what is waited for.
 Called by `zmq.core.waiting.trampoline` and by pollers.
@@ -30,7 +30,6 @@ code is not interrupted, but calls of a framework that is written in Python are.
 
 import os
 import time
-import warnings
 import weakref
 from sys import is_finalizing
 
@@ -41,6 +40,7 @@ from posix.unistd cimport getpid
 
 from zmq.core.libzmq cimport ZMQ_POLLIN
 from zmq.core.waiting.pipes cimport Pipe
+from zmq.core.waiting import sweep_alarm
 from zmq.core.waiting.records import leave_all
 
 cdef extern from "Python.h":
@@ -48,42 +48,6 @@ cdef extern from "Python.h":
 
 cdef enum:
     TRIES = 8           # to get through between two signals; who does not within these was not stopped by signals
-
-#: Seconds between two looks of the alarm.
-SWEEP_SECONDS = 3.0
-
-cdef long count_missed = 0
-
-
-def missed():
-    """Return how many wake-ups only the alarm noticed."""
-    return count_missed
-
-
-def note_missed(long found):
-    """Count, and report, wake-ups that only the alarm noticed.
-
-    Parameters
-    ----------
-    found : int
-        How many; 0 is no news.
-    """
-    global count_missed
-    if found:
-        count_missed += found
-        warnings.warn(
-            f"{found} wake-up(s) of those who wait for 0MQ sockets were missed and made up for by the sweep alarm; "
-            "please report this",
-            RuntimeWarning,
-            stacklevel=2,
-        )
-
-
-def _reset_missed(long count=0):
-    """For the tests of the alarm itself."""
-    global count_missed
-    count_missed = count
-
 
 cdef class Call:
     """A call that a framework shall make once.
@@ -663,7 +627,7 @@ cdef class Hub:
 
     def set_alarm(self):
         if self.watched and self.alarm is None:
-            self.alarm = self.call_at(time.monotonic() + SWEEP_SECONDS, self.sweep, False)
+            self.alarm = self.call_at(time.monotonic() + sweep_alarm.SWEEP_SECONDS, self.sweep, False)
 
     def tidy(self):
         """Cancel the alarm if nobody is parked any more."""
@@ -676,19 +640,13 @@ cdef class Hub:
     def sweep(self):
         """Look for readiness that nobody was told of; there should be none."""
         self.alarm = None
-        found = 0
         self.take_posted()
-        for reference in list(self.watched):
-            trampoline = reference()
-            if trampoline is None:
-                self.watched.discard(reference)
-            else:
-                found += trampoline.sweep()
+        found = sweep_alarm.look_at(self.watched)
         try:
             self.set_alarm()
         except BaseException as error:
             self.retry(error, self.set_alarm)
-        note_missed(found)
+        sweep_alarm.note_missed(found)
 
 
 def _forked():

@@ -2,7 +2,7 @@
 
 Lives here: the handler of SIGINT that ``python -m zmq.green.monkey`` puts in the place of Python's, and the pipe that
 wakes the hub for signals. What must not: what a framework does where a handler raises, see `Hub`. Called by
-`zmq.core.patch`.
+`zmq.core.monkeypatch`.
 """
 
 import os

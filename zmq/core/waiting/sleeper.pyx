@@ -11,16 +11,19 @@ from zmq.core.waiting.hub cimport Hub
 
 
 cdef class Sleeper:
-    """A greenlet that waits for something else than a socket."""
+    """A greenlet, or what has its `switch`, that waits for something else than a socket."""
 
-    def __init__(self, Hub hub not None):
+    def __init__(self, Hub hub not None, greenlet=None):
         self.hub = hub
-        self.greenlet = hub.current()
+        self.greenlet = hub.current() if greenlet is None else greenlet
+
+    def resume(self):
+        if self.inside and self.woken:
+            self.greenlet.switch()
 
     def wake(self):
         self.woken = True
-        if self.inside:
-            self.greenlet.switch()
+        self.resume()
 
     def expire(self):
         self.expired = True

@@ -6,8 +6,6 @@ from zmq.core.constants import SocketOption
 
 _T = TypeVar("_T")
 
-def name_of(option: int) -> str: ...
-
 class OptionAttribute(Generic[_T]):
     def __init__(self, option: SocketOption, name: str) -> None: ...
     @overload

@@ -1,10 +1,8 @@
 """Socket options: what C type each has, and how its value becomes a Python object and back.
 
-Lives here: getting and setting by handle, and options by their names. What must not: attributes, contexts, waiting.
-Called by `zmq.core.sockets.option_access` and `zmq.core.context`.
+Lives here: getting and setting by handle. What must not: names and attributes (`zmq.core.sockets.option_attributes`),
+waiting. Called by `zmq.core.sockets.option_access`.
 """
-
-import itertools
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.errno cimport EINTR, EINVAL
@@ -14,16 +12,12 @@ from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport zmq_errno, zmq_getsockopt, zmq_setsockopt
 
 from zmq.core._text import describe
-from zmq.core.constants import ContextOption, SocketOption, _OptType
-from zmq.core.error import ZMQError
+from zmq.core.constants import SocketOption, _OptType
 
 cdef dict kinds = {
     int(option): {_OptType.int: INT, _OptType.int64: INT64, _OptType.bytes: BYTES, _OptType.fd: FD}[option._opt_type]
     for option in SocketOption
 }
-cdef dict socket_options = {name: int(option) for name, option in SocketOption.__members__.items()}
-cdef dict context_options = {name: int(option) for name, option in ContextOption.__members__.items()}
-
 # The longest value that libzmq hands out is an endpoint or a key; options it may yet learn are given room.
 cdef enum:
     LONGEST = 4096
@@ -35,13 +29,6 @@ cdef enum:
 
 cdef int kind_of(option) except -1:
     return kinds.get(option, INT)
-
-
-cdef int option_named(str name, bint of_context) except -2:
-    """Return the option with this name, in any case; -1 where there is none."""
-    if of_context:
-        return context_options.get(name.upper(), -1)
-    return socket_options.get(name.upper(), -1)
 
 
 cdef object get_option(void *handle, int number):
@@ -123,84 +110,3 @@ def name_of(int option):
         return SocketOption(option).name
     except ValueError:
         return str(option)
-
-
-cdef object read_attribute(owner, option, name):
-    """Return an option of a context or a socket; one that can't be read is no attribute."""
-    try:
-        return owner.get(option)
-    except ZMQError as error:
-        if error.errno != EINVAL:
-            raise
-        raise AttributeError(f"the option {name} can't be read: {error}") from error
-
-
-cdef class OptionAttribute:
-    """A socket option as an attribute of sockets."""
-
-    cdef object option, name, __doc__
-
-    def __init__(self, option, name):
-        self.option = option
-        self.name = name
-        kind = {INT: "int", INT64: "int", BYTES: "bytes", FD: "int"}[kind_of(option)]
-        self.__doc__ = f"{kind} : the socket option {option.name}, see zmq_getsockopt(3) and zmq_setsockopt(3)."
-
-    def __get__(self, socket, owner):
-        if socket is None:
-            return self
-        if self.option == HWM:
-            raise AttributeError(f"{self.name} attribute is write-only")
-        return read_attribute(socket, self.option, self.name)
-
-    def __set__(self, socket, value):
-        socket.set(self.option, value)
-
-    def __delete__(self, socket):
-        raise AttributeError(f"an option cannot be deleted: {self.name.upper()}")
-
-
-cdef class MixedCase:
-    """A base of sockets whose attributes are their options by names in mixed case, out of the way of all others."""
-
-
-def add_attributes(type cls):
-    """Give a class an attribute for each socket option, in lower and in upper case.
-
-    They are descriptors and not the work of `__getattr__`, because a class with that pays for every attribute and
-    method that is looked up on its instances.
-    """
-    for name, option in SocketOption.__members__.items():
-        for spelling in (name, name.lower()):
-            if not hasattr(cls, spelling):
-                setattr(cls, spelling, OptionAttribute(option, spelling))
-        for spelling in mixed(name):
-            add_spelling(spelling, option)
-
-
-def add_spelling(str spelling, option):
-    """Give sockets one more attribute for an option, by its name in mixed case."""
-    if not spelling.isupper() and not spelling.islower() and not hasattr(MixedCase, spelling):
-        setattr(MixedCase, spelling, OptionAttribute(option, spelling))
-
-
-# Options of one word that reads as several.
-cdef dict words = {
-    "MAXMSGSIZE": ("MAX", "MSG", "SIZE"),
-    "RCVBUF": ("RCV", "BUF"),
-    "RCVHWM": ("RCV", "HWM"),
-    "RCVMORE": ("RCV", "MORE"),
-    "RCVTIMEO": ("RCV", "TIMEO"),
-    "SNDBUF": ("SND", "BUF"),
-    "SNDHWM": ("SND", "HWM"),
-    "SNDTIMEO": ("SND", "TIMEO"),
-}
-
-
-cdef set mixed(str name):
-    """Return the spellings of an option in mixed case that programs use, such as Linger, rcvHWM and Last_Endpoint."""
-    cdef set found = {name.capitalize(), name.title()}
-    for parts in itertools.product(*((part, part.lower(), part.capitalize()) for part in words.get(name, ()))):
-        if parts:
-            found.add("".join(parts))
-    return found

@@ -9,10 +9,6 @@ cdef enum:
 cdef enum:
     HWM = 1     # the option of libzmq 2, which sets SNDHWM and RCVHWM
 
-cdef class MixedCase:
-    pass
-
-
 cdef int kind_of(option) except -1
 
 cdef struct Setting:
@@ -25,5 +21,3 @@ cdef struct Setting:
 cdef object get_option(void *handle, int number)
 cdef int take_value(Setting *setting, int number, value) except -1
 cdef int set_option(void *handle, Setting *setting, value) except -1
-cdef int option_named(str name, bint of_context) except -2
-cdef object read_attribute(owner, option, name)

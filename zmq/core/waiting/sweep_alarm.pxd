@@ -1,0 +1,1 @@
+# Nothing for other modules: it is called from Python.
