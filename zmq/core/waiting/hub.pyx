@@ -16,6 +16,9 @@ An adapter is a subclass of `Hub`. These, described there, are all that it may s
 - Where it is written in Python, and a signal's handler may raise in its midst: `keep` for its `call_soon`, `schedule`,
   `stop`, `failed`, `is_between`, `goes_to_sleep`.
 
+An adapter whose framework has no safe way for other threads to call it has the base class `hear` them, by a pipe that
+the hub watches; gevent's and eventlet's do.
+
 When a handler raises
 ---------------------
 The handler of a signal runs between two instructions of Python, in whatever greenlet runs, the hub's included. Compiled
