@@ -155,9 +155,16 @@ UNUSED = {
             assert zmq.Context.instance() is context
             context.term()
             assert zmq.Context.instance() is not context
+        def use_in_child(context):
+            mine = zmq.Context.instance()
+            assert mine is not context and mine is zmq.Context.instance()
+            for each in (context, mine, context):
+                exchange(each)
+            mine.term()
+            context.term()
         context = zmq.Context.instance()
         context.max_sockets = 99
-        in_child(use, context)
+        in_child(use_in_child, context)
         use(context)
     """,
     "through a shadow": """

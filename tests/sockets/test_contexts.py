@@ -323,6 +323,17 @@ def test_instance_is_shared(zmq: ModuleType, ledger: None) -> None:
     second.term()
 
 
+def test_a_shadow_of_a_context_that_was_terminated(zmq: ModuleType, ledger: None) -> None:
+    context = zmq.Context()
+    shadows = [zmq.Context(context), zmq.Context.shadow(context.underlying)]
+    context.socket(zmq.PUSH).close()
+    context.term()
+    for each, why in ((context, plain.ENOTSUP), *((shadow, plain.EFAULT) for shadow in shadows)):
+        with pytest.raises(plain.ZMQError) as caught:
+            each.socket(zmq.PUSH)
+        assert each.closed and caught.value.errno == why
+
+
 def test_shadows(context: Any, zmq: ModuleType) -> None:
     shadow = zmq.Context.shadow(context.underlying)
     assert shadow.underlying == context.underlying

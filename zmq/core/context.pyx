@@ -400,11 +400,11 @@ cdef class Context:
         Context
         """
         cdef Context made
-        if is_usable(cls._instance):
+        if is_shared(cls._instance):
             return cls._instance
         # Without a lock: a subclass may do anything here, wait for instance, and greenlets share their thread's locks.
         made = cls(io_threads=io_threads)
-        if not is_usable(cls._instance):
+        if not is_shared(cls._instance):
             cls._instance = made
         elif made is not cls._instance:
             # Another call was faster.
@@ -545,9 +545,10 @@ cdef class Context:
         Raises
         ------
         ZMQError
-            EINVAL: there is no such type. EMFILE: too many sockets. EFAULT: the context is terminated.
+            EINVAL: there is no such type. EMFILE: too many sockets. ENOTSUP: the context is terminated. EFAULT: the one
+            that this is a shadow of is.
         """
-        if self.closed:
+        if self.closed and not self.is_shadow:
             raise ZMQError(Errno.ENOTSUP, "the context is terminated")
         self.usable()
         if socket_class is None:
@@ -664,6 +665,11 @@ cdef bint is_usable(Context context) noexcept:
         and context.handle != NULL
         and (context.born == forks.generation or context.can_be_renewed())
     )
+
+
+cdef bint is_shared(Context context) noexcept:
+    """Tell whether this is what `instance` returns: the child of a fork has one of its own, as it has for PyZMQ."""
+    return is_usable(context) and context.born == forks.generation
 
 
 cdef made_by(socket_class, Context context, socket_type, kwargs):
