@@ -18,7 +18,8 @@ from zmq.core.command_line import run as run
 from zmq.core.context import Context
 from zmq.core.message import Frame
 from zmq.core.poll import Poller
-from zmq.core.socket import Socket, living_sockets
+from zmq.core.socket import Socket
+from zmq.core.sockets.life import living_sockets
 from zmq.core.tracker import MessageTracker
 from zmq.core.waiting.hub import Hub
 from zmq.core.waiting.interrupts import Interrupts

@@ -10,7 +10,6 @@ from zmq.core.constants import SocketType
 from zmq.core.context import Context
 from zmq.core.message import Frame, _Bytes
 from zmq.core.sockets.endpoints import _SocketContext
-from zmq.core.sockets.life import living_sockets as living_sockets
 from zmq.core.sockets.option_attributes import _SocketOptions
 from zmq.core.tracker import MessageTracker
 from zmq.core.waiting.hub import Hub

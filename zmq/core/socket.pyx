@@ -40,7 +40,6 @@ from zmq.core.waiting.clock cimport monotonic
 
 from zmq.core.error import Again
 from zmq.core.sockets import methods
-from zmq.core.sockets.life import living_sockets  # no-cython-lint: for others
 from zmq.core.sockets.option_attributes import add_attributes
 from zmq.core.tracker import _FINISHED_TRACKER
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from zmq.core.socket import living_sockets
+from zmq.core.sockets.life import living_sockets
 from zmq.core.waiting import budget, records, sweep_alarm, trampoline
 
 

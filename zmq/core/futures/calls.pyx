@@ -10,7 +10,7 @@ twice.
 
 from functools import partial
 
-from zmq.core.futures.time_slice cimport finish, set_outcome
+from zmq.core.futures.time_slice cimport fail, finish, set_outcome
 from zmq.core.libzmq cimport ZMQ_DONTWAIT, ZMQ_EVENTS, ZMQ_POLLOUT, ZMQ_SNDMORE, ZMQ_SNDTIMEO, zmq_getsockopt
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.arguments cimport seconds_of
@@ -164,13 +164,11 @@ def begin(
             future.set_exception(error)
             return future
     except Exception as error:
-        budget.fuel -= 1
-        finish(partial(get_hub, loop), future, error)
+        fail(partial(get_hub, loop), future, error)
         return future
     timeout = timeout_of(socket, ZMQ_SNDTIMEO)
     if timeout == 0:
-        budget.fuel -= 1
-        finish(partial(get_hub, loop), future, Again())
+        fail(partial(get_hub, loop), future, Again())
         return future
     pending = Pending()
     pending.future = future

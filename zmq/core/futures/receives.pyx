@@ -11,7 +11,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from libc.string cimport memcpy
 
 from zmq.core.futures.calls cimport Pending, enqueue, timeout_of
-from zmq.core.futures.time_slice cimport finish, is_time_to_yield
+from zmq.core.futures.time_slice cimport fail, is_time_to_yield
 from zmq.core.libzmq cimport (
     ZMQ_DONTWAIT,
     ZMQ_POLLIN,
@@ -224,8 +224,7 @@ def begin_receive(
             future.set_exception(error)
             return future
     except Exception as error:
-        budget.fuel -= 1
-        finish(partial(get_hub, loop), future, error)
+        fail(partial(get_hub, loop), future, error)
         return future
     if seconds == AS_SET:
         seconds = timeout_of(socket, ZMQ_RCVTIMEO)
@@ -237,8 +236,7 @@ def begin_receive(
             if call.waiter.state == PARKED:
                 call.waiter.choose(CHOSEN)
     else:
-        budget.fuel -= 1
-        finish(partial(get_hub, loop), future, Again())
+        fail(partial(get_hub, loop), future, Again())
     return future
 
 

@@ -86,6 +86,12 @@ cpdef int finish(get_hub, future, result) except -1:
     return set_outcome(future, result)
 
 
+cdef int fail(get_hub, future, error) except -1:
+    """Finish a call that transferred nothing, which used no fuel so far."""
+    budget.fuel -= 1
+    return finish(get_hub, future, error)
+
+
 def set_outcome_unless_done(future, result):
     if not future.done():
         set_outcome(future, result)

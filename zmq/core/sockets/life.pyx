@@ -363,7 +363,7 @@ cdef class Life(MixedCase):
         return self.original
 
     cdef int share_trampoline(self) except -1:
-        """Let all sockets of this handle know of its waiter: an operation on one may swallow the news of another."""
+        """Tell all sockets of this handle of its trampoline: an operation on one may swallow the news of another."""
         cdef Life other
         cdef Trampoline known = known_trampoline(self.handle)
         self.trampoline = trampoline_of(self.handle)
@@ -375,7 +375,7 @@ cdef class Life(MixedCase):
         return 0
 
     cdef Trampoline waited(self):
-        """Return the waiter, for a caller that wants to hear of this socket."""
+        """Return the trampoline, for a caller that wants to hear of this socket."""
         if self.trampoline is None:
             self.usable()
             self.trampoline = trampoline_of(self.handle)

@@ -45,7 +45,7 @@ cdef class RoutedSenders:
 
     cdef void look_later(self, Hub hub) noexcept:
         """Try again after `delay`."""
-        self.stop(hub)
+        self.stop()
         self.hub = hub
         try:
             self.set_timer()
@@ -70,8 +70,8 @@ cdef class RoutedSenders:
         self.look_later(trampoline.hub)
         trampoline.choose(trampoline.read_events(), True)
 
-    cdef void stop(self, Hub hub) noexcept:
+    cdef void stop(self) noexcept:
         if self.timer is not None:
-            hub.cancel(self.timer)
+            self.hub.cancel(self.timer)
             self.timer = None
         self.hub = None

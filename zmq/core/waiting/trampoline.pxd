@@ -82,7 +82,7 @@ cdef class RoutedSenders:
     cdef void look_later(self, Hub hub) noexcept
     cpdef set_timer(self)
     cpdef on_look(self)
-    cdef void stop(self, Hub hub) noexcept
+    cdef void stop(self) noexcept
 
 
 cdef class Trampoline:

@@ -474,7 +474,7 @@ cdef class Trampoline:
             self.hub.disarm(self.watcher)
         self.hub.unwatch(self.weak)
         if self.routed is not None:
-            self.routed.stop(self.hub)
+            self.routed.stop()
             self.routed.delay = FIRST_LOOK
         self.hub = None
 
