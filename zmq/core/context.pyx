@@ -548,6 +548,7 @@ cdef class Context:
             EINVAL: there is no such type. EMFILE: too many sockets. ENOTSUP: the context is terminated. EFAULT: the one
             that this is a shadow of is.
         """
+        from zmq.core.sockets.life import made_by  # here, as sockets are made of contexts
         if self.closed and not self.is_shadow:
             raise ZMQError(Errno.ENOTSUP, "the context is terminated")
         self.usable()
@@ -670,11 +671,6 @@ cdef bint is_usable(Context context) noexcept:
 cdef bint is_shared(Context context) noexcept:
     """Tell whether this is what `instance` returns: the child of a fork has one of its own, as it has for PyZMQ."""
     return is_usable(context) and context.born == forks.generation
-
-
-cdef made_by(socket_class, Context context, socket_type, kwargs):
-    from zmq.core.sockets.life import made_by
-    return made_by(socket_class, context, socket_type, kwargs)
 
 
 cdef size_t address_of(shadow) except? 0:
