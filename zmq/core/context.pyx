@@ -25,7 +25,6 @@ from zmq.core.libzmq cimport (
     zmq_ctx_term,
     zmq_errno,
     zmq_poll,
-    zmq_socket,
 )
 from zmq.core.sockets.option_attributes cimport option_named, read_attribute
 from zmq.core.waiting cimport forks, records
@@ -35,6 +34,9 @@ from zmq.core.waiting.trampoline cimport close_left
 from zmq.core.constants import ContextOption, Errno, SocketOption, SocketType
 from zmq.core.contexts.termination import Termination
 from zmq.core.error import ContextTerminated, ZMQError
+
+cdef extern from "waiting/quiet_threads.h" nogil:
+    void *new_socket "greenzmq_socket"(void *context, int type)
 
 cdef enum:
     # Options that have no names here, because they change a set.
@@ -317,7 +319,7 @@ cdef class Context:
             if err:
                 return err
             root.started = True
-        handle[0] = zmq_socket(self.handle, number)
+        handle[0] = new_socket(self.handle, number)
         return 0 if handle[0] != NULL else zmq_errno()
 
     cdef void *make_socket(self, int number, get_hub) except NULL:

@@ -182,6 +182,7 @@ def test_control_c_ends_the_program(framework: Framework, what: str, tmp_path: P
     assert done.stderr.count("Traceback") == 1 and "program.py" in done.stderr, show(done)
 
 
+@pytest.mark.timeout(12 * RUNS + 24)
 @pytest.mark.parametrize("what", REPEATED)
 def test_control_c_ends_it_every_time(framework: Framework, what: str, tmp_path: Path) -> None:
     """The signal comes at another moment each time, the first ones beside processes that compute."""
@@ -195,7 +196,8 @@ def test_control_c_ends_it_every_time(framework: Framework, what: str, tmp_path:
             if number == RUNS // 2:
                 stack.close()
             done = run(framework, tmp_path, PROGRAMS[what])
-            assert done.returncode == -signal.SIGINT and done.stderr.count("Traceback") == 1, show(done)
+            # It may come while Python handles an exception of the framework's own, which is shown above it then.
+            assert done.returncode == -signal.SIGINT and done.stderr.count("\nKeyboardInterrupt") == 1, show(done)
 
 
 @pytest.mark.parametrize(

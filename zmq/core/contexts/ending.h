@@ -12,6 +12,8 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "waiting/quiet_threads.h"
+
 static pthread_mutex_t greenzmq_ending_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t greenzmq_ended_cond = PTHREAD_COND_INITIALIZER;
 static int greenzmq_endings = 0;
@@ -59,7 +61,7 @@ static int greenzmq_begin_ending(void *context, int fd) {
     pthread_mutex_lock(&greenzmq_ending_lock);
     greenzmq_endings += 1;
     pthread_mutex_unlock(&greenzmq_ending_lock);
-    rc = pthread_create(&thread, NULL, greenzmq_end, ending);
+    rc = greenzmq_start_thread(&thread, greenzmq_end, ending);
     if (rc) {
         pthread_mutex_lock(&greenzmq_ending_lock);
         greenzmq_endings -= 1;

@@ -9,9 +9,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "waiting/quiet_threads.h"
 
 #ifdef __linux__
 #include <sys/epoll.h>
@@ -93,18 +94,17 @@ static void *greenzmq_try_thread(void *argument) {
 static int greenzmq_try_threads(long count, const greenzmq_schedule *schedule, int *scheduling) {
     greenzmq_attempt attempt = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, 0, 0, 0};
     pthread_t *threads = (pthread_t *) malloc(count * sizeof(pthread_t));
-    sigset_t all, before;
+    sigset_t before;
     long made = 0, i;
     int err = 0;
     if (!threads) return ENOMEM;
     attempt.schedule = schedule;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
+    greenzmq_block_signals(&before);
     while (made < count && !err) {
         err = pthread_create(&threads[made], NULL, greenzmq_try_thread, &attempt);
         if (!err) made += 1;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    greenzmq_unblock_signals(&before);
     pthread_mutex_lock(&attempt.lock);
     while (schedule && attempt.ready < made) pthread_cond_wait(&attempt.changed, &attempt.lock);
     attempt.over = 1;

@@ -17,6 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "waiting/quiet_threads.h"
+
 typedef struct greenzmq_loan {
     Py_buffer view;                     /* the export, held until libzmq is done */
     void *release;                      /* a new reference to a Release, or NULL */
@@ -123,7 +125,7 @@ static int greenzmq_start_collecting(void) {
         registered = 1;
     }
     greenzmq_stopping = 0;
-    rc = pthread_create(&greenzmq_collector, NULL, greenzmq_collect, NULL);
+    rc = greenzmq_start_thread(&greenzmq_collector, greenzmq_collect, NULL);
     if (!rc) greenzmq_collecting = 1;
     return rc;
 }

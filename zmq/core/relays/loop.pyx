@@ -57,16 +57,10 @@ from zmq.core.messages.attempts cimport (
 cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_t:
         pass
-    int pthread_create(pthread_t *thread, void *attributes, void *(*run)(void *) noexcept nogil, void *argument)
     int pthread_detach(pthread_t thread)
 
-cdef extern from "<signal.h>" nogil:
-    enum:
-        SIG_SETMASK
-    ctypedef struct sigset_t:
-        pass
-    int sigfillset(sigset_t *signals)
-    int pthread_sigmask(int how, const sigset_t *signals, sigset_t *before)
+cdef extern from "waiting/quiet_threads.h" nogil:
+    int start_thread "greenzmq_start_thread"(pthread_t *thread, void *(*run)(void *) noexcept nogil, void *argument)
 
 cdef enum:
     BURST = 100         # messages that one direction moves before the other has its turn
@@ -342,12 +336,7 @@ cdef void *run_in_thread(void *argument) noexcept nogil:
 cdef int begin_thread(Relay *relay) noexcept nogil:
     """Start the loop in a native thread, which no signal shall disturb. Returns 0 or an error code."""
     cdef pthread_t thread
-    cdef sigset_t every, before
-    cdef int err
-    sigfillset(&every)
-    pthread_sigmask(SIG_SETMASK, &every, &before)
-    err = pthread_create(&thread, NULL, run_in_thread, relay)
-    pthread_sigmask(SIG_SETMASK, &before, NULL)
+    cdef int err = start_thread(&thread, run_in_thread, relay)
     if err == 0:
         pthread_detach(thread)
     return err

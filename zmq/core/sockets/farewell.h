@@ -8,8 +8,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <zmq.h>
+
+#include "waiting/quiet_threads.h"
 
 /* Throw away what came; tell whether more may come. A PAIR can send as long as there is somebody at the other end. */
 static int greenzmq_drain(void *reader) {
@@ -42,13 +43,9 @@ static void *greenzmq_read_on(void *reader) {
 /* Takes over the socket. Returns an error code. */
 static int greenzmq_bid_farewell(void *reader) {
     pthread_t thread;
-    sigset_t all, before;
     int rc, linger = 0;
     zmq_setsockopt(reader, ZMQ_LINGER, &linger, sizeof(linger));
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    rc = pthread_create(&thread, NULL, greenzmq_read_on, reader);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    rc = greenzmq_start_thread(&thread, greenzmq_read_on, reader);
     if (rc == 0) pthread_detach(thread);
     return rc;
 }
