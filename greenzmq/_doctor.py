@@ -7,6 +7,7 @@ process has mapped. Changes nothing. Only ``python -m greenzmq doctor`` and test
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import importlib
 import importlib.metadata
@@ -272,7 +273,7 @@ def files(installed: list[Distribution]) -> Iterator[Finding]:
     owned: set[str] = set()
     for each in installed:
         if name_of(each) in ("greenzmq", "pyzmq"):
-            owned.update(os.path.realpath(str(each.locate_file(file))) for file in each.files or [])
+            owned.update(os.path.realpath(str(each.locate_file(file))) for file, _ in recorded(each))
     for each in installed:
         name = name_of(each)
         if name not in ("greenzmq", "pyzmq") or is_shim(each):
@@ -289,7 +290,7 @@ def files(installed: list[Distribution]) -> Iterator[Finding]:
                 if name == "pyzmq"
                 else "install greenzmq again with --force-reinstall --no-deps",
             )
-        elif name == "greenzmq" and any(str(file).startswith("zmq/") for file in each.files or []):
+        elif name == "greenzmq" and any(file.startswith("zmq/") for file, _ in recorded(each)):
             yield Finding(
                 "wrong",
                 f"greenzmq {each.version} in {each.locate_file('')} is of before it had a folder of its own",
@@ -315,15 +316,27 @@ def files(installed: list[Distribution]) -> Iterator[Finding]:
 def differing(distribution: Distribution) -> tuple[list[str], list[str]]:
     """Return the files of a package that are gone, and those that are not what was installed."""
     missing, changed = [], []
-    for file in distribution.files or []:
-        if file.hash is None:
+    for file, digest in recorded(distribution):
+        if not digest:
             continue
+        algorithm, _, expected = digest.partition("=")
         path = Path(str(distribution.locate_file(file)))
         try:
-            found = hashlib.new(file.hash.mode, path.read_bytes()).digest()
+            found = hashlib.new(algorithm, path.read_bytes()).digest()
         except OSError:
             missing.append(str(path))
             continue
-        if base64.urlsafe_b64encode(found).rstrip(b"=").decode() != file.hash.value:
+        if base64.urlsafe_b64encode(found).rstrip(b"=").decode() != expected:
             changed.append(str(path))
     return missing, changed
+
+
+def recorded(distribution: Distribution) -> list[tuple[str, str]]:
+    """Return the files that a package came with, and their hashes or ``""``.
+
+    From Python 3.12 on `Distribution.files` has only those that are still there.
+    """
+    record = distribution.read_text("RECORD")
+    if record is None:
+        return [(str(file), "") for file in distribution.files or []]
+    return [(row[0], row[1] if len(row) > 1 else "") for row in csv.reader(record.splitlines()) if row]
