@@ -14,6 +14,7 @@ import asyncio
 import os
 import pickle
 import selectors
+import sys
 import time
 import warnings
 from asyncio import Future as Future
@@ -228,6 +229,21 @@ def hub_of(loop: Any) -> Hub:
     return hub
 
 
+def loop_of_thread() -> asyncio.AbstractEventLoop:
+    """Return the loop that this thread was given, where none runs; before Python 3.14 it may be a new one.
+
+    Raises
+    ------
+    RuntimeError
+        There is none.
+    """
+    if sys.version_info >= (3, 14):
+        # Policies are deprecated.
+        return asyncio.get_event_loop()
+    # Some older versions warn of what was deprecated for a while only.
+    return asyncio.get_event_loop_policy().get_event_loop()
+
+
 def running_loop() -> asyncio.AbstractEventLoop:
     """Return the event loop that runs in this thread, or the one that may."""
     try:
@@ -238,7 +254,7 @@ def running_loop() -> asyncio.AbstractEventLoop:
             RuntimeWarning,
             stacklevel=4,
         )
-        return asyncio.get_event_loop_policy().get_event_loop()
+        return loop_of_thread()
 
 
 class Poller(_poll.Poller):

@@ -22,6 +22,7 @@ import zmq as plain
 from support.front_ends import FRONT_ENDS, IS_DEFAULT, LIMIT, LONG, FrontEnd, wait_until
 from support.monkey.monkeyed import FRAMEWORKS, PAIRS, Framework, run
 from zmq.eventloop import zmqstream
+from zmq.eventloop.hubloop import asyncio_current
 from zmq.eventloop.selector import Selector
 from zmq.eventloop.zmqstream import ZMQStream
 
@@ -124,6 +125,49 @@ def test_loops_run_side_by_side_in_greenlets(front_end: FrontEnd, context: Any, 
     for task in tasks:
         task.get()
     assert got == [[b"%d" % number for number in range(20)]] * 2
+
+
+def test_a_task_waits_in_its_greenlet_while_another_loop_runs(front_end: FrontEnd, pair: Any) -> None:
+    a, b = pair()
+    waiting: list[int] = []
+    turns: list[int] = []
+
+    def application(main: Callable[[Any], Any]) -> None:
+        loop = new_loop(front_end)
+        try:
+            loop.run_sync(lambda: main(loop.asyncio_loop), timeout=LIMIT)
+        finally:
+            loop.close(all_fds=True)
+
+    def is_noted(loop: Any, task: Any) -> bool:
+        return asyncio.get_running_loop() is loop and asyncio.current_task() is task
+
+    async def waits(loop: Any) -> None:
+        task = asyncio.current_task()
+        for number in range(3):
+            waiting.append(number)
+            assert a.recv() == b"%d" % number
+            assert is_noted(loop, task)
+        waiting.append(3)
+        await asyncio.sleep(0)
+        assert is_noted(loop, task)
+
+    async def runs(loop: Any) -> None:
+        task = asyncio.current_task()
+        for number in range(3):
+            while len(waiting) <= number:
+                await asyncio.sleep(0.001)
+            for _ in range(3):
+                await asyncio.sleep(0)
+                turns.append(1)
+                assert is_noted(loop, task)
+            b.send(b"%d" % number)
+            assert is_noted(loop, task)
+
+    tasks = [front_end.spawn(application, main) for main in (waits, runs)]
+    for each in tasks:
+        each.get()
+    assert len(waiting) == 4 and len(turns) == 9
 
 
 PRODUCER = """
@@ -384,7 +428,7 @@ def test_asyncio_has_its_loop_back(front_end: FrontEnd, ledger: None) -> None:
         one.close()
         assert module.IOLoop.current() is other
         other.close()
-        assert asyncio.get_event_loop_policy()._local._loop in (before, None)  # type: ignore[attr-defined]
+        assert asyncio_current() in (before, None)
         single = module.IOLoop()
         single.close()
     finally:

@@ -12,7 +12,7 @@ import pytest
 import zmq
 import zmq.asyncio as za
 import zmq.green
-from support.awaiting import CountingSelector, connect, run, until
+from support.awaiting import CountingSelector, as_if_no_loop_ran, connect, run, until
 from support.front_ends import LIMIT
 
 
@@ -103,12 +103,8 @@ def test_two_loops_of_a_thread_that_run_do_not_share_a_socket(pair: Any) -> None
 
     async def receive() -> None:
         future = a.recv()
-        asyncio._set_running_loop(None)
-        try:
-            with pytest.raises(RuntimeError, match="another event loop"):
-                other.run_until_complete(received())
-        finally:
-            asyncio._set_running_loop(one)
+        with as_if_no_loop_ran(), pytest.raises(RuntimeError, match="another event loop"):
+            other.run_until_complete(received())
         assert not future.done()
         future.cancel()
 
@@ -134,12 +130,8 @@ def test_a_poller_in_two_loops_of_a_thread(context: Any, number: int, runs: bool
     async def poll() -> Any:
         future = poller.poll(LIMIT * 1000)
         if runs:
-            asyncio._set_running_loop(None)
-            try:
-                with pytest.raises(RuntimeError, match="another event loop"):
-                    other.run_until_complete(polled())
-            finally:
-                asyncio._set_running_loop(one)
+            with as_if_no_loop_ran(), pytest.raises(RuntimeError, match="another event loop"):
+                other.run_until_complete(polled())
             future.cancel()
         return future
 

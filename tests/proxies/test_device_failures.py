@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import signal
@@ -11,7 +12,9 @@ import textwrap
 import threading
 from collections.abc import Iterator
 from errno import EADDRINUSE, EINVAL
+from multiprocessing import resource_tracker
 from pathlib import Path
+from pickle import PicklingError
 from typing import Any
 
 import pytest
@@ -316,14 +319,15 @@ def test_the_program_waits_for_one_that_is_no_daemon(way: Way, tmp_path: Path) -
 # What passes to a process of its own.
 
 
-def test_a_process_that_was_not_forked(front_end: FrontEnd, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_process_that_was_not_forked(front_end: FrontEnd, tmp_path: Path, method: str) -> None:
     module = front_end.zmq.__name__
     program = f"""
         import multiprocessing, sys
         import {module} as zmq
         from {module}.devices import ProcessMonitoredQueue
         if __name__ == "__main__":
-            multiprocessing.set_start_method("spawn")
+            multiprocessing.set_start_method({method!r})
             device = ProcessMonitoredQueue(zmq.DEALER, zmq.DEALER, zmq.PUSH, b"<", b">")
             device.setsockopt_in(zmq.RCVHWM, 7)
             with zmq.Context() as context:
@@ -357,3 +361,59 @@ def test_a_process_that_was_not_forked(front_end: FrontEnd, tmp_path: Path) -> N
     command = [sys.executable, "-X", "faulthandler", "-W", "error", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=40)
     assert done.returncode == 0 and not done.stderr, done.stderr
+
+
+@pytest.fixture
+def tracker() -> None:
+    """Have what `multiprocessing` starts once in a process, where it does not fork."""
+    resource_tracker.ensure_running()
+
+
+@pytest.mark.parametrize("what", ["class", "factory", "option"])
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_what_is_not_at_the_top_of_a_module_has_to_be_forked(
+    front_end: FrontEnd, method: str, what: str, tracker: None, ledger: None
+) -> None:
+    """Also where Python starts processes in another way than its users are accustomed to."""
+    devices: Any = importlib.import_module(f"{front_end.zmq.__name__}.devices")
+    zmq = front_end.zmq
+
+    class Own(devices.ProcessDevice):  # type: ignore[misc, name-defined]
+        pass
+
+    def make(own: bool) -> Any:
+        device = (Own if own else devices.ProcessDevice)(zmq.QUEUE, zmq.PULL, zmq.PUSH)
+        if what == "factory":
+            device.context_factory = lambda: zmq.Context()
+        if what == "option":
+            device.note = threading.Lock()
+        return device
+
+    device = make(what == "class")
+    device._launch_class = multiprocessing.get_context(method).Process
+    for _ in range(2):
+        with pytest.raises(PicklingError, match=f"{method}.*get_context\\('fork'\\)"):
+            device.start()
+    assert device.launcher is None and not device.done
+    device._launch_class = multiprocessing.get_context("fork").Process
+    device.start()
+    device.stop()
+    device.join(LIMIT)
+
+
+class Exit:
+    """What ends the process that unpickles it."""
+
+    def __reduce__(self) -> Any:
+        return os._exit, (3,)
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_a_process_that_ends_before_it_has_the_device_is_an_error(front_end: FrontEnd, method: str) -> None:
+    devices: Any = importlib.import_module(f"{front_end.zmq.__name__}.devices")
+    device = devices.ProcessDevice(front_end.zmq.QUEUE, front_end.zmq.PULL, front_end.zmq.PUSH)
+    device._launch_class = multiprocessing.get_context(method).Process
+    device.note = Exit()
+    with pytest.raises(RuntimeError, match="ended with status 3"):
+        device.start()
+    assert device.done and multiprocessing.active_children() == []

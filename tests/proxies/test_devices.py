@@ -511,7 +511,7 @@ class Launcher(threading.Thread):
         Launcher.made += 1
 
 
-class LauncherOfProcesses(multiprocessing.Process):
+class LauncherOfProcesses(multiprocessing.get_context("fork").Process):  # type: ignore[misc, name-defined]
     made = 0
 
     def __init__(self, *, target: Any) -> None:

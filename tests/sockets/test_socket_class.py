@@ -46,3 +46,29 @@ def test_a_patched_method_is_what_the_others_call(
     monkeypatch.setattr(Socket, name, patched)
     use(sending, zmq)
     assert calls == [sending]
+
+
+#: A class that annotates a name: in which way its annotations are kept depends on the version of Python.
+ANNOTATING = """
+class Annotating(base):
+    note: int
+    other: NotThere
+"""
+
+
+@pytest.mark.parametrize("kind", ["Socket", "Context"])
+@pytest.mark.parametrize("later", [False, True], ids=["as-is", "from-future"])
+def test_a_name_that_a_class_annotates_is_an_attribute(kind: str, zmq: ModuleType, ledger: None, later: bool) -> None:
+    """What it annotates it with need not be there any more."""
+    text = ("from __future__ import annotations\n" if later else "") + ANNOTATING
+    names = {"base": getattr(zmq, kind), "NotThere": int}
+    exec(compile(text, "annotating", "exec", dont_inherit=True), names)
+    del names["NotThere"]
+    derived: Any = type("Derived", (names["Annotating"],), {})
+    with zmq.Context() as context:
+        made = derived(context, zmq.PAIR) if kind == "Socket" else derived()
+        with made:
+            made.note = made.other = "5"
+            assert (made.note, made.other) == ("5", "5")
+            with pytest.raises(AttributeError, match="no such option: NOTES"):
+                made.notes = 5

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
@@ -12,6 +13,7 @@ import zmq
 import zmq.asyncio as za
 import zmq.green
 from support.front_ends import LIMIT
+from zmq.eventloop.selector import NOTHING, set_running, what_runs
 
 numbers = count()
 
@@ -27,6 +29,17 @@ def run_on(loop: Any, main: Coroutine[Any, Any, Any]) -> Any:
         return loop.run_until_complete(asyncio.wait_for(main, LIMIT))
     finally:
         loop.close()
+
+
+@contextmanager
+def as_if_no_loop_ran() -> Iterator[None]:
+    """Let another loop run in this thread, in the midst of a task of the one that runs."""
+    before = what_runs()
+    set_running(NOTHING)
+    try:
+        yield
+    finally:
+        set_running(before)
 
 
 async def turns(number: int = 5) -> None:

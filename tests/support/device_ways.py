@@ -43,6 +43,9 @@ class Way:
 
     def __enter__(self) -> Way:
         self.threads = threads()
+        if self.in_a_process:
+            # The default depends on the version of Python, and others know no classes that a test defines.
+            multiprocessing.set_start_method("fork", force=True)
         self.context = self.zmq.Context()
         self.context.linger = 0
         return self
@@ -58,6 +61,8 @@ class Way:
         self.tasks.clear()
         self.ended.clear()
         wait_until(self.front_end, lambda: not multiprocessing.active_children())
+        if self.in_a_process:
+            multiprocessing.set_start_method(None, force=True)
         wait_until(self.front_end, lambda: threads() <= self.threads)
 
     def pause(self) -> None:

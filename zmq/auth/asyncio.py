@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from zmq.asyncio import Context as _Context
 from zmq.asyncio import Poller as Poller
+from zmq.asyncio import loop_of_thread
 from zmq.auth import _door, _secrets
 from zmq.auth._door import Turn
 from zmq.auth.base import ENDS, INTERNAL_ERROR, Authenticator
@@ -33,7 +34,7 @@ def current_loop() -> asyncio.AbstractEventLoop:
             # Some versions of Python warn where they make one.
             warnings.simplefilter("ignore", DeprecationWarning)
             try:
-                return asyncio.get_event_loop_policy().get_event_loop()
+                return loop_of_thread()
             except RuntimeError:
                 raise RuntimeError("no running event loop, and none that is set in this thread") from None
 

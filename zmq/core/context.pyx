@@ -693,9 +693,21 @@ cdef size_t address_of(shadow) except? 0:
 cpdef bint is_attribute(type cls, str name) except -1:
     """Tell whether a class, or one of its bases, defines or annotates a name."""
     for base in cls.__mro__:
-        if name in base.__dict__ or name in base.__dict__.get("__annotations__", ()):
+        if name in base.__dict__ or name in annotations_of(base):
             return True
     return False
+
+
+cdef annotations_of(type cls):
+    """Return the names that a class annotates, none of its bases'."""
+    found = cls.__dict__.get("__annotations__")
+    if found is not None:
+        return found
+    # From Python 3.14 on they are found out when asked for; what they say may not be there yet.
+    if getattr(cls, "__annotate__", None) is None:
+        return ()
+    from annotationlib import Format, get_annotations
+    return get_annotations(cls, format=Format.FORWARDREF)
 
 
 cpdef str public_name(type cls):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from dataclasses import dataclass, field
 from errno import EADDRINUSE
 from functools import partial
 from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
+from pickle import PicklingError
 from typing import Any, ClassVar
 
 from zmq.core.constants import DeviceType, PollEvent, SocketType
@@ -448,6 +451,23 @@ class ProcessDevice(Device):
     ----------
     launcher : multiprocessing.Process
         The process, once it was started.
+
+    Raises
+    ------
+    pickle.PicklingError
+        By `start`: it can't be pickled, see below.
+    RuntimeError
+        By `start` and `join`: a signal, or a status that is not 0, ended the process.
+
+    Notes
+    -----
+    How it is started `multiprocessing` says, or the program, by `multiprocessing.set_start_method`. Where the process
+    is not forked, as on Linux from Python 3.14 on, the device is pickled: its class has to be at the top of a module
+    that the process can import, and so has whatever it calls, such as its `context_factory`. A program that starts
+    one has to do so below ``if __name__ == "__main__":``. Where that can't be, have it forked:
+
+    >>> class Mine(ProcessDevice):
+    ...     _launch_class = multiprocessing.get_context("fork").Process
     """
 
     context_factory: Callable[[], Context[Any]] = Context
@@ -456,6 +476,7 @@ class ProcessDevice(Device):
     _connection: Connection | None = None
     _error: BaseException | None = None
     _ready = False
+    _heard_ready = False
     _blocks: ClassVar[bool] = True
 
     def __getstate__(self) -> dict[str, Any]:
@@ -466,14 +487,37 @@ class ProcessDevice(Device):
             raise RuntimeError("a device is started once")
         if self.launcher is None:
             ours, theirs = multiprocessing.Pipe(duplex=False)
-            self.launcher = launched(self, partial(self._run_in_process, theirs))
-            theirs.close()
+            try:
+                self.launcher = launched(self, partial(self._run_in_process, theirs))
+            except BaseException as error:
+                ours.close()
+                if isinstance(error, (AttributeError, PicklingError, TypeError)):
+                    self._explain(error)
+                raise
+            finally:
+                theirs.close()
             self._connection = ours
         if self._says_when_ready() and self._connection is not None:
             self._wait(self._connection.fileno())
             self._started = True
             self._listen()
+            if not self._heard_ready:
+                # It ends, or has ended.
+                self.join()
         self._started = True
+
+    def _explain(self, error: Exception) -> None:
+        """Raise what says how to go on, if the device can't be pickled."""
+        try:
+            ForkingPickler.dumps(self)
+        except Exception as reason:
+            method = getattr(self._launch_class, "_start_method", None) or multiprocessing.get_start_method()
+            raise PicklingError(
+                f"{type(self).__qualname__} can't be sent to a process of its own: {reason}. It is started by "
+                f"{method!r}, which pickles it: have its class, and the functions that it is given, at the top of a "
+                "module; or have it forked, with _launch_class = multiprocessing.get_context('fork').Process in its "
+                "class, or multiprocessing.set_start_method('fork') in the program"
+            ) from error
 
     def _run_in_process(self, connection: Connection) -> None:
         self._connection = connection
@@ -504,6 +548,8 @@ class ProcessDevice(Device):
                 said = connection.recv()
                 if isinstance(said, BaseException):
                     self._error = said
+                else:
+                    self._heard_ready = True
         except EOFError:
             pass
         if self._error is not None:
@@ -526,6 +572,8 @@ class ProcessDevice(Device):
         self.launcher.join()
         self.done = True
         self._listen()
-        code = self.launcher.exitcode
-        if code is not None and code < 0 and code != -15:
+        code = self.launcher.exitcode or 0
+        if code < 0 and code != -signal.SIGTERM:
             raise RuntimeError(f"the process of the device was ended by signal {-code}")
+        if code > 0 and not self._stopping:
+            raise RuntimeError(f"the process of the device ended with status {code}; what it printed says why")

@@ -11,6 +11,7 @@ else a new one. It is asyncio's too, for whatever asks tornado or asyncio.
 from __future__ import annotations
 
 import asyncio
+import sys
 import warnings
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -19,7 +20,7 @@ from greenlet import getcurrent
 from tornado.ioloop import IOLoop
 from tornado.platform.asyncio import AsyncIOLoop, AsyncIOMainLoop
 
-from zmq.eventloop.selector import EventLoop
+from zmq.eventloop.selector import NOTHING, EventLoop, set_running, what_runs
 
 
 class Current:
@@ -159,7 +160,16 @@ class HubLoop(AsyncIOLoop):
 
 
 def asyncio_current() -> asyncio.AbstractEventLoop | None:
-    """Return asyncio's loop for this thread, if one was set: to ask asyncio may make one."""
+    """Return asyncio's loop for this thread, if one was set: to ask older versions of asyncio makes one."""
+    if sys.version_info >= (3, 14):
+        before = what_runs()
+        set_running(NOTHING)
+        try:
+            return asyncio.get_event_loop()
+        except RuntimeError:
+            return None
+        finally:
+            set_running(before)
     local = getattr(asyncio.get_event_loop_policy(), "_local", None)
     return getattr(local, "_loop", None)
 

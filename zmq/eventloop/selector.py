@@ -1,13 +1,15 @@
 """`EventLoop`: asyncio's event loop, waiting in a hub by means of a `Selector`, so that other greenlets run meanwhile.
 
-asyncio notes for the thread which loop runs. While a greenlet waits in `Selector.select` its loop does not run: what
-was noted before is true again, so that others may run loops of their own, and the hub itself may be a loop.
+asyncio notes for the thread which loop runs, and from Python 3.14 on which task. While a greenlet waits in
+`Selector.select` its loop does not run: what was noted before is true again, so that others may run loops of their own,
+and the hub itself may be a loop. That may be a loop whose task waits in its greenlet, for a green socket for example.
 """
 
 from __future__ import annotations
 
 import asyncio
 import selectors
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +21,48 @@ from zmq.core.waiting.budget import get_budget
 from zmq.core.waiting.hub import thread_ident
 from zmq.core.waiting.sleeper import let_run
 
+#: A loop, and the task that it is in the midst of.
+Running = tuple[asyncio.AbstractEventLoop | None, "asyncio.Task[Any] | None"]
+
+NOTHING: Running = None, None
 POLLIN, POLLOUT = int(PollEvent.POLLIN), int(PollEvent.POLLOUT)
+
+
+def what_runs() -> Running:
+    """Return what runs in this thread."""
+    loop = asyncio._get_running_loop()
+    return loop, None if loop is None else asyncio.current_task(loop)
+
+
+if sys.version_info >= (3, 14):
+    from asyncio.tasks import _swap_current_task  # type: ignore[attr-defined]
+
+    def set_running(now: Running) -> None:
+        """Note that a loop and a task of it run in this thread.
+
+        The thread has one current task, which can only be changed by way of the loop that runs.
+        """
+        loop = asyncio._get_running_loop()
+        if loop is not None:
+            _swap_current_task(loop, None)
+        loop, task = now
+        asyncio._set_running_loop(loop)
+        if task is not None:
+            _swap_current_task(loop, task)
+
+    def is_in_midst(then: Running) -> bool:
+        """Tell whether what ran then is in the midst of its task: as nobody else could end that meanwhile, it is."""
+        return then[1] is not None
+
+else:
+
+    def set_running(now: Running) -> None:
+        """Note that a loop runs in this thread. Each loop has a current task, whether it runs or not."""
+        asyncio._set_running_loop(now[0])
+
+    def is_in_midst(then: Running) -> bool:
+        """Tell whether what ran then is in the midst of its task."""
+        return then[1] is not None and asyncio.current_task(then[0]) is then[1]
 
 
 class Selector(selectors.BaseSelector):
@@ -34,8 +77,11 @@ class Selector(selectors.BaseSelector):
     #: When the hub ran last, as far as is known here.
     hub_ran = 0.0
 
-    #: The event loop in whose callback the loop that uses the selector runs, or None.
-    outer: asyncio.AbstractEventLoop | None = None
+    #: In whose callback the loop that uses the selector runs.
+    outer = NOTHING
+
+    #: What ran when this loop went on: a task that waits in another greenlet.
+    beside = NOTHING
 
     def __init__(self, poller_class: type[Poller]) -> None:
         self.poller = poller_class()
@@ -66,13 +112,14 @@ class Selector(selectors.BaseSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         milliseconds = None if timeout is None else max(0.0, timeout) * 1000
         found = []
-        inner = asyncio._get_running_loop()
-        asyncio._set_running_loop(self.find_outer())
+        inner = what_runs()
+        set_running(self.find_outer())
         try:
             ready = self.poller.poll(milliseconds)
             self.yield_if_busy(bool(ready) or milliseconds == 0)
         finally:
-            asyncio._set_running_loop(inner)
+            self.beside = what_runs()
+            set_running(inner)
         for fd, flags in ready:
             key = self.keys.get(fd)
             if key is not None:
@@ -83,12 +130,14 @@ class Selector(selectors.BaseSelector):
                 found.append((key, events & key.events))
         return found
 
-    def find_outer(self) -> asyncio.AbstractEventLoop | None:
-        """Return the loop that runs where this one waits: it may be a hub's that was started since."""
-        if self.outer is not None:
+    def find_outer(self) -> Running:
+        """Return what runs where this loop waits: it may be a hub's that was started since."""
+        if is_in_midst(self.beside):
+            return self.beside
+        if self.outer[0] is not None:
             return self.outer
         loop = self.poller._get_hub().asyncio_loop()  # type: ignore[misc]
-        return loop if loop is not None and loop.is_running() else None
+        return (loop, None) if loop is not None and loop.is_running() else NOTHING
 
     def yield_if_busy(self, busy: bool) -> None:
         """Let the hub run if the loop has not waited for longer than the budget: it always has something to do."""
@@ -170,12 +219,12 @@ class EventLoop(asyncio.SelectorEventLoop):
     def _alone(self) -> Iterator[None]:
         """Run as if the loop that runs already, which is that of a hub, did not."""
         self.zmq_thread = thread_ident()
-        before, outer = self.waits.outer, asyncio._get_running_loop()
-        if outer is not None:
+        before, outer = self.waits.outer, what_runs()
+        if outer[0] is not None:
             self.waits.outer = outer
-        asyncio._set_running_loop(None)
+        set_running(NOTHING)
         try:
             yield
         finally:
             self.waits.outer = before
-            asyncio._set_running_loop(self.waits.find_outer() if outer is None else outer)
+            set_running(self.waits.find_outer() if outer[0] is None else outer)
