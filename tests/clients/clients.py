@@ -14,8 +14,8 @@ every process that imports it there all the same.
 Tests run in one process, as their developers run them, which writes down every outcome at once. Where a test crashes
 it, or nothing happens for a while, that test has failed, and another process runs what is left. A program that can't be
 installed or run fails, and the next one is run. Everything is bounded in time. What a run leaves behind is ended: this
-process adopts all orphans of its children, so that it knows their numbers. Checks listen on the loopback alone, on
-ports that are free.
+process adopts all orphans of its children, so that it knows their numbers, and collects those that end by themselves.
+Checks listen on the loopback alone, on ports that are free.
 
 `differences.json` lists what differs deliberately, and what is left to chance with PyZMQ too, with the reasons. The
 latter has three attempts, here and there.
@@ -289,8 +289,18 @@ def adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def descendants() -> Iterator[int]:
-    """Yield the processes below this one, children after their parents."""
+def reap_orphans(tests: int) -> None:
+    """Collect what has ended of those adopted, but not the process of the tests, for which others wait.
+
+    As the system's first process does: who ends a daemon waits until it is gone.
+    """
+    for process in children_by_parent()[os.getpid()]:
+        if process != tests:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(process, os.WNOHANG)
+
+
+def children_by_parent() -> collections.defaultdict[int, list[int]]:
     children = collections.defaultdict(list)
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -299,6 +309,12 @@ def descendants() -> Iterator[int]:
         except OSError:
             continue
         children[int(words[1])].append(int(entry.name))
+    return children
+
+
+def descendants() -> Iterator[int]:
+    """Yield the processes below this one, children after their parents."""
+    children = children_by_parent()
     found = list(children[os.getpid()])
     for process in found:
         yield process
@@ -370,6 +386,7 @@ def run(
                     limit=max(1.0, end - time.monotonic()),
                     stalled=program.stalled,
                     tell=lambda new: progress({**results, **new}),
+                    meanwhile=reap_orphans,
                 )
             finally:
                 end_descendants()

@@ -187,9 +187,15 @@ def archive(folder: Path, text: str) -> Path:
     return path
 
 
-def test_what_crashes_is_one_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def leave_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The processes of other tests are not its business."""
+    monkeypatch.setattr(clients, "end_descendants", lambda: 0)
+    monkeypatch.setattr(clients, "reap_orphans", lambda tests: None)
+
+
+def test_what_crashes_is_one_failure(tmp_path: Path, leave_others: None) -> None:
     """Another process runs the rest."""
-    monkeypatch.setattr(clients, "end_descendants", lambda: 0)  # the processes of other tests are not its business
     program = clients.Program((), ("tests",), "program", ("-p", "no:randomly"), limit=50, stalled=40)
     results = clients.run(ENVIRONMENT, program, archive(tmp_path, TESTS), "program")
     assert {test.removeprefix("tests/test_it.py::"): outcome for test, (outcome, _) in results.items()} == {
@@ -207,9 +213,8 @@ def test_what_crashes_is_one_failure(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "on purpose" in results["tests/test_it.py::test_fails"][1]
 
 
-def test_a_process_that_ends_badly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_process_that_ends_badly(tmp_path: Path, leave_others: None) -> None:
     """Where all tests had ended, that is a failure too."""
-    monkeypatch.setattr(clients, "end_descendants", lambda: 0)
     program = clients.Program((), ("tests",), "program", ("-p", "no:randomly"), limit=50, stalled=40)
     text = "import atexit, os\natexit.register(os.abort)\ndef test_one(): pass"
     results = clients.run(ENVIRONMENT, program, archive(tmp_path, text), "program")
@@ -258,14 +263,54 @@ except ProcessLookupError:
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who lost its parent")
-def test_what_is_left_behind_is_ended() -> None:
+#: A test that starts a daemon, ends it, and waits until it is gone.
+DAEMON = """
+import os, subprocess, time
+def test_daemon():
+    script = "sleep 100 >/dev/null & echo $!"
+    pid = int(subprocess.run(["setsid", "sh", "-c", script], stdout=subprocess.PIPE, text=True).stdout)
+    os.kill(pid, 9)
+    while True:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            break
+        time.sleep(0.01)
+"""
+
+RUN_DAEMON = f"""
+import sys
+from pathlib import Path
+import clients
+
+clients.adopt_orphans()
+program = clients.Program((), ("tests",), "program", ("-p", "no:randomly"), limit=40, stalled=20)
+results = clients.run(Path({str(ENVIRONMENT)!r}), program, Path(sys.argv[1]), "program")
+assert [outcome for outcome, _ in results.values()] == ["passed", "passed"], results
+print("ended")
+"""
+
+
+def run_alone(script: str, *arguments: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", LEFT_BEHIND],
+        [sys.executable, "-c", script, *arguments],
         cwd=CLIENTS,
         capture_output=True,
         text=True,
         timeout=50,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
-    assert done.stdout == "ended\n", done.stderr
+    assert done.stdout.splitlines()[-1:] == ["ended"], done.stderr
+
+
+only_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells who lost its parent")
+
+
+@only_linux
+def test_what_is_left_behind_is_ended() -> None:
+    run_alone(LEFT_BEHIND)
+
+
+@only_linux
+def test_what_has_lost_its_parent_and_ended_is_gone(tmp_path: Path) -> None:
+    run_alone(RUN_DAEMON, str(archive(tmp_path, DAEMON)))

@@ -45,10 +45,12 @@ def run_pytest(
     limit: float,
     stalled: float = float("inf"),
     tell: Callable[[Results], None] = lambda results: None,
+    meanwhile: Callable[[int], object] = lambda process: None,
 ) -> Run:
     """Run pytest with `recorder.py` in it, and kill it after `limit` seconds, or `stalled` seconds without an outcome.
 
-    `variables` is the environment. `tell` is called every few seconds with the results until then.
+    `variables` is the environment. `tell` is called with the results until then whenever there are more, and
+    `meanwhile`, several times a second, with the number of the process.
     """
     with tempfile.NamedTemporaryFile("r", suffix=".jsonl") as record, tempfile.TemporaryFile() as printed:
         process = subprocess.Popen(
@@ -79,7 +81,8 @@ def run_pytest(
         try:
             while process.poll() is None and not ended:
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    process.wait(min(2.0, limit, stalled))
+                    process.wait(min(0.2, limit, stalled))
+                meanwhile(process.pid)
                 now = time.monotonic()
                 *lines, unread = (unread + record.read()).split("\n")
                 if lines:
