@@ -203,6 +203,21 @@ def test_a_greenlet_that_never_waits(
     check_ticks(green, lambda: OWN[form](zmq, *next(pairs)))
 
 
+NOTHING: dict[str, Callable[[ModuleType, Any], Any]] = {
+    "Poller": lambda zmq, s: zmq.Poller().poll(),
+    "zmq_poll": lambda zmq, s: zmq.zmq_poll([(s, 0)]),
+    "Socket.poll": lambda zmq, s: s.poll(flags=0),
+}
+
+
+@pytest.mark.parametrize("form", some(NOTHING, "Poller"))
+def test_a_greenlet_that_polls_where_there_is_nothing_to_wait_for(
+    green: GreenFrontEnd, zmq: ModuleType, context: Any, form: str
+) -> None:
+    pull = context.socket(plain.PULL)
+    check_ticks(green, lambda: NOTHING[form](zmq, pull))
+
+
 def test_in_the_hub_itself_nothing_has_to_yield(green: GreenFrontEnd, pair: Callable[..., tuple[Any, Any]]) -> None:
     """A callback of the hub cannot park; what needs no waiting it may do for as long as it likes."""
     a, b = pair()

@@ -45,6 +45,26 @@ def test_a_poller_of_few_and_of_many_sockets(context: Any) -> None:
         run(main(number))
 
 
+def test_where_there_is_nothing_to_wait_for(pair: Any) -> None:
+    async def main() -> None:
+        a, b = pair
+        poller, emptied = za.Poller(), za.Poller()
+        emptied.register(a, zmq.POLLIN)
+        assert await emptied.poll(0) == []
+        emptied.unregister(a)
+        for each in (poller, emptied):
+            assert await each.poll() == await each.poll(None) == await each.poll(-1) == []
+            timed = each.poll(5)
+            assert not timed.done() and await timed == []
+        assert await a.poll(flags=0) == await a.poll(-1, 0) == 0
+        timed = a.poll(5, 0)
+        assert not timed.done() and await timed == 0
+        emptied.register(b, zmq.POLLOUT)
+        assert await emptied.poll() == [(b, zmq.POLLOUT)]
+
+    run(main())
+
+
 def test_two_pollers_of_one_socket(pair: Any) -> None:
     async def main() -> None:
         a, b = pair

@@ -55,6 +55,8 @@ BUSY: dict[str, tuple[int, int, Callable[[Any], Any]]] = {
     "poll": (zmq.PUSH, 1, lambda s: s.b.poll()),
     "poll for room": (zmq.PUSH, 0, lambda s: s.a.poll(flags=zmq.POLLOUT)),
     "Poller": (zmq.PUSH, 1, lambda s: s.poller.poll()),
+    "a poll for nothing": (zmq.PUSH, 0, lambda s: s.a.poll(flags=0)),
+    "a Poller of nothing": (zmq.PUSH, 0, lambda s: za.Poller().poll()),
     "in vain": (zmq.PULL, 0, lambda s: suppressed(s.a.recv())),
     "a send in vain": (zmq.DEALER, 0, lambda s: suppressed(s.lonely.send(b"x"))),
     "an error": (zmq.PUSH, 0, lambda s: suppressed(s.a.recv())),

@@ -76,6 +76,47 @@ def test_what_is_registered(pair: Pair, zmq: ModuleType, pipe: tuple[int, int]) 
     assert poller.sockets == [(a, zmq.POLLIN | zmq.POLLOUT)]
 
 
+def test_where_there_is_nothing_to_wait_for(pair: Pair, zmq: ModuleType, pipe: tuple[int, int]) -> None:
+    """Nothing but a time-out would end the wait."""
+    a, b = pair()
+    emptied, many, masked = zmq.Poller(), zmq.Poller(), zmq.Poller()
+    emptied.register(b, zmq.POLLIN)
+    emptied.register(pipe[0], zmq.POLLIN)
+    assert emptied.poll(0) == []
+    emptied.unregister(b)
+    emptied.unregister(pipe[0])
+    sockets = [side for _ in range(4) for side in pair()]
+    for socket in sockets:
+        many.register(socket, zmq.POLLIN)
+    assert many.poll(0) == many.poll(0) == []
+    for socket in sockets:
+        many.unregister(socket)
+    masked.register(b, 0)
+    masked.register(pipe[0], 0)
+    for poller in (zmq.Poller(), emptied, many, masked):
+        assert poller.poll() == poller.poll(None) == poller.poll(-1) == []
+    assert zmq.select([], [], []) == zmq.select([], [], [], -1) == ([], [], [])
+    assert zmq.zmq_poll([]) == zmq.zmq_poll([], None) == zmq.zmq_poll([(a, 0), (b, 0)]) == []
+    assert b.poll(flags=0) == b.poll(-1, 0) == 0
+    emptied.register(a, zmq.POLLOUT)
+    assert emptied.poll() == [(a, zmq.POLLOUT)]
+    b.close()
+    for poll in (lambda: zmq.zmq_poll([(b, 0)]), lambda: b.poll(flags=0)):
+        with pytest.raises(zmq.ZMQError) as caught:
+            poll()
+        assert caught.value.errno == zmq.ENOTSOCK
+
+
+def test_a_descriptor_is_waited_for_though_nothing_is_asked(zmq: ModuleType, front_end: FrontEnd) -> None:
+    """Errors are reported unasked."""
+    reader, writer = os.pipe()
+    poll = front_end.spawn(zmq.zmq_poll, [(writer, 0)])
+    front_end.sleep(0.005)
+    os.close(reader)
+    assert poll.get() == [(writer, zmq.POLLERR)]
+    os.close(writer)
+
+
 def test_descriptors_beside_sockets(
     connected: Pair, zmq: ModuleType, front_end: FrontEnd, pipe: tuple[int, int]
 ) -> None:

@@ -98,8 +98,15 @@ def test_polls_keep_their_time(pair: Pair, zmq: ModuleType) -> None:
         assert zmq.zmq_poll([(b, zmq.POLLIN)], 30) == []
     with lasting(0):
         assert b.poll(0) == 0 and poller.poll(0) == [] and zmq.select([b], [], [], 0) == ([], [], [])
+    # Also where there is nothing to wait for.
     with lasting(0.02):
         assert zmq.Poller().poll(20) == []
+    with lasting(0.02):
+        assert zmq.select([], [], [], 0.02) == ([], [], [])
+    with lasting(0.02):
+        assert zmq.zmq_poll([], 20) == []
+    with lasting(0.02):
+        assert b.poll(20, 0) == 0
     with lasting(0.0155):
         assert b.poll(15.5) == 0
     a.send(b"1")

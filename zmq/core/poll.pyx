@@ -26,7 +26,7 @@ def zmq_poll(sockets, timeout=-1, *, poller_class=None):
     sockets : iterable of (Socket or int or object with fileno, int)
         What to wait for, and for which `zmq.PollEvent`.
     timeout : float, optional
-        Milliseconds; None or -1 to wait for ever.
+        Milliseconds; None or -1 to wait for ever, but not where there is nothing to wait for.
 
     Returns
     -------
@@ -52,13 +52,20 @@ def zmq_poll(sockets, timeout=-1, *, poller_class=None):
     cdef list masks = []
     cdef list ready
     cdef short mask
+    cdef bint endless = seconds < 0
     for item, events in list(sockets):
         mask = events
-        items.append(pollable(item))
+        item = pollable(item)
+        items.append(item)
         masks.append(mask)
+        # Errors of descriptors are reported unasked.
+        if mask or not isinstance(item, Socket):
+            endless = False
     if poller_class is None:
         poller_class = Poller
     if poller_class._get_hub is None:
+        if endless:
+            seconds = 0
         while True:
             ready = poll_once(items, masks, seconds)
             if ready is not None:
@@ -175,12 +182,13 @@ class Poller:
         Parameters
         ----------
         timeout : float, optional
-            Milliseconds; None or -1 to wait for ever.
+            Milliseconds; None or -1 to wait for ever, but not where nothing is registered.
 
         Returns
         -------
         list of (Socket or int, int)
-            Those that are ready, and for what; descriptors for what is no 0MQ socket. Empty when the time ran out.
+            Those that are ready, and for what; descriptors for what is no 0MQ socket. Empty when the time ran out, or
+            at once where nothing is registered and there is no time-out.
 
         Raises
         ------
@@ -199,6 +207,8 @@ class Poller:
         get_hub = self._get_hub
         if get_hub is not None:
             return (<PollSet> self._members()).poll(get_hub, seconds)
+        if seconds < 0 and not self._registered:
+            seconds = 0
         while True:
             if len(self._registered) > FEW_SOCKETS:
                 if self._used:
@@ -244,7 +254,7 @@ def select(rlist, wlist, xlist, timeout=None, *, poller_class=None):
     rlist, wlist, xlist : iterable of Socket or int or object with fileno
         What to wait for: to receive, to send, for errors.
     timeout : float, optional
-        Seconds; None or -1 to wait for ever.
+        Seconds; None or -1 to wait for ever, but not where there is nothing to wait for.
 
     Returns
     -------

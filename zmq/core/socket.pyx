@@ -245,7 +245,7 @@ cdef class Socket(Conversions):
         Parameters
         ----------
         timeout : float, optional
-            Milliseconds; None or -1 to wait for ever.
+            Milliseconds; None or -1 to wait for ever, but not where `flags` is 0.
         flags : int
             `POLLIN`, `POLLOUT` or both.
 
@@ -272,6 +272,8 @@ cdef class Socket(Conversions):
             # Not without the GIL: a thread that computes would not give it back soon.
             return Socket.getsockopt(self, ZMQ_EVENTS) & events
         items[0].events = events
+        if seconds < 0 and not events:
+            seconds = 0
         while poll_in_thread(items, 1, seconds, self) == INTERRUPTED:
             if seconds > 0:
                 seconds = max(0, deadline - monotonic())

@@ -188,7 +188,7 @@ def begin_poll(Socket socket not None, get_hub, int flags, timeout, future):
     flags : int
         `POLLIN`, `POLLOUT` or both.
     timeout : float, optional
-        Milliseconds; None or -1 to wait for ever.
+        Milliseconds; None or -1 to wait for ever, but not where `flags` is 0.
     future : Future
         Gets those of `flags` that are true, 0 after `timeout`.
 
@@ -203,7 +203,7 @@ def begin_poll(Socket socket not None, get_hub, int flags, timeout, future):
 
     def look():
         cdef int found = socket.get(ZMQ_EVENTS) & flags
-        if not found:
+        if not found and (flags or seconds >= 0):
             raise Again()
         return found
 

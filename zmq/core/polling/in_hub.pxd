@@ -18,6 +18,7 @@ cdef class PollSet(Registry):
     cdef double next_sweep      # when a thread that waits looks for what it was not told of
 
     cdef int own(self) except -1
+    cdef bint is_empty(self) noexcept
     cdef list poll(self, get_hub, double timeout)
     cdef int arm(self, ParkedPoll parked, get_hub, double deadline) except -1
     cdef int disarm(self, ParkedPoll parked) except -1

@@ -90,6 +90,10 @@ cdef class PollSet(Registry):
                 registered.armed_for = 0
         return 0
 
+    cdef bint is_empty(self) noexcept:
+        """Tell whether there is nothing that could be waited for: a wait without a time-out would never end."""
+        return not (self.sockets or self.descriptors)
+
     cdef list poll(self, get_hub, double timeout):
         """Wait until something is ready or `timeout` seconds, negative for none, are over."""
         cdef ParkedPoll parked
@@ -102,7 +106,7 @@ cdef class PollSet(Registry):
         ready = self.collect()
         budget.fuel -= len(ready) >> 3
         self.polled = True
-        if ready or timeout == 0:
+        if ready or timeout == 0 or (timeout < 0 and self.is_empty()):
             return ready
         if timeout > 0:
             deadline = monotonic() + timeout

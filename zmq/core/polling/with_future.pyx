@@ -55,7 +55,7 @@ def begin_poll_of_many(PollSet members not None, get_hub, timeout, future):
     get_hub : callable
         Returns the `Hub` to wait in.
     timeout : float, optional
-        Milliseconds; None or -1 to wait for ever.
+        Milliseconds; None or -1 to wait for ever, but not where nothing is registered.
     future : Future
         Gets what `zmq.Poller.poll` returns, an empty list after `timeout`; or the error.
 
@@ -79,7 +79,7 @@ def begin_poll_of_many(PollSet members not None, get_hub, timeout, future):
     if seconds == 0:
         future.set_result(ready)
         return
-    if ready:
+    if ready or (seconds < 0 and members.is_empty()):
         finish(get_hub, future, ready)
         return
     if seconds > 0:

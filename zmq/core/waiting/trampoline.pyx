@@ -517,7 +517,10 @@ cdef class Trampoline:
         return waiter
 
     cdef int poll(self, get_hub, int events, double timeout) except -1:
-        """Wait until EVENTS has one of `events`; return them, or 0 after `timeout` seconds."""
+        """Wait until EVENTS has one of `events`; return them, or 0 after `timeout` seconds.
+
+        Where there are no `events` a wait without a time-out, which would never end, is none.
+        """
         cdef int found
         cdef long before
         cdef Waiter waiter = None
@@ -532,7 +535,7 @@ cdef class Trampoline:
                     raise_errno(zmq_errno())
                 if self.interest:
                     self.events_were_read(found)
-                if found & events or timeout == 0:
+                if found & events or timeout == 0 or (timeout < 0 and not events):
                     return found & events
                 if waiter is None:
                     before = budget.stirred()
