@@ -24,6 +24,12 @@ def parameters(function: Any) -> list[str]:
     return [parameter.name for parameter in inspect.signature(function).parameters.values()]
 
 
+def by_position(function: Any) -> list[str]:
+    """Return the parameters that can't be given by name."""
+    found = inspect.signature(function).parameters.values()
+    return [each.name for each in found if each.kind is each.POSITIONAL_ONLY and each.name not in ("self", "cls")]
+
+
 def is_module(name: str) -> bool:
     """Import a module, if there is one."""
     try:
@@ -54,7 +60,11 @@ def missing(module: Any, entry: str) -> str:
     rest_of_ours = [parameter for parameter in have if parameter in wanted]
     if rest_of_ours != wanted and not ("kwargs" in have or "args" in have):
         return f"{entry}: has the parameters {', '.join(have)}"
-    return ""
+    # As there.
+    if name.rpartition(".")[2] in ("recv_into", "count", "index"):
+        return ""
+    nameless = [parameter for parameter in by_position(found) if parameter in wanted]
+    return f"{entry}: {', '.join(nameless)} can't be given by name" if nameless else ""
 
 
 @pytest.mark.parametrize(("module", "names"), [pytest.param(*each, id=each[0]) for each in listed()])
@@ -64,6 +74,36 @@ def test_names_and_parameters(module: str, names: list[str]) -> None:
         found = importlib.import_module(module)
         problems = [problem for name in names if name and (problem := missing(found, name))]
     assert problems == []
+
+
+def example(name: str, /, other: str) -> None:
+    """A function that takes its first argument by position alone."""
+
+
+def test_what_can_not_be_given_by_name() -> None:
+    here = importlib.import_module(__name__)
+    assert missing(here, "example(name, other)") and not missing(here, "example(other)")
+
+
+#: Classes, and of which others they are, there as here.
+DERIVED = {
+    "MonitoredQueue": "Proxy",
+    "ThreadMonitoredQueue": "ThreadProxy",
+    "ProcessMonitoredQueue": "ProcessProxy",
+    "ProxySteerable": "Proxy",
+    "ThreadProxySteerable": "ThreadProxy",
+    "ProcessProxySteerable": "ProcessProxy",
+    "Proxy": "Device",
+    "ThreadProxy": "ThreadDevice",
+    "ProcessProxy": "ProcessDevice",
+}
+
+
+@pytest.mark.parametrize("module", ["zmq.devices", "zmq.green.devices", "zmq.eventlet.devices"])
+@pytest.mark.parametrize("derived", DERIVED)
+def test_what_is_derived_from_what(module: str, derived: str) -> None:
+    devices = importlib.import_module(module)
+    assert issubclass(getattr(devices, derived), getattr(devices, DERIVED[derived]))
 
 
 def test_the_list_is_read() -> None:

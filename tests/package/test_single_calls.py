@@ -29,6 +29,24 @@ def terminated(zmq: ModuleType) -> Any:
     return context
 
 
+def set_linger(context: Any, *args: Any, **kwargs: Any) -> Any:
+    with context.socket(plain.SUB) as socket:
+        socket.linger = 0
+        socket.set(*args, **kwargs)
+        return socket.linger
+
+
+def received(context: Any, zmq: ModuleType, data: bytes = b"") -> Any:
+    """Send a message of two frames to two peers, and return the frames of one."""
+    with context.socket(zmq.PUB) as publisher, context.socket(zmq.SUB) as a, context.socket(zmq.SUB) as b:
+        publisher.bind("inproc://frames")
+        for subscriber in (a, b):
+            subscriber.connect("inproc://frames")
+            subscriber.subscribe("")
+        publisher.send_multipart([data, data], copy=False)
+        return a.recv_multipart(copy=False)
+
+
 Call = Callable[[Any, ModuleType], Any]
 
 #: Calls with a context and a package, and what they return.
@@ -64,6 +82,25 @@ CALLS: dict[str, tuple[Call, Any]] = {
     "TYPE": (lambda c, zmq: repr(c.socket(zmq.SUB).TYPE), "2"),
     "get(TYPE)": (lambda c, zmq: repr(c.socket(zmq.SUB).get(zmq.TYPE)), "2"),
     "socket_type": (lambda c, zmq: repr(c.socket(zmq.SUB).socket_type), "<SocketType.SUB: 2>"),
+    # Names of arguments: those of green sockets differ.
+    "get(option=)": (lambda c, zmq: c.socket(zmq.SUB).get(option=zmq.TYPE), plain.SUB),
+    "get(opt=)": (lambda c, zmq: c.socket(zmq.SUB).get(opt=zmq.TYPE), plain.SUB),
+    "set(option=, optval=)": (lambda c, zmq: set_linger(c, option=zmq.LINGER, optval=5), 5),
+    "set(opt=, val=)": (lambda c, zmq: set_linger(c, opt=zmq.LINGER, val=5), 5),
+    "set(, val=)": (lambda c, zmq: set_linger(c, zmq.LINGER, val=5), 5),
+    "get()": (lambda c, zmq: c.socket(zmq.SUB).get(), Raises(TypeError)),
+    "get of two": (lambda c, zmq: c.socket(zmq.SUB).get(zmq.TYPE, opt=zmq.TYPE), Raises(TypeError)),
+    "set()": (lambda c, zmq: set_linger(c), Raises(TypeError)),
+    "set to nothing": (lambda c, zmq: set_linger(c, zmq.LINGER), Raises(TypeError)),
+    "set to two": (lambda c, zmq: set_linger(c, zmq.LINGER, 5, val=5), Raises(TypeError)),
+    # Properties of a message as attributes.
+    "Frame.MORE": (lambda c, zmq: [(f.more, f.MORE, f.More) for f in received(c, zmq)], [(True, 1, 1), (False, 0, 0)]),
+    "Frame.shared": (lambda c, zmq: [f.shared for f in received(c, zmq)], [0, 0]),
+    "Frame.SHARED": (lambda c, zmq: [f.SHARED for f in received(c, zmq, bytes(200))], [1, 1]),
+    "Frame.Shared": (lambda c, zmq: [f.Shared for f in received(c, zmq, bytes(200))], [1, 1]),
+    "Frame.srcfd": (lambda c, zmq: zmq.Frame().srcfd, Raises(AttributeError)),
+    "Frame.SRCFD": (lambda c, zmq: zmq.Frame().SRCFD, Raises(AttributeError)),
+    "Frame.shared, set": (lambda c, zmq: setattr(zmq.Frame(), "shared", 1), Raises(plain.ZMQError, plain.EINVAL)),
     # Nothing is no message.
     "send_multipart([])": (lambda c, zmq: c.socket(zmq.PUB).send_multipart([]), Raises(IndexError)),
     "send_multipart(())": (lambda c, zmq: c.socket(zmq.PUB).send_multipart(()), Raises(IndexError)),

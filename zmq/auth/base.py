@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 
 from zmq.auth import _door, _policies, _secrets, _zap
 from zmq.auth._door import Door, NativeSocket, Place, Turn
+from zmq.auth._zap import VERSION as VERSION
+from zmq.auth.certs import load_certificates as load_certificates
 from zmq.core.constants import Errno
 from zmq.core.context import Context
 from zmq.core.error import ContextTerminated, ZMQError

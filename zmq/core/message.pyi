@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias, overload, type_c
 
 from typing_extensions import Buffer, Self
 
+from zmq.core.constants import MessageOption
 from zmq.core.messages.lent import Release
 from zmq.core.tracker import MessageTracker
 from zmq.core.waiting.hub import Hub
@@ -25,10 +26,23 @@ class Threshold:
     def __init__(self, package: str) -> None: ...
     def read(self) -> int: ...
 
+class Property:
+    def __init__(self, option: MessageOption, name: str) -> None: ...
+    @overload
+    def __get__(self, frame: None, owner: type[object], /) -> Self: ...
+    @overload
+    def __get__(self, frame: object, owner: type[object] | None = None, /) -> int: ...
+    def __set__(self, frame: object, value: int, /) -> None: ...
+
 class Frame:
     _get_hub: ClassVar[Callable[[], Hub] | None]
     _threshold: ClassVar[Threshold | None]
     more: bool
+    MORE: Property
+    SHARED: Property
+    shared: Property
+    SRCFD: Property
+    srcfd: Property
     # None without track=True: as good as Any, so that who asked for it need not ask again.
     tracker: MessageTracker | Any
     tracker_event: Release | Any

@@ -43,7 +43,7 @@ from zmq.core.libzmq cimport (
 from zmq.core.messages.lent cimport Release, is_lent, lend
 
 from zmq.core.error import ZMQError, ZMQVersionError
-from zmq.core.constants import Errno
+from zmq.core.constants import Errno, MessageOption
 from zmq.core.tracker import _FINISHED_TRACKER, MessageTracker
 
 #: What `zmq.COPY_THRESHOLD` is at first: bytes from which on a send with ``copy=False`` really does not copy, unless
@@ -340,6 +340,41 @@ cdef class Frame:
         name = value.encode("utf-8") if isinstance(value, str) else value
         check(zmq_msg_set_group(&self.zmq_msg, name))
 
+
+cdef class Property:
+    """A property of the message as an attribute of frames."""
+
+    cdef object option, name, __doc__
+
+    def __init__(self, option, name):
+        self.option = option
+        self.name = name
+        self.__doc__ = f"int : the property {option.name} of the message, see zmq_msg_get(3)."
+
+    def __get__(self, frame, owner):
+        if frame is None:
+            return self
+        try:
+            return frame.get(self.option)
+        except ZMQError as error:
+            if error.errno != Errno.EINVAL:
+                raise
+            raise AttributeError(f"the property {self.name} can't be read: {error}") from error
+
+    def __set__(self, frame, value):
+        frame.set(self.option, value)
+
+
+cdef add_attributes(type cls):
+    """Give frames an attribute for each property, in lower and in upper case and capitalized."""
+    for name, option in MessageOption.__members__.items():
+        for spelling in (name, name.lower(), name.capitalize()):
+            # `more` is a field.
+            if not hasattr(cls, spelling):
+                setattr(cls, spelling, Property(option, spelling))
+
+
+add_attributes(Frame)
 
 #: The name of `Frame` in old versions.
 Message = Frame

@@ -8,8 +8,7 @@ from zmq.core._text import describe
 from zmq.core.constants import SocketType
 from zmq.core.device import relay
 from zmq.core.socket import Socket
-from zmq.devices.basedevice import Device, ProcessDevice, ThreadDevice
-from zmq.devices.proxydevice import ProxyBase
+from zmq.devices.proxydevice import ProcessProxy, Proxy, ProxyBase, ThreadProxy
 
 
 class MonitoredQueueBase(ProxyBase):
@@ -41,15 +40,15 @@ class MonitoredQueueBase(ProxyBase):
         relay(*sockets, prefixes=self._prefixes, block=self._blocks)
 
 
-class MonitoredQueue(MonitoredQueueBase, Device):
+class MonitoredQueue(MonitoredQueueBase, Proxy):
     """A monitored queue in the foreground; see `MonitoredQueueBase` and `Device`."""
 
 
-class ThreadMonitoredQueue(MonitoredQueueBase, ThreadDevice):
+class ThreadMonitoredQueue(MonitoredQueueBase, ThreadProxy):
     """A monitored queue in a native thread; see `MonitoredQueueBase` and `ThreadDevice`."""
 
 
-class ProcessMonitoredQueue(MonitoredQueueBase, ProcessDevice):
+class ProcessMonitoredQueue(MonitoredQueueBase, ProcessProxy):
     """A monitored queue in a process of its own; see `MonitoredQueueBase` and `ProcessDevice`."""
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from zmq.core.constants import SocketType
-from zmq.devices.basedevice import Device, End, ProcessDevice, ThreadDevice
-from zmq.devices.proxydevice import ProxyBase
+from zmq.devices.basedevice import End
+from zmq.devices.proxydevice import ProcessProxy, Proxy, ProxyBase, ThreadProxy
 
 
 class ProxySteerableBase(ProxyBase):
@@ -48,15 +48,15 @@ class ProxySteerableBase(ProxyBase):
         self._ends["ctrl"].options.append((opt, value))
 
 
-class ProxySteerable(ProxySteerableBase, Device):
+class ProxySteerable(ProxySteerableBase, Proxy):
     """A steerable proxy in the foreground; see `ProxySteerableBase` and `Device`."""
 
 
-class ThreadProxySteerable(ProxySteerableBase, ThreadDevice):
+class ThreadProxySteerable(ProxySteerableBase, ThreadProxy):
     """A steerable proxy in a native thread; see `ProxySteerableBase` and `ThreadDevice`."""
 
 
-class ProcessProxySteerable(ProxySteerableBase, ProcessDevice):
+class ProcessProxySteerable(ProxySteerableBase, ProcessProxy):
     """A steerable proxy in a process of its own; see `ProxySteerableBase` and `ProcessDevice`."""
 
 

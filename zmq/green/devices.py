@@ -67,35 +67,35 @@ class ProcessProxy(proxydevice.ProxyBase, ProcessDevice):
     pass
 
 
-class ProxySteerable(proxysteerabledevice.ProxySteerableBase, Device):
+class ProxySteerable(proxysteerabledevice.ProxySteerableBase, Proxy):
     pass
 
 
-class GreenProxySteerable(proxysteerabledevice.ProxySteerableBase, GreenDevice):
+class GreenProxySteerable(proxysteerabledevice.ProxySteerableBase, GreenProxy):
     pass
 
 
-class ThreadProxySteerable(proxysteerabledevice.ProxySteerableBase, ThreadDevice):
+class ThreadProxySteerable(proxysteerabledevice.ProxySteerableBase, ThreadProxy):
     pass
 
 
-class ProcessProxySteerable(proxysteerabledevice.ProxySteerableBase, ProcessDevice):
+class ProcessProxySteerable(proxysteerabledevice.ProxySteerableBase, ProcessProxy):
     pass
 
 
-class MonitoredQueue(monitoredqueuedevice.MonitoredQueueBase, Device):
+class MonitoredQueue(monitoredqueuedevice.MonitoredQueueBase, Proxy):
     pass
 
 
-class GreenMonitoredQueue(monitoredqueuedevice.MonitoredQueueBase, GreenDevice):
+class GreenMonitoredQueue(monitoredqueuedevice.MonitoredQueueBase, GreenProxy):
     pass
 
 
-class ThreadMonitoredQueue(monitoredqueuedevice.MonitoredQueueBase, ThreadDevice):
+class ThreadMonitoredQueue(monitoredqueuedevice.MonitoredQueueBase, ThreadProxy):
     pass
 
 
-class ProcessMonitoredQueue(monitoredqueuedevice.MonitoredQueueBase, ProcessDevice):
+class ProcessMonitoredQueue(monitoredqueuedevice.MonitoredQueueBase, ProcessProxy):
     pass
 
 

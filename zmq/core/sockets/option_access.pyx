@@ -4,6 +4,7 @@ Lives here: `get` and `set` in all their spellings, subscriptions and groups. Wh
 (`zmq.core.sockets.option_types`). A base of `zmq.core.socket.Socket`.
 """
 
+cimport cython
 from cpython.object cimport PyObject_GenericSetAttr
 
 from zmq.core.check cimport check
@@ -27,6 +28,17 @@ from zmq.core.sockets.option_types cimport HWM, Setting, get_option, set_option,
 from zmq.core._text import decode, describe, encode
 from zmq.core.constants import SocketOption
 from zmq.core.sockets.option_attributes import add_spelling
+
+
+# What an argument is that was left out.
+cdef object LEFT_OUT = object()
+
+
+cdef either(value, other, str method, str name):
+    """Return an argument that has two names."""
+    if (value is LEFT_OUT) is (other is LEFT_OUT):
+        raise TypeError(f"{method}() needs {name}, once")
+    return other if value is LEFT_OUT else value
 
 
 cdef class OptionAccess(Life):
@@ -53,8 +65,13 @@ cdef class OptionAccess(Life):
             value = self.trampoline.more
         return value
 
-    def get(self, option):
-        """Return the value of a socket option.
+    # PyZMQ's green sockets call the arguments `opt` and `val`; what is shown are the names of all others.
+    @cython.embedsignature(False)
+    def get(self, option=LEFT_OUT, *, opt=LEFT_OUT):
+        """get($self, option)
+--
+
+        Return the value of a socket option.
 
         Parameters
         ----------
@@ -74,6 +91,7 @@ cdef class OptionAccess(Life):
         -----
         Source: zmq_getsockopt(3).
         """
+        option = either(option, opt, "get", "option")
         if self.overrides & GETSOCKOPT:
             return self.getsockopt(option)
         return methods.socket_class.getsockopt(self, option)
@@ -92,8 +110,12 @@ cdef class OptionAccess(Life):
         set_option(self.handle, &setting, optval)
         self.operated()
 
-    def set(self, option, optval):
-        """Set a socket option.
+    @cython.embedsignature(False)
+    def set(self, option=LEFT_OUT, optval=LEFT_OUT, *, opt=LEFT_OUT, val=LEFT_OUT):
+        """set($self, option, optval)
+--
+
+        Set a socket option.
 
         Parameters
         ----------
@@ -112,6 +134,8 @@ cdef class OptionAccess(Life):
         -----
         Source: zmq_setsockopt(3).
         """
+        option = either(option, opt, "set", "option")
+        optval = either(optval, val, "set", "optval")
         if self.overrides & SETSOCKOPT:
             self.setsockopt(option, optval)
         else:
