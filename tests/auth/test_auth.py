@@ -29,7 +29,7 @@ from support.auth_kit import (
 )
 from support.front_ends import FrontEnd, wait_until
 from support.programs import run
-from zmq.auth import base, require_authenticator, secure_client, secure_server
+from zmq.auth import _door, base, require_authenticator, secure_client, secure_server
 from zmq.auth.thread import ThreadAuthenticator
 
 pytestmark = pytest.mark.skipif(not plain.has("curve"), reason="this libzmq has no CURVE")
@@ -235,6 +235,19 @@ def test_another_authenticator_takes_over(kit: Kit, auth_class: type, context: A
     kit.admitted(server, mechanism.right("one"))
     second.stop()
     second.stop()
+
+
+def test_there_is_nothing_to_authenticate_in_a_terminated_context(auth_class: type, zmq: ModuleType) -> None:
+    """Its address is 0, of which a shadow would be a new context."""
+    context = zmq.Context()
+    auth = auth_class(context)
+    context.term()
+    doors = {**_door.doors}
+    with pytest.raises(plain.ZMQError) as caught:
+        auth.start()
+    assert caught.value.errno == plain.EFAULT and not auth.is_alive()
+    assert _door.doors == doors
+    auth.stop()
 
 
 def test_a_stop_that_releases_leaves_room_for_other_handlers(kit: Kit, auth: Any, context: Any) -> None:
