@@ -413,6 +413,55 @@ def test_a_context_is_ended_by_who_is_collected_with_it(end: str, zmq: ModuleTyp
     assert found == [(None, True)] * 2
 
 
+@pytest.mark.parametrize("shadowed", [False, True], ids=["its own", "a shadow's"])
+@pytest.mark.parametrize("end", ["term", "destroy"])
+@pytest.mark.parametrize("held", [False, True], ids=["collected", "kept"])
+def test_a_context_is_ended_by_who_is_collected_with_its_sockets(
+    held: bool, end: str, shadowed: bool, zmq: ModuleType, ledger: None
+) -> None:
+    """They are closed, as nobody else can do that any more."""
+    kept: list[Any] = []
+
+    def make() -> tuple[Any, ...]:
+        context = zmq.Context()
+        socket = (zmq.Context.shadow(context) if shadowed else context).socket(zmq.PUSH)
+        socket.linger = 0
+        socket.connect("tcp://127.0.0.1:1")
+        kept.append(context if held else None)
+        return context, socket
+
+    found = collect_with_users(make, lambda context, socket: (getattr(context, end)(), socket.closed))
+    assert found == [(None, True)] * 2
+    kept.clear()
+
+
+def test_whom_a_finalizer_ends_keeps_the_sockets_of_others(zmq: ModuleType, ledger: None) -> None:
+    other = zmq.Context()
+
+    def make() -> tuple[Any, ...]:
+        return zmq.Context(), other.socket(zmq.PUSH), zmq.Context.shadow(other).socket(zmq.PUSH)
+
+    def use(context: Any, *sockets: Any) -> tuple[bool, ...]:
+        was = tuple(socket.closed for socket in sockets)
+        context.destroy()
+        return was
+
+    first, _ = collect_with_users(make, use)
+    assert first == (False, False)
+    other.term()
+
+
+def test_destroy_in_a_finalizer_has_a_linger(zmq: ModuleType, ledger: None) -> None:
+    def make() -> tuple[Any, ...]:
+        context = zmq.Context()
+        socket = context.socket(zmq.PUSH)
+        socket.connect("tcp://127.0.0.1:1")
+        socket.send(b"nobody will ever have it")
+        return context, socket
+
+    assert collect_with_users(make, lambda context, socket: context.destroy(0)) == [None, None]
+
+
 @pytest.mark.parametrize("kind", ["context", "socket"])
 def test_shadows_that_are_collected_with_the_original(kind: str, zmq: ModuleType, ledger: None) -> None:
     """They are closed by its finalizer: something else may have its address by then."""

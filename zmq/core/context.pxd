@@ -27,9 +27,11 @@ cdef class Context:
     cdef void *make_socket(self, int number, get_hub) except NULL
     cdef list defaults_for(self, socket_type)
     cdef int note(self, int option, int value) except -1
+    cdef int close_what_is_left(self) except -1
 
 
 cdef bint exiting       # the interpreter is: what is collected from here on is nobody's mistake
+cdef object close_unreachable   # of `zmq.core.sockets.life`, which this can't import
 cdef size_t address_of(shadow) except? 0
 cpdef bint is_attribute(type cls, str name) except -1
 cpdef str public_name(type cls)

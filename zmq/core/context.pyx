@@ -50,6 +50,7 @@ cdef enum:
 EXIT_LINGER = 5.0
 
 exiting = False
+close_unreachable = None
 
 
 cdef bint closed_lately() except -1:
@@ -585,6 +586,7 @@ cdef class Context:
 
         Notes
         -----
+        Sockets that are being collected together with the caller, a finalizer, are closed.
         Source: zmq_ctx_term(3).
         """
         cdef void *handle = self.handle
@@ -605,7 +607,7 @@ cdef class Context:
                         with nogil:
                             zmq_poll(NULL, 0, TERM_PAUSE)
                     else:
-                        close_left()
+                        self.close_what_is_left()
                         terminating.add(<size_t> handle)
                         with nogil:
                             err = 0 if zmq_ctx_term(handle) == 0 else zmq_errno()
@@ -625,7 +627,7 @@ cdef class Context:
             # A thread was, before the program was monkeypatched.
             let_run(get_hub(), TERM_PAUSE / 1000.0)
         if self.handle != NULL:
-            close_left()
+            self.close_what_is_left()
             self.termination = Termination(<size_t> handle)
             forget_handle(handle)
         # Another greenlet may be waiting too: the last one to know it closes the descriptor.
@@ -654,7 +656,16 @@ cdef class Context:
                 if not socket.closed:
                     socket.close(linger)
             self._sockets.clear()
+            if close_unreachable is not None:
+                close_unreachable(self, linger)
         self.term()
+
+    cdef int close_what_is_left(self) except -1:
+        """Close what nobody else will while this waits."""
+        close_left()
+        if close_unreachable is not None:
+            close_unreachable(self, None)
+        return 0
 
 
 cdef option_of(int number):

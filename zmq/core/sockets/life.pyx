@@ -85,6 +85,35 @@ cdef list sockets_at(void *handle):
     return found
 
 
+def close_unreachable(Context context not None, linger):
+    """Close the sockets of a context that are about to be collected, so that only finalizers can reach them.
+
+    Nobody else will before the finalizer returns that ends the context, which waits for its sockets.
+
+    Parameters
+    ----------
+    context : Context
+    linger : int, optional
+        As for `Socket.close`.
+    """
+    cdef Life socket
+    cdef Context maker
+    cdef size_t address
+    found = []
+    # As in `sockets_at`. What has no references is being freed, and closed.
+    for address, reference in living.items():
+        if reference() is None and (<PyObject *> address).ob_refcnt > 0:
+            socket = <Life> <void *> address
+            maker = socket.maker
+            if maker is context or (maker is not None and maker.handle == context.handle and not context.is_shadow):
+                found.append(socket)
+    for socket in found:
+        socket.close(linger)
+
+
+contexts.close_unreachable = close_unreachable
+
+
 cdef class Life(MixedCase):
     """A socket that is made and closed."""
 
