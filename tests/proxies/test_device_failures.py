@@ -358,7 +358,7 @@ def test_a_process_that_was_not_forked(front_end: FrontEnd, tmp_path: Path, meth
     """
     path = tmp_path / "program.py"
     path.write_text(textwrap.dedent(program))
-    command = [sys.executable, "-X", "faulthandler", "-W", "error", str(path)]
+    command = [sys.executable, "-X", "faulthandler", "-W", "error", "-W", "ignore:Using fork", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=40)
     assert done.returncode == 0 and not done.stderr, done.stderr
 
