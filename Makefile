@@ -2,6 +2,8 @@
 # make test     run the tests (JOBS=1 for one process at a time)
 # make quick    the tests that decide most, on gevent alone, for the inner loop
 # make matrix   run the tests on every hub with every CPython from 3.10 on that is installed, and show a table
+# make distros  run the tests on several releases of Debian, each in a folder that debootstrap makes, and show a table; for
+#               root (DISTROS=sid for one, DISTROS=--help for options)
 # make pythons  make test with every CPython from 3.10 on that is installed
 # make bench    measure it beside PyZMQ and beside libzmq in C (QUICK=1 for a short run, BENCHMARK for options)
 # make pictures draw what make bench measured into docs/pictures
@@ -56,8 +58,8 @@ space = $(subst ,, )
 # What the benchmark compares with.
 pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
-.PHONY: demo test quick $(runs) installed matrix pythons bench pictures conformance clients installation pyzmq-shim model \
-    frameworks lint architecture clean system system-for-tests
+.PHONY: demo test quick $(runs) installed matrix distros pythons bench pictures conformance clients installation \
+    pyzmq-shim model frameworks lint architecture clean system system-for-tests
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
@@ -97,6 +99,9 @@ installed: $(VENV)/.installed
 matrix: installed $(addprefix $(BENCH)/numpy-,$(addsuffix /.installed,$(numpys)))
 	@sh tools/pythons.sh "$(BENCH)" installed
 	@NUMPYS="$(subst $(space),:,$(abspath $(addprefix $(BENCH)/numpy-,$(numpys))))" $(python) tests/matrix.py --json $(BENCH)/matrix.json $(MATRIX) $(BENCH)/python-*/.venv/bin/python
+
+distros: $(VENV)/.created
+	@$(python) tests/distros.py --build $(BENCH)/distros --json $(BENCH)/distros.json $(DISTROS)
 
 # Every interpreter has a virtual environment and a build folder of its own, outside the working tree.
 pythons:

@@ -22,13 +22,7 @@ for version in 3.10 3.11 3.12 3.13 3.14; do
     fi
     echo "== Python $version"
     copy=$folder/python-$version
-    mkdir -p "$copy"
-    if [ -f "$copy/.files" ]; then
-        # What was there the last time may be gone now.
-        (cd "$copy" && xargs -0 rm -f <.files)
-    fi
-    git ls-files -z >"$copy/.files"
-    tar -c --ignore-failed-read --null -T "$copy/.files" | tar -x -C "$copy"
+    sh tools/copy_tree.sh "$copy"
     if make --no-print-directory -C "$copy" "$target" PYTHON="$python"; then
         ran="$ran $version"
     else
