@@ -12,6 +12,8 @@
 #               (CLIENTS="kernel zerorpc" for some of them, CLIENTS=--help for options)
 # make installation  install it beside PyZMQ with pip, uv and poetry, from a wheel and from source, and show what happens
 # make pyzmq-shim  build the wheel that stands for PyZMQ where greenzmq is installed, into dist
+# make release  build what is committed, check it, write checksums and notes into dist, and tag it (RELEASE=--check only
+#               tells whether it could)
 # make model    search every state of a model of the wake-up rule, with SPIN
 # make frameworks  write zmq/eventlet, but for what is written by hand, from zmq/green
 # make lint     check the style, the types, the order of the layers and what is written by make frameworks
@@ -59,7 +61,7 @@ space = $(subst ,, )
 pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
 .PHONY: demo test quick $(runs) installed matrix distros pythons bench pictures conformance clients installation \
-    pyzmq-shim model frameworks lint architecture clean system system-for-tests
+    pyzmq-shim release model frameworks lint architecture clean system system-for-tests
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
@@ -133,6 +135,9 @@ clients: $(BENCH)/wheel/.built
 installation: $(BENCH)/wheel/.built $(BENCH)/installation/.installed
 	@$(python) tests/installation/installation.py --wheel $(BENCH)/wheel/*.whl --tools $(BENCH)/installation \
 	    --json $(BENCH)/installation.json $(INSTALLATION)
+
+release: $(BENCH)/release/.installed
+	@MAKE="$(MAKE)" $(BENCH)/release/bin/python tools/release.py $(RELEASE)
 
 pyzmq-shim:
 	@$(PYTHON) tools/pyzmq_shim.py dist
@@ -231,6 +236,12 @@ $(BENCH)/installation/.installed: pyproject.toml | system
 	@$(PYTHON) -m venv $(BENCH)/installation
 	@$(BENCH)/installation/bin/python -m pip install --quiet --upgrade pip
 	@$(BENCH)/installation/bin/python -m pip install --quiet --group installation
+	@touch $@
+
+$(BENCH)/release/.installed: pyproject.toml | system
+	@$(PYTHON) -m venv $(BENCH)/release
+	@$(BENCH)/release/bin/python -m pip install --quiet --upgrade pip
+	@$(BENCH)/release/bin/python -m pip install --quiet --group release
 	@touch $@
 
 $(BENCH)/download/.created:
