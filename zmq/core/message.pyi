@@ -39,9 +39,12 @@ class Frame:
     _threshold: ClassVar[Threshold | None]
     more: bool
     MORE: Property
+    More: Property
     SHARED: Property
+    Shared: Property
     shared: Property
     SRCFD: Property
+    Srcfd: Property
     srcfd: Property
     # None without track=True: as good as Any, so that who asked for it need not ask again.
     tracker: MessageTracker | Any
