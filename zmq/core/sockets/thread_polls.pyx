@@ -63,15 +63,14 @@ cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) 
         if rc < 0:
             rc = -zmq_errno()
     else:
-        records.begin_blocked(what)
+        # First, as Python code may run after it: what that closes wakes this thread.
+        waiting = begin_wait(items, count, what)
         try:
-            waiting = begin_wait(items, count, what)
-            try:
-                rc = waiting.enter(0 if read_handles(items, count, what) else timeout)
-            finally:
-                end_wait(waiting)
+            records.begin_blocked(what)
+            rc = waiting.enter(0 if read_handles(items, count, what) else timeout)
         finally:
             records.end_blocked()
+            end_wait(waiting)
         if waiting.woken:
             rc = -EINTR
     if rc >= 0:

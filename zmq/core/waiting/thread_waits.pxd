@@ -14,7 +14,7 @@ cdef class ThreadWait:
     cdef int born
     cdef PyThread_type_lock inside  # held while the thread is in libzmq
 
-    cdef int open(self) except -1
+    cdef void open(self) noexcept
     cdef ThreadWait renewed(self)
     cdef int enter(self, double timeout) noexcept
     cdef void wake(self) noexcept

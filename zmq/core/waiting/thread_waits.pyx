@@ -10,6 +10,7 @@ libzmq.
 
 import os
 
+cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.pythread cimport (
     WAIT_LOCK,
@@ -26,6 +27,9 @@ from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_errno, zmq_poll, zmq_pollitem_t
 from zmq.core.waiting cimport forks
 
+cdef extern from "waiting/waker.h" nogil:
+    void open_waker "greenzmq_open_waker"(int *reader, int *writer)
+
 # Those that threads are in now.
 cdef list waits = []
 os.register_at_fork(after_in_child=waits.clear)
@@ -37,6 +41,7 @@ cdef ThreadWait idle = None
 cdef double ROUNDING_UP = 0.999
 
 
+@cython.no_gc
 cdef class ThreadWait:
     """A wait of a plain thread in zmq_poll; `begin_wait` makes one."""
 
@@ -55,17 +60,10 @@ cdef class ThreadWait:
         if self.inside != NULL:
             PyThread_free_lock(self.inside)
 
-    cdef int open(self) except -1:
+    cdef void open(self) noexcept:
+        # It polls as well without.
         if self.reader < 0:
-            try:
-                if hasattr(os, "eventfd"):
-                    self.reader = self.writer = os.eventfd(0)
-                else:
-                    self.reader, self.writer = os.pipe()
-            except OSError:
-                # It polls as well without.
-                return 0
-        return 0
+            open_waker(&self.reader, &self.writer)
 
     cdef ThreadWait renewed(self):
         """Return one to use next. The thread that woke this one may still wait until it is out of libzmq."""
