@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import array
+import contextlib
 import ctypes
 import gc
 import mmap
+import os
+import select
+import threading
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from support.front_ends import LIMIT, FrontEnd, wait_until
+import zmq as plain
+from support.front_ends import LIMIT, FrontEnd, Threads, wait_until
 from support.programs import run
 
 Pair = Callable[..., tuple[Any, Any]]
@@ -58,6 +64,56 @@ def test_what_is_lent_cannot_be_resized_until_it_is_given_back(
     del message
     tracker.wait(LIMIT)
     resize(data)
+
+
+def test_memory_can_be_resized_as_soon_as_its_tracker_is_done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """libzmq's thread, which gives it back, is held in the midst of that: where it wakes those who wait for it."""
+    make = os.pipe
+    #: What a thread that waits for the tracker reads, and what libzmq's thread writes to for it, which is not the same.
+    asleep, alarms = [make(), make()], [make(), make()]
+    numbers = iter(range(2))
+
+    def pipe() -> tuple[int, int]:
+        if threading.current_thread().name != "waiter":
+            return make()
+        number = next(numbers)
+        return os.dup(asleep[number][0]), os.dup(alarms[number][1])
+
+    monkeypatch.setattr(os, "pipe", pipe)
+    # The one that begins to wait first is woken last, and of that libzmq's thread can't be done.
+    os.set_blocking(alarms[0][1], False)
+    full = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            full += os.write(alarms[0][1], bytes(1))
+    os.set_blocking(alarms[0][1], True)
+    data = bytearray(SIZE)
+    with plain.Context() as context, context.socket(plain.PUSH) as a, context.socket(plain.PULL) as b:
+        # Nobody listens yet, and whatever is not inproc libzmq's own thread gives back.
+        a.connect(f"ipc://{tmp_path}/socket")
+        tracker = a.send(data, copy=False, track=True)
+        waiters = []
+        for number in range(2):
+            waiters.append(threading.Thread(target=tracker.wait, args=(LIMIT,), name="waiter"))
+            waiters[-1].start()
+            wait_until(Threads(), lambda number=number: len(plain.statistics()["blocked"]) > number)
+        b.bind(f"ipc://{tmp_path}/socket")
+        try:
+            assert select.select([alarms[1][0]], [], [], LIMIT)[0]
+            if tracker.done:
+                data.extend(b"more")
+        finally:
+            os.read(alarms[0][0], full)
+        assert len(b.recv()) == SIZE
+        wait_until(Threads(), lambda: tracker.done)
+        data.extend(b"more")
+        for _, writer in asleep:
+            os.write(writer, b"x")
+        for waiter in waiters:
+            waiter.join()
+    for ends in asleep + alarms:
+        for end in ends:
+            os.close(end)
 
 
 @pytest.mark.parametrize("form", ["recv", "recv_multipart", "passed on", "copied"])

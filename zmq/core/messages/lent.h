@@ -43,34 +43,47 @@ static int greenzmq_collecting = 0, greenzmq_stopping = 0;
 
 #define GREENZMQ_COLLECT_NS 20000000L
 
+/* Both lists are looked at without the mutex, to find out whether it need be taken. */
+#define GREENZMQ_SET(list, loan) __atomic_store_n(&(list), (loan), __ATOMIC_RELAXED)
+#define GREENZMQ_IS_EMPTY(list) (!__atomic_load_n(&(list), __ATOMIC_RELAXED))
+
+/* Without the mutex, too. */
+static int greenzmq_is_done(const int *done) {
+    return __atomic_load_n(done, __ATOMIC_ACQUIRE);
+}
+
+/* With the mutex held. */
+static void greenzmq_take_out(greenzmq_loan *loan) {
+    if (loan->before) loan->before->after = loan->after;
+    else GREENZMQ_SET(greenzmq_out, loan->after);
+    if (loan->after) loan->after->before = loan->before;
+}
+
 static void greenzmq_give_back(void *data, void *hint) {
     greenzmq_loan *loan = (greenzmq_loan *) hint;
     greenzmq_alert *alert;
     (void) data;
     pthread_mutex_lock(&greenzmq_lock);
-    if (loan->before) loan->before->after = loan->after;
-    else greenzmq_out = loan->after;
-    if (loan->after) loan->after->before = loan->before;
-    if (loan->done) {
-        __atomic_store_n(loan->done, 1, __ATOMIC_RELEASE);
-        for (alert = greenzmq_alerts; alert; alert = alert->next)
-            if (alert->done == loan->done) {
-                ssize_t written = write(alert->fd, "", 1);
-                (void) written;
-            }
-    }
+    greenzmq_take_out(loan);
+    for (alert = loan->done ? greenzmq_alerts : NULL; alert; alert = alert->next)
+        if (alert->done == loan->done) {
+            ssize_t written = write(alert->fd, "", 1);
+            (void) written;
+        }
     loan->next = greenzmq_returned;
-    greenzmq_returned = loan;
+    GREENZMQ_SET(greenzmq_returned, loan);
+    /* Last: who sees it, without the mutex, then finds the loan on the list. */
+    if (loan->done) __atomic_store_n(loan->done, 1, __ATOMIC_RELEASE);
     if (!loan->next) pthread_cond_signal(&greenzmq_returned_cond);
     pthread_mutex_unlock(&greenzmq_lock);
 }
 
 static greenzmq_loan *greenzmq_take_returned(void) {
     greenzmq_loan *loans;
-    if (!__atomic_load_n(&greenzmq_returned, __ATOMIC_RELAXED)) return NULL;
+    if (GREENZMQ_IS_EMPTY(greenzmq_returned)) return NULL;
     pthread_mutex_lock(&greenzmq_lock);
     loans = greenzmq_returned;
-    greenzmq_returned = NULL;
+    GREENZMQ_SET(greenzmq_returned, NULL);
     pthread_mutex_unlock(&greenzmq_lock);
     return loans;
 }
@@ -98,7 +111,7 @@ static void *greenzmq_collect(void *unused) {
         pthread_mutex_unlock(&greenzmq_lock);
         if (stopping) return NULL;
         nanosleep(&pause, NULL);
-        if (__atomic_load_n(&greenzmq_returned, __ATOMIC_RELAXED)) {
+        if (!GREENZMQ_IS_EMPTY(greenzmq_returned)) {
             PyGILState_STATE state = PyGILState_Ensure();
             greenzmq_settle(greenzmq_take_returned());
             PyGILState_Release(state);
@@ -130,15 +143,14 @@ static int greenzmq_start_collecting(void) {
     return rc;
 }
 
-/* Before the interpreter goes; without the GIL, which the collector may be waiting for. */
+/* Before the interpreter goes; without the GIL, which the collector may be waiting for. `greenzmq_collecting`, which is
+   read and written with the GIL, was true; the caller takes it back afterwards. */
 static void greenzmq_stop_collecting(void) {
-    if (!greenzmq_collecting) return;
     pthread_mutex_lock(&greenzmq_lock);
     greenzmq_stopping = 1;
     pthread_cond_signal(&greenzmq_returned_cond);
     pthread_mutex_unlock(&greenzmq_lock);
     pthread_join(greenzmq_collector, NULL);
-    greenzmq_collecting = 0;
 }
 
 static void greenzmq_hand_out(greenzmq_loan *loan) {
@@ -146,22 +158,20 @@ static void greenzmq_hand_out(greenzmq_loan *loan) {
     loan->before = NULL;
     loan->after = greenzmq_out;
     if (greenzmq_out) greenzmq_out->before = loan;
-    greenzmq_out = loan;
+    GREENZMQ_SET(greenzmq_out, loan);
     pthread_mutex_unlock(&greenzmq_lock);
 }
 
 static void greenzmq_take_back(greenzmq_loan *loan) {
     pthread_mutex_lock(&greenzmq_lock);
-    if (loan->before) loan->before->after = loan->after;
-    else greenzmq_out = loan->after;
-    if (loan->after) loan->after->before = loan->before;
+    greenzmq_take_out(loan);
     pthread_mutex_unlock(&greenzmq_lock);
 }
 
 static int greenzmq_is_lent(const void *data) {
     greenzmq_loan *loan;
     int found = 0;
-    if (!__atomic_load_n(&greenzmq_out, __ATOMIC_RELAXED)) return 0;
+    if (GREENZMQ_IS_EMPTY(greenzmq_out)) return 0;
     pthread_mutex_lock(&greenzmq_lock);
     for (loan = greenzmq_out; loan && !found; loan = loan->after)
         found = loan->view.buf == data;
@@ -194,7 +204,7 @@ static size_t greenzmq_list_lent(void **loans, PyObject **objects, size_t room) 
 static int greenzmq_add_alert(greenzmq_alert *alert) {
     int pending;
     pthread_mutex_lock(&greenzmq_lock);
-    pending = !__atomic_load_n(alert->done, __ATOMIC_ACQUIRE);
+    pending = !greenzmq_is_done(alert->done);
     if (pending) {
         alert->next = greenzmq_alerts;
         greenzmq_alerts = alert;

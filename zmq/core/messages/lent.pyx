@@ -30,7 +30,9 @@ cdef extern from "messages/lent.h" nogil:
     void give_back "greenzmq_give_back"(void *data, void *hint) noexcept
     loan_t *take_returned "greenzmq_take_returned"()
     int start_collecting "greenzmq_start_collecting"()
+    bint collecting "greenzmq_collecting"
     void stop_collecting "greenzmq_stop_collecting"()
+    bint is_done "greenzmq_is_done"(const int *done)
     void hand_out "greenzmq_hand_out"(loan_t *loan)
     void take_back "greenzmq_take_back"(loan_t *loan)
     bint c_is_lent "greenzmq_is_lent"(const void *data)
@@ -56,7 +58,7 @@ cdef class Release:
 
     def is_set(self):
         """Tell whether libzmq is done; if so the object's buffer is free again."""
-        if not self.returned:
+        if not is_done(&self.returned):
             return False
         settle(take_returned())
         return True
@@ -204,8 +206,11 @@ def lent():
 
 
 def _stop():
-    with nogil:
-        stop_collecting()
+    global collecting
+    if collecting:
+        with nogil:
+            stop_collecting()
+        collecting = False
 
 
 atexit.register(_stop)
