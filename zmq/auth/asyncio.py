@@ -10,12 +10,12 @@ from typing import Any, cast
 
 from zmq.asyncio import Context as _Context
 from zmq.asyncio import Poller as Poller
-from zmq.asyncio import loop_of_thread
 from zmq.auth import _door, _secrets
 from zmq.auth._door import Turn
 from zmq.auth.base import ENDS, INTERNAL_ERROR, Authenticator
 from zmq.core.context import Context
 from zmq.core.error import ContextTerminated
+from zmq.core.futures.loop_hub import loop_of_thread
 
 __all__ = ["AsyncioAuthenticator"]
 

@@ -455,7 +455,7 @@ class ZMQStream:
             return
         if not self._loop.is_closed():
             self._scheduled = True
-            hub_of(self._loop).soon(self._handle_events)
+            hub_of(self._loop).call_soon(self._handle_events)
 
     def _lost(self) -> None:
         """The socket was closed by somebody else."""

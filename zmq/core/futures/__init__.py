@@ -1,26 +1,31 @@
 """Calls that return a future, for `zmq.asyncio` and `zmq.eventloop`, which import them from here.
 
-`calls` has what waits for a socket in the place of a greenlet, sends and polls; `receives` the receives, and
-`cancelling` the futures that give back a message that is not wanted; `time_slice` sees to it that the event loop
-runs; a `listener` only hears that something may have changed. What must not be here: an event loop, or a class of
-futures.
+`socket` has the socket whose calls these are; `outcome` the future that they return; `calls` and `receives` what of
+them waits for a socket in the place of a greenlet; `loop_hub` is the event loop in which it does; `time_slice` sees to
+it that the loop runs; a `listener` only hears that something may have changed. What must not be here: frameworks other
+than asyncio.
 """
 
-from zmq.core.futures.calls import begin, begin_poll, pending
-from zmq.core.futures.cancelling import received_class
+from zmq.core.futures.calls import begin, pending
 from zmq.core.futures.listener import Listener
-from zmq.core.futures.receives import Receive, begin_receive
-from zmq.core.futures.time_slice import Slice, finish, is_time_to_yield
+from zmq.core.futures.loop_hub import LINGER, LoopHub, hub_of, running_loop
+from zmq.core.futures.outcome import Outcome
+from zmq.core.futures.receives import Receive, receive_in_turn
+from zmq.core.futures.socket import AwaitedSocket
+from zmq.core.futures.time_slice import Slice, is_time_to_yield
 
 __all__ = [
+    "LINGER",
+    "AwaitedSocket",
     "Listener",
+    "LoopHub",
+    "Outcome",
     "Receive",
     "Slice",
     "begin",
-    "begin_poll",
-    "begin_receive",
-    "finish",
+    "hub_of",
     "is_time_to_yield",
     "pending",
-    "received_class",
+    "receive_in_turn",
+    "running_loop",
 ]

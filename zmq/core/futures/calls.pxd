@@ -1,17 +1,21 @@
+from zmq.core.futures.outcome cimport Outcome, Work
 from zmq.core.socket cimport Socket
-from zmq.core.waiting.trampoline cimport Trampoline, Waiter
+from zmq.core.waiting.trampoline cimport Trampoline
 
 
-cdef class Pending:
-    cdef Waiter waiter
-    cdef object attempt
-    cdef readonly object future
-    cdef object expired     # what the future gets when the time is over; None for `Again`
-    cdef bint once          # there is no time for a second attempt
-
-    cdef make(self)
-    cdef give(self, result)
+cdef class Send(Work):
+    cdef object function
+    cdef tuple arguments
 
 
-cdef enqueue(Pending pending, Trampoline trampoline, get_hub, int events, bytes route, double timeout)
+cdef class Poll(Work):
+    cdef int events
+
+
+cdef int enqueue(
+    Outcome outcome, Trampoline trampoline, int events, bytes route, double timeout, bint untried
+) except -1
+cdef int end_in_turn(Outcome outcome, result) except -1
+cdef int fail_in_turn(Outcome outcome, error) except -1
 cdef double timeout_of(Socket socket, int option) noexcept
+cdef Outcome begin_poll(Socket socket, int events, timeout)

@@ -1,85 +1,82 @@
-"""Calls that wait for their turn on a socket without a greenlet, for callers that have a future.
+"""Calls that wait for their turn on a socket without a greenlet: sends, and polls of one socket.
 
-Lives here: `Pending`, which queues a call among all that wait for the same socket, sends (`begin`) and polls of one
-socket. What must not: event loops. Called by `zmq.asyncio` and `zmq.core.futures.receives`.
+Lives here: how an `Outcome` gets its place among all that wait for the same socket, and when one that need not wait
+ends. What must not: event loops, receives. Called by `zmq.core.futures.receives` and `zmq.core.futures.socket`, and by
+`zmq.asyncio` for batches.
 
-The trampoline wakes what is parked by a `switch`. A `Pending` call takes the place of the greenlet: its `switch`
-makes the attempt and tells the future. So queues, baton and time-outs are those of greenlets, and nothing is written
-twice.
+The trampoline wakes what is parked by a `switch`. An outcome takes the place of the greenlet: its `switch` makes the
+attempt and ends it. So queues, baton and time-outs are those of greenlets, and nothing is written twice.
 """
 
 from functools import partial
 
-from zmq.core.futures.time_slice cimport fail, finish, set_outcome
-from zmq.core.libzmq cimport ZMQ_DONTWAIT, ZMQ_EVENTS, ZMQ_POLLOUT, ZMQ_SNDMORE, ZMQ_SNDTIMEO, zmq_getsockopt
+from libc.errno cimport EAGAIN
+
+from zmq.core.check cimport raise_errno
+from zmq.core.futures.loop_hub cimport hub_of
+from zmq.core.futures.outcome cimport PENDING, Outcome, Work, outcome_of
+from zmq.core.futures.time_slice cimport is_time_to_yield
+from zmq.core.libzmq cimport (
+    ZMQ_DONTWAIT,
+    ZMQ_POLLIN,
+    ZMQ_POLLOUT,
+    ZMQ_SNDMORE,
+    ZMQ_SNDTIMEO,
+    zmq_errno,
+    zmq_getsockopt,
+)
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.arguments cimport seconds_of
 from zmq.core.waiting cimport budget
-from zmq.core.waiting.trampoline cimport CLOSED, EXPIRED, POLLER, Trampoline, Waiter
+from zmq.core.waiting.trampoline cimport PARKED, POLLER, Handover, Trampoline, Waiter
 
 from zmq.core.error import Again
 
 
-cdef class Pending:
-    """One call that waits for its turn on a socket."""
+cdef class Send(Work):
+    """A send that waits."""
 
-    cdef make(self):
-        """Make the call without waiting; raise `Again` if it would have to."""
-        return self.attempt()
-
-    cdef give(self, result):
-        """Give the future what the call made."""
-        set_outcome(self.future, result)
-
-    def switch(self):
-        """Go on: the trampoline chose this call, its time is over, or the socket is being closed."""
-        cdef Waiter waiter = self.waiter
-        future = self.future
-        if future.done():
-            # It was cancelled a moment ago.
-            waiter.inside = False
-            waiter.leave()
-        elif waiter.state == CLOSED:
-            waiter.inside = False
-            waiter.leave()
-            future.cancel()
-        elif waiter.state == EXPIRED:
-            waiter.inside = False
-            waiter.leave()
-            set_outcome(future, Again() if self.expired is None else self.expired)
-        else:
-            waiter.trampoline.trying = True
-            try:
-                result = self.make()
-            except Again:
-                if not self.once:
-                    waiter.trampoline.trying = False
-                    waiter.again()
-                    if waiter.state == EXPIRED:
-                        # Its time was over while it was to be tried.
-                        self.switch()
-                    return
-                result = Again()
-            except Exception as error:
-                result = error
-            if waiter.trampoline is not None:
-                waiter.trampoline.trying = False
-            waiter.inside = False
-            waiter.leave()
-            if isinstance(result, Exception):
-                future.set_exception(result)
-            else:
-                self.give(result)
-
-    def forget(self, future):
-        """The future is done: leave the queue, if it was cancelled."""
-        if self.waiter.trampoline is not None:
-            self.waiter.inside = False
-            self.waiter.leave()
+    cdef int attempt(self, Outcome outcome) except -1:
+        try:
+            outcome.value = self.function(outcome.owner, *self.arguments)
+        except Again:
+            return EAGAIN
+        return 0
 
 
-cdef enqueue(Pending pending, Trampoline trampoline, get_hub, int events, bytes route, double timeout):
-    cdef Waiter partner
+cdef class Poll(Work):
+    """A poll of one socket."""
+
+    cdef int attempt(self, Outcome outcome) except -1:
+        cdef Socket socket = outcome.owner
+        cdef Trampoline trampoline = socket.waited()
+        cdef int found
+        socket.usable()
+        trampoline.enter()
+        found = trampoline.read_events()
+        if found < 0:
+            return zmq_errno()
+        if trampoline.interest:
+            trampoline.events_were_read(found)
+        if not found & self.events:
+            return EAGAIN
+        outcome.value = found & self.events
+        return 0
+
+    cdef int expire(self, Outcome outcome) except -1:
+        return outcome.finish(0)
+
+
+# What most polls are for.
+cdef Poll FOR_MESSAGES = Poll()
+FOR_MESSAGES.events = ZMQ_POLLIN
+
+
+cdef int enqueue(
+    Outcome outcome, Trampoline trampoline, int events, bytes route, double timeout, bint untried
+) except -1:
+    """Queue a call for whatever makes it worth another attempt; or the first one, if it is `untried`."""
+    cdef Waiter waiter, partner
     cdef const char *start = NULL
     cdef size_t size = 0
     cdef long before
@@ -88,18 +85,65 @@ cdef enqueue(Pending pending, Trampoline trampoline, get_hub, int events, bytes 
         start = route
         size = len(route)
     before = budget.stirred()
-    pending.waiter = trampoline.join(get_hub, events, start, size, timeout)
-    pending.waiter.greenlet = pending
-    pending.waiter.inside = True
+    waiter = outcome.waiter = trampoline.join(hub_of(outcome.its_loop()), events, start, size, timeout)
+    waiter.greenlet = outcome
+    waiter.inside = True
+    waiter.untried = untried
     if others or trampoline.interest > 1 or budget.stirred() != before:
         # As in `Socket.operate_parked`.
         trampoline.notify()
-    # The first to be told.
-    pending.future.add_done_callback(pending.forget)
-    partner = trampoline.handover.next_waiter(trampoline, False)
+    if waiter.state != PARKED:
+        return 0
+    partner = trampoline.handover.next_waiter(trampoline, untried)
     if partner is not None:
-        # What usually rings next rings already: complete that future before the loop looks at descriptors.
+        # What usually rings next rings already, or need not: have that call end before the loop looks at descriptors.
+        hand_over(trampoline, partner, untried)
+    elif untried:
+        outcome.try_parked()
+    return 0
+
+
+cdef int hand_over(Trampoline trampoline, Waiter partner, bint untried) except -1:
+    """Let the partner go on. If somebody parked here `untried`, see to it that EVENTS is read before the loop sleeps.
+
+    Whoever waits for the partner's call runs in the loop's next turn and answers, as a rule, so that there is no need
+    to look. So that is done after him, in the same turn, and costs no callback of its own.
+    """
+    cdef Outcome woken = partner.greenlet if isinstance(partner.greenlet, Outcome) else None
+    cdef Handover handover = trampoline.handover
+    try:
         partner.resume()
+    finally:
+        if untried:
+            if woken is not None and handover.looking_in is None and woken.will_announce():
+                woken.unheard = trampoline
+                handover.looking_in = trampoline.hub
+            else:
+                handover.look_soon(trampoline)
+    return 0
+
+
+cdef int end_in_turn(Outcome outcome, result) except -1:
+    """End a call that is done with what it returned or raised; in the loop's next turn if others must have theirs."""
+    if budget.fuel <= 0:
+        hub = hub_of(outcome.its_loop())
+        if is_time_to_yield(hub):
+            budget.count_yields += 1
+            hub.call_soon(partial(settle, outcome, result))
+            return 0
+    return outcome.settle(result)
+
+
+def settle(Outcome outcome, result):
+    """End a call that was put off, unless it was cancelled."""
+    if outcome.state == PENDING:
+        outcome.settle(result)
+
+
+cdef int fail_in_turn(Outcome outcome, error) except -1:
+    """End a call that transferred nothing, which used no fuel so far."""
+    budget.fuel -= 1
+    return end_in_turn(outcome, error)
 
 
 cdef double timeout_of(Socket socket, int option) noexcept:
@@ -110,39 +154,34 @@ cdef double timeout_of(Socket socket, int option) noexcept:
     return milliseconds / 1000.0
 
 
-def begin(
-    Socket socket not None, loop, get_hub, int flags, attempt, tuple args, bytes route=None, bint prompt=False
-):
+def begin(Socket socket not None, int flags, function, tuple arguments, bytes route=None, bint prompt=False):
     """Send now if there is room, or else when the turn of this call has come.
 
     Parameters
     ----------
     socket : Socket
-    loop : event loop
-        Makes the future.
-    get_hub : callable
-        Returns the `Hub` of an event loop.
+        With `_get_loop`.
     flags : int
-        With `DONTWAIT` the future gets `Again` instead of waiting.
-    attempt : callable
-        ``attempt(socket, *args)`` makes the call without waiting; raises `Again` if it would have to.
-    args : tuple
+        With `DONTWAIT` the outcome has `Again` instead of waiting.
+    function : callable
+        ``function(socket, *arguments)`` makes the call without waiting; raises `Again` if it would have to.
+    arguments : tuple
     route : bytes, optional
         The first frame of the message, which names the peer if the socket is a ROUTER.
     prompt : bool
-        Whether a call that need not wait is told at once even if it is time that others have their turn.
+        Whether a call that need not wait ends at once even if it is time that others have their turn.
 
     Returns
     -------
-    Future
+    Outcome
         Of the result, the error, or `Again` after SNDTIMEO.
     """
     cdef Trampoline trampoline = socket.trampoline
-    cdef Pending pending
+    cdef Outcome outcome = outcome_of(socket, None)
     cdef const char *start = NULL
     cdef size_t length = 0
     cdef double timeout
-    future = loop.create_future()
+    cdef Send send
     if route is not None:
         start = route
         length = len(route)
@@ -152,83 +191,65 @@ def begin(
         if trampoline.interest:
             trampoline.enter()
         if flags & ZMQ_DONTWAIT or not trampoline.must_queue(ZMQ_POLLOUT, start, length):
-            result = attempt(socket, *args)
+            result = function(socket, *arguments)
             # Not between two frames: others might send something there.
             if budget.fuel <= 0 and not prompt and not flags & (ZMQ_DONTWAIT | ZMQ_SNDMORE):
-                finish(partial(get_hub, loop), future, result)
+                end_in_turn(outcome, result)
             else:
-                future.set_result(result)
-            return future
+                outcome.finish(result)
+            return outcome
     except Again as error:
         if flags & ZMQ_DONTWAIT:
-            future.set_exception(error)
-            return future
+            outcome.fail(error)
+            return outcome
     except Exception as error:
-        fail(partial(get_hub, loop), future, error)
-        return future
+        fail_in_turn(outcome, error)
+        return outcome
     timeout = timeout_of(socket, ZMQ_SNDTIMEO)
     if timeout == 0:
-        fail(partial(get_hub, loop), future, Again())
-        return future
-    pending = Pending()
-    pending.future = future
-    pending.attempt = partial(attempt, socket, *args)
-    enqueue(pending, trampoline, partial(get_hub, loop), ZMQ_POLLOUT, route, timeout)
-    return future
+        fail_in_turn(outcome, Again())
+        return outcome
+    send = Send()
+    send.function = function
+    send.arguments = arguments
+    outcome.work = send
+    enqueue(outcome, trampoline, ZMQ_POLLOUT, route, timeout, False)
+    return outcome
 
 
-def begin_poll(Socket socket not None, get_hub, int flags, timeout, future):
-    """Have a future told when a socket can send or receive.
+cdef Outcome begin_poll(Socket socket, int events, timeout):
+    """Look whether a socket can send or receive, or wait until it can for `timeout` milliseconds.
 
-    Parameters
-    ----------
-    socket : Socket
-    get_hub : callable
-        Returns the `Hub` to wait in.
-    flags : int
-        `POLLIN`, `POLLOUT` or both.
-    timeout : float, optional
-        Milliseconds; None or -1 to wait for ever, but not where `flags` is 0.
-    future : Future
-        Gets those of `flags` that are true, 0 after `timeout`.
-
-    Raises
-    ------
-    ValueError
-        `timeout` is negative and not -1.
+    The outcome has those of `events` that are true, 0 after the time-out. Where there are no `events` a wait without a
+    time-out, which would never end, is none.
     """
     cdef double seconds = seconds_of(timeout)
-    cdef Trampoline trampoline = socket.waited()
-    cdef Pending pending
-
-    def look():
-        cdef int found = socket.get(ZMQ_EVENTS) & flags
-        if not found and (flags or seconds >= 0):
-            raise Again()
-        return found
-
+    cdef Poll poll = FOR_MESSAGES
+    cdef Outcome outcome
+    cdef int err
+    if events != ZMQ_POLLIN:
+        poll = Poll()
+        poll.events = events
+    outcome = outcome_of(socket, poll)
     budget.fuel -= 1
     try:
-        found = look()
-        if seconds == 0:
-            future.set_result(found)
-        else:
-            finish(get_hub, future, found)
-    except Again:
-        if seconds == 0:
-            future.set_result(0)
-        else:
-            pending = Pending()
-            pending.future = future
-            pending.attempt = look
-            pending.expired = 0
-            enqueue(pending, trampoline, get_hub, flags | POLLER, None, seconds)
+        err = poll.attempt(outcome)
+        if err and err != EAGAIN:
+            raise_errno(err)
     except Exception as error:
-        finish(get_hub, future, error)
+        end_in_turn(outcome, error)
+        return outcome
+    if seconds == 0:
+        outcome.finish(0 if err else outcome.value)
+    elif err == 0 or (seconds < 0 and not events):
+        end_in_turn(outcome, 0 if err else outcome.value)
+    else:
+        enqueue(outcome, socket.trampoline, events | POLLER, None, seconds, False)
+    return outcome
 
 
 def pending(Socket socket not None, int events):
-    """List the futures that wait for a socket.
+    """List the calls that wait for a socket.
 
     Parameters
     ----------
@@ -238,13 +259,13 @@ def pending(Socket socket not None, int events):
 
     Returns
     -------
-    list of Future
+    list of Outcome
     """
     cdef Trampoline trampoline = socket.waited()
     cdef Waiter waiter
     found = []
     for queue in (trampoline.receivers, trampoline.senders, trampoline.pollers):
         for waiter in queue:
-            if waiter.events & events and isinstance(waiter.greenlet, Pending):
-                found.append((<Pending> waiter.greenlet).future)
+            if waiter.events & events and isinstance(waiter.greenlet, Outcome):
+                found.append(waiter.greenlet)
     return found

@@ -1,12 +1,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from zmq.core.futures.calls import Pending
+from zmq.core.futures.outcome import Outcome, Work
 from zmq.core.message import _Bytes
 from zmq.core.socket import Socket
-from zmq.core.waiting.hub import Hub
 
-class Receive:
+class Receive(Work):
     def __init__(
         self,
         whole: bool,
@@ -14,19 +13,13 @@ class Receive:
         copy: bool = True,
         track: bool = False,
         load: Callable[[Any], Any] | None = None,
-        buffer: _Bytes | None = None,
-        nbytes: int = 0,
         single: bool = False,
     ) -> None: ...
 
-class PendingReceive(Pending): ...
+class ReceiveText(Receive):
+    def __init__(self, encoding: str) -> None: ...
 
-def begin_receive(
-    socket: Socket[Any],
-    receive: Receive,
-    flags: int,
-    future_class: Any,
-    loop: Any,
-    get_hub: Callable[[Any], Hub],
-    timeout: float | None = None,
-) -> Any: ...
+class ReceiveInto(Receive):
+    def __init__(self, buffer: _Bytes, nbytes: int) -> None: ...
+
+def receive_in_turn(socket: Socket[Any], receive: Receive, flags: int = 0, timeout: float | None = None) -> Outcome: ...

@@ -1,39 +1,47 @@
-"""Receives that wait without a greenlet, for callers that have futures.
+"""Receives that wait for their turn on a socket without a greenlet.
 
-Lives here: `Receive`, which says what is to be received, and `begin_receive`, which does so now or queues the call.
-What must not: event loops, and what becomes of a message that is not wanted (`zmq.core.futures.cancelling`).
-Called by `zmq.asyncio`.
+Lives here: `Receive`, which says what is to be received and what becomes of it, and `begin_receive`, which does so now
+or queues the call. What must not: event loops, and what becomes of a message that is not wanted
+(`zmq.core.futures.outcome`). Called by `zmq.core.futures.socket`, and by `zmq.asyncio` for batches.
 """
 
-from functools import partial
-
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from libc.errno cimport EAGAIN, EINTR
 from libc.string cimport memcpy
 
-from zmq.core.futures.calls cimport Pending, enqueue, timeout_of
-from zmq.core.futures.time_slice cimport fail, is_time_to_yield
+from zmq.core.check cimport raise_errno
+from zmq.core.futures.calls cimport enqueue, fail_in_turn, timeout_of
+from zmq.core.futures.loop_hub cimport hub_of
+from zmq.core.futures.outcome cimport Outcome, Work, outcome_of
+from zmq.core.futures.time_slice cimport is_time_to_yield
 from zmq.core.libzmq cimport (
     ZMQ_DONTWAIT,
     ZMQ_POLLIN,
-    ZMQ_RCVMORE,
     ZMQ_RCVTIMEO,
+    zmq_errno,
+    zmq_msg_close,
     zmq_msg_copy,
     zmq_msg_data,
     zmq_msg_init,
+    zmq_msg_more,
+    zmq_msg_move,
+    zmq_msg_recv,
     zmq_msg_size,
     zmq_msg_t,
 )
-from zmq.core.messages.returned cimport Delivery
-from zmq.core.messages.attempts cimport AS_SET, try_recv
+from zmq.core.messages.attempts cimport AS_SET, Incoming, try_recv
+from zmq.core.messages.returned cimport Delivery, try_returned
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.arguments cimport seconds_of, several_frames
+from zmq.core.sockets.blocking cimport cost_of_frames
+from zmq.core.sockets.life cimport is_usable
 from zmq.core.waiting cimport budget
 from zmq.core.waiting.trampoline cimport CHOSEN, PARKED, Trampoline
 
 from zmq.core.error import Again
 
 
-cdef class Receive:
+cdef class Receive(Work):
     """What is to be received, and what becomes of it.
 
     Parameters
@@ -43,209 +51,264 @@ cdef class Receive:
     copy, track : bool
         As in `Socket.recv`.
     load : callable, optional
-        Makes the result of what was received.
-    buffer : writable bytes-like, optional
-        Where to put a frame. Its export is held until the call is over.
-    nbytes : int
-        As in `Socket.recv_into`.
+        Makes the result of what was received, when the program asks for it.
     single : bool
         With `whole`: refuse a message of several frames, with a ValueError; it remains there.
     """
 
-    def __init__(
-        self, bint whole, *, copy=True, bint track=False, load=None, buffer=None, Py_ssize_t nbytes=0, bint single=False
-    ):
+    def __init__(self, bint whole, *, copy=True, bint track=False, load=None, bint single=False):
         self.whole = whole
-        self.copy = copy
+        self.copies = copy
         self.track = track
         self.load = load
+        self.single = single
+        self.may_fail = load is not None
+
+    cdef int prepare(self) except -1:
+        """Before the first attempt."""
+        return 0
+
+    cdef int attempt(self, Outcome outcome) except -1:
+        cdef Socket socket = outcome.owner
+        cdef int err
+        if not is_usable(socket):
+            socket.usable()
+        budget.fuel -= 1
+        err = take_frames(outcome, socket, socket.trampoline, self.whole)
+        if err == 0 and self.single and outcome.delivery is not None and outcome.delivery.incoming.count > 1:
+            error = several_frames(outcome.delivery.incoming.count)
+            outcome.give_back()
+            outcome.delivery = None
+            raise error
+        return err
+
+    cdef object make(self, Outcome outcome):
+        cdef Socket socket = outcome.owner
+        cdef zmq_msg_t *frames = outcome.first_frame()
+        cdef zmq_msg_t msg
+        cdef size_t count = 1 if outcome.is_in_msg else outcome.delivery.incoming.count
+        cdef size_t i
+        cdef list parts
+        if self.copies and not self.whole:
+            result = socket.bytes_of(frames)
+        else:
+            budget.fuel -= cost_of_frames(count)
+            parts = []
+            for i in range(count):
+                if self.copies:
+                    parts.append(socket.bytes_of(&frames[i]))
+                elif self.load is None:
+                    parts.append(socket.as_frame(&frames[i], self.track))
+                    # `as_frame` took it.
+                    zmq_msg_init(&frames[i])
+                else:
+                    # The message stays until the program has seen what is made of it.
+                    zmq_msg_init(&msg)
+                    zmq_msg_copy(&msg, &frames[i])
+                    parts.append(socket.as_frame(&msg, self.track))
+            result = parts if self.whole else parts[0]
+        return result if self.load is None else self.load(result)
+
+
+cdef class ReceiveText(Receive):
+    """A receive of one frame that is text.
+
+    Parameters
+    ----------
+    encoding : str
+    """
+
+    def __init__(self, encoding):
+        Receive.__init__(self, False)
+        self.encoding = encoding
+        self.may_fail = True
+
+    cdef object make(self, Outcome outcome):
+        return (<Socket> outcome.owner).bytes_of(outcome.first_frame()).decode(self.encoding)
+
+
+cdef class ReceiveInto(Receive):
+    """A receive of one frame into a buffer.
+
+    Parameters
+    ----------
+    buffer : writable bytes-like
+        Where to put the frame. Its export is held until the call is over.
+    nbytes : int
+        As in `Socket.recv_into`.
+    """
+
+    def __init__(self, buffer, Py_ssize_t nbytes):
+        Receive.__init__(self, False)
         self.buffer = buffer
         self.nbytes = nbytes
-        self.single = single
-
-
-cdef class PendingReceive(Pending):
-    """A receive that waits for its turn."""
 
     def __dealloc__(self):
         self.let_go()
 
     cdef void let_go(self) noexcept:
-        if self.held:
-            self.held = False
+        if self.is_held:
+            self.is_held = False
             PyBuffer_Release(&self.view)
 
-    cdef make(self):
-        cdef Delivery delivery = Delivery.__new__(Delivery)
-        delivery.incoming.whole = self.receive.whole
-        self.socket.operate(try_recv, &delivery.incoming, ZMQ_DONTWAIT, ZMQ_POLLIN, 1)
-        return delivery
-
-    cdef give(self, delivery):
-        deliver(self, delivery, False)
-
-    def forget(self, future):
-        cdef Delivery delivery = future._delivery
-        if delivery is not None:
-            delivery.announced = True
-        self.let_go()
-        Pending.forget(self, future)
-
-
-cdef int deliver(PendingReceive call, Delivery delivery, bint announced) except -1:
-    """Give the future of a receive its message, or what was made of it."""
-    cdef Trampoline trampoline = call.socket.trampoline
-    future = call.future
-    trampoline.received += 1
-    delivery.trampoline = trampoline
-    delivery.number = trampoline.received
-    delivery.announced = announced
-    if call.receive.single and delivery.incoming.count > 1:
-        result = several_frames(delivery.incoming.count)
-        delivery.give_back()
-        future.set_exception(result)
+    cdef int prepare(self) except -1:
+        # Held until the message is there, as by `Socket.recv_into`: a bytearray can't be resized meanwhile.
+        PyObject_GetBuffer(self.buffer, &self.view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        self.is_held = True
+        if self.nbytes < 0 or self.nbytes > self.view.len:
+            raise ValueError(
+                f"nbytes={self.nbytes}, must be at least 0 and at most the {self.view.len} bytes of the buffer"
+            )
         return 0
-    try:
-        result = build(call, delivery)
-    except Exception as error:
-        result = error
-    if future.done():
-        # Cancelled by what made the object.
-        delivery.give_back()
-    elif isinstance(result, Exception):
-        future.set_exception(result)
+
+    cdef int attempt(self, Outcome outcome) except -1:
+        cdef int err = Receive.attempt(self, outcome)
+        cdef zmq_msg_t *msg
+        cdef size_t size
+        if err:
+            return err
+        msg = outcome.first_frame()
+        size = zmq_msg_size(msg)
+        memcpy(self.view.buf, zmq_msg_data(msg), min(size, <size_t> (self.nbytes or self.view.len)))
+        self.let_go()
+        outcome.value = size
+        outcome.is_made = True
+        return 0
+
+    cdef void withdraw(self, Outcome outcome) noexcept:
+        self.let_go()
+
+
+# What most receives are for.
+FRAME = Receive(False)
+MESSAGE = Receive(True)
+TEXT = ReceiveText("utf-8")
+
+
+cdef int take_frames(Outcome outcome, Socket socket, Trampoline trampoline, bint whole) except -1:
+    """Attempt to receive a frame, or a message, for an outcome. Returns 0 or libzmq's error."""
+    cdef Delivery delivery
+    cdef Incoming *incoming
+    cdef int err
+    if trampoline.returned is None:
+        zmq_msg_init(&outcome.msg)
+        while zmq_msg_recv(&outcome.msg, socket.handle, ZMQ_DONTWAIT) < 0:
+            err = zmq_errno()
+            if err != EINTR:
+                return err
+        if not whole or not zmq_msg_more(&outcome.msg):
+            outcome.is_in_msg = True
+        else:
+            try:
+                delivery = Delivery.__new__(Delivery)
+            except MemoryError:
+                zmq_msg_close(&outcome.msg)
+                raise
+            incoming = &delivery.incoming
+            zmq_msg_init(incoming.few)
+            zmq_msg_move(incoming.few, &outcome.msg)
+            zmq_msg_close(&outcome.msg)
+            incoming.count = 1
+            incoming.whole = True
+            err = try_recv(socket.handle, incoming, ZMQ_DONTWAIT)
+            if err:
+                return err
+            outcome.delivery = delivery
     else:
-        future._delivery = delivery
-        future.set_result(result)
+        delivery = Delivery.__new__(Delivery)
+        delivery.incoming.whole = whole
+        err = try_returned(trampoline, &delivery.incoming)
+        if err:
+            return err
+        outcome.delivery = delivery
+    trampoline.received += 1
+    outcome.number = trampoline.received
+    outcome.has_message = True
     return 0
 
 
-cdef object build(PendingReceive call, Delivery delivery):
-    """Make of a message what is received; the delivery keeps the message."""
-    cdef Receive receive = call.receive
-    cdef size_t i
-    cdef zmq_msg_t msg
-    cdef size_t size
-    cdef list parts
-    if receive.buffer is not None:
-        size = zmq_msg_size(&delivery.incoming.frames[0])
-        memcpy(
-            call.view.buf,
-            zmq_msg_data(&delivery.incoming.frames[0]),
-            min(size, <size_t> (receive.nbytes or call.view.len)),
-        )
-        call.let_go()
-        return size
-    if receive.copy and not receive.whole:
-        result = call.socket.bytes_of(&delivery.incoming.frames[0])
-    else:
-        parts = []
-        for i in range(delivery.incoming.count):
-            if receive.copy:
-                parts.append(call.socket.bytes_of(&delivery.incoming.frames[i]))
-            elif receive.load is None:
-                parts.append(call.socket.as_frame(&delivery.incoming.frames[i], receive.track))
-                # `as_frame` closed it.
-                zmq_msg_init(&delivery.incoming.frames[i])
-            else:
-                # Seen by `load`, which may keep it.
-                zmq_msg_init(&msg)
-                zmq_msg_copy(&msg, &delivery.incoming.frames[i])
-                parts.append(call.socket.as_frame(&msg, receive.track))
-        if not receive.copy and receive.load is None:
-            delivery.frames = parts
-        result = list(parts) if receive.whole else parts[0]
-    return result if receive.load is None else receive.load(result)
-
-
-def begin_receive(
-    Socket socket not None, Receive receive not None, int flags, future_class, loop, get_hub, timeout=None
-):
+cdef Outcome begin_receive(Socket socket, Receive receive, int flags, timeout, bint was_tried):
     """Receive now if there is a message, or else when the turn of this call has come.
 
-    Parameters
-    ----------
-    socket : Socket
-    receive : Receive
-        What to receive.
-    flags : int
-        With `DONTWAIT` the future gets `Again` instead of waiting.
-    future_class : type
-        From `zmq.core.futures.cancelling.received_class`.
-    loop : event loop
-        Of the future.
-    get_hub : callable
-        Returns the `Hub` of an event loop.
-    timeout : float, optional
-        Milliseconds; -1 to wait for ever, None for as long as RCVTIMEO says.
-
-    Returns
-    -------
-    Future
-        Of the result, the error, or `Again` after the time-out.
+    `timeout` is in milliseconds; -1 to wait for ever, None for as long as RCVTIMEO says. `was_tried` says that an
+    attempt was in vain a moment ago, while nobody waited.
     """
     cdef Trampoline trampoline = socket.trampoline
-    cdef PendingReceive call = PendingReceive.__new__(PendingReceive)
+    cdef Outcome outcome = outcome_of(socket, receive)
     cdef double seconds = AS_SET
-    cdef Delivery delivery
     cdef bint yields = False
-    future = future_class(loop=loop)
-    future._delivery = None
-    if receive.buffer is not None:
-        future._call = call
-    call.future = future
-    call.socket = socket
-    call.receive = receive
+    cdef bint untried = False
+    cdef int err
     try:
-        if receive.buffer is not None:
-            # Held until the message is there, as by `Socket.recv_into`: a bytearray can't be resized meanwhile.
-            PyObject_GetBuffer(receive.buffer, &call.view, PyBUF_SIMPLE | PyBUF_WRITABLE)
-            call.held = True
-            if receive.nbytes < 0 or receive.nbytes > call.view.len:
-                raise ValueError(
-                    f"nbytes={receive.nbytes}, must be at least 0 and at most the {call.view.len} bytes of the buffer"
-                )
+        receive.prepare()
         if trampoline is None:
             trampoline = socket.waited()
         if timeout is not None:
             seconds = seconds_of(timeout)
         if trampoline.interest:
             trampoline.enter()
-        if flags & ZMQ_DONTWAIT or not trampoline.must_queue(ZMQ_POLLIN, NULL, 0):
-            if budget.fuel <= 0 and not flags & ZMQ_DONTWAIT and is_time_to_yield(get_hub(loop)):
+        elif socket.expects_reply:
+            untried = not flags & ZMQ_DONTWAIT and trampoline.handover.is_possible(trampoline)
+        socket.expects_reply = False
+        if not was_tried and (flags & ZMQ_DONTWAIT or not trampoline.must_queue(ZMQ_POLLIN, NULL, 0)):
+            if budget.fuel <= 0 and not flags & ZMQ_DONTWAIT and is_time_to_yield(hub_of(outcome.its_loop())):
                 # Not between two frames: others might receive the rest of the message.
-                yields = not socket.get(ZMQ_RCVMORE)
-            if not yields and (flags & ZMQ_DONTWAIT or worth_trying(trampoline)):
-                delivery = call.make()
-                deliver(call, delivery, True)
-                return future
-    except Again as error:
+                yields = not socket.is_within_message(ZMQ_POLLIN)
+            if untried and not yields:
+                # As in `Socket.operate`: the partner goes on first.
+                seconds = timeout_of(socket, ZMQ_RCVTIMEO) if seconds == AS_SET else seconds
+                untried = seconds != 0
+            if not yields and not untried:
+                err = receive.attempt(outcome)
+                if trampoline.interest:
+                    trampoline.notify()
+                if err == 0:
+                    outcome.end()
+                    return outcome
+                if err != EAGAIN:
+                    raise_errno(err)
         if flags & ZMQ_DONTWAIT:
-            future.set_exception(error)
-            return future
+            receive.withdraw(outcome)
+            outcome.fail(Again())
+            return outcome
     except Exception as error:
-        fail(partial(get_hub, loop), future, error)
-        return future
+        receive.withdraw(outcome)
+        fail_in_turn(outcome, error)
+        return outcome
     if seconds == AS_SET:
         seconds = timeout_of(socket, ZMQ_RCVTIMEO)
-    if seconds != 0 or yields:
-        call.once = seconds == 0
-        enqueue(call, trampoline, partial(get_hub, loop), ZMQ_POLLIN, None, -1 if call.once else seconds)
-        if yields:
-            budget.count_yields += 1
-            if call.waiter.state == PARKED:
-                call.waiter.choose(CHOSEN)
+    if seconds != 0:
+        enqueue(outcome, trampoline, ZMQ_POLLIN, None, seconds, untried and not yields)
+    elif yields:
+        outcome.makes_last_attempt = True
+        enqueue(outcome, trampoline, ZMQ_POLLIN, None, -1, False)
     else:
-        fail(partial(get_hub, loop), future, Again())
-    return future
+        receive.withdraw(outcome)
+        fail_in_turn(outcome, Again())
+    if yields:
+        budget.count_yields += 1
+        if outcome.waiter is not None and outcome.waiter.state == PARKED:
+            outcome.waiter.choose(CHOSEN)
+    return outcome
 
 
-cdef bint worth_trying(Trampoline trampoline) noexcept:
-    """Tell whether a receive may succeed: one in vain costs an exception, which takes longer than a look."""
-    cdef int found
-    if trampoline.handle == NULL:
-        return True
-    found = trampoline.read_events()
-    if trampoline.interest:
-        trampoline.events_were_read(found)
-    return found < 0 or found & ZMQ_POLLIN
+def receive_in_turn(Socket socket not None, Receive receive not None, int flags=0, timeout=None):
+    """Receive now if there is a message, or else when the turn of this call has come.
+
+    Parameters
+    ----------
+    socket : Socket
+        With `_get_loop`.
+    receive : Receive
+        What to receive.
+    flags : int
+        With `DONTWAIT` the outcome has `Again` instead of waiting.
+    timeout : float, optional
+        Milliseconds; -1 to wait for ever, None for as long as RCVTIMEO says.
+
+    Returns
+    -------
+    Outcome
+        Of the result, the error, or `Again` after the time-out.
+    """
+    return begin_receive(socket, receive, flags, timeout, False)

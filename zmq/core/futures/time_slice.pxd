@@ -1,4 +1,6 @@
+cdef class Slice:
+    cdef object call_soon
+    cdef double begun   # when a call looked first after the loop had run; 0 until then
+
+
 cpdef bint is_time_to_yield(hub) except -1
-cpdef int finish(get_hub, future, result) except -1
-cdef int fail(get_hub, future, error) except -1
-cdef int set_outcome(future, result) except -1

@@ -13,7 +13,6 @@ cdef enum:
 cdef class Delivery:
     cdef Trampoline trampoline
     cdef Incoming incoming
-    cdef list frames        # each `Frame` that has a message of `incoming` until the program sees it; None for none
     cdef size_t first       # the frames before it went to another receive
     cdef long number        # of this receive among those on the same socket
     cdef int state
@@ -21,7 +20,6 @@ cdef class Delivery:
     cdef bint announced     # those who wait for the message were told that it is there
 
     cdef bint take(self) noexcept
-    cdef void exchange(self, bint to_frames) noexcept
     cdef bint give_back(self) noexcept
 
 

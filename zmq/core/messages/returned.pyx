@@ -22,7 +22,6 @@ from zmq.core.libzmq cimport (
     zmq_msg_move,
     zmq_msg_t,
 )
-from zmq.core.message cimport Frame
 from zmq.core.messages.attempts cimport expect, grow, release, try_recv
 
 
@@ -44,24 +43,8 @@ cdef class Delivery:
                 # Otherwise the socket was closed.
                 self.trampoline.returned.remove(self)
                 end_if_none_left(self.trampoline)
-            self.exchange(True)
-        if self.state != TAKEN:
-            self.state = TAKEN
-            self.frames = None
-            release(&self.incoming)
+        self.state = TAKEN
         return True
-
-    cdef void exchange(self, bint to_frames) noexcept:
-        """Move the messages into the frames that were made of them, or back."""
-        cdef Frame frame
-        cdef size_t i = 0
-        if self.frames is not None:
-            for frame in self.frames:
-                if to_frames:
-                    zmq_msg_move(&frame.zmq_msg, &self.incoming.frames[i])
-                else:
-                    zmq_msg_move(&self.incoming.frames[i], &frame.zmq_msg)
-                i += 1
 
     cdef bint give_back(self) noexcept:
         """The message is not wanted; tell whether it is surely the next receive's now.
@@ -86,7 +69,6 @@ cdef class Delivery:
         except (MemoryError, RuntimeError):
             # Another thread waits for the socket by now.
             return False
-        self.exchange(False)
         self.state = OFFERED if self.announced else RETURNED
         trampoline.notify()
         return self.state == RETURNED

@@ -1,12 +1,10 @@
-from collections.abc import Callable
 from typing import Any
 
+from zmq.core.futures.outcome import Outcome, Work
 from zmq.core.polling.in_hub import PollSet
-from zmq.core.waiting.hub import Hub
 
-class PendingPoll:
-    future: Any
+class PendingPoll(Work):
     def switch(self) -> None: ...
-    def forget(self, future: Any) -> None: ...
+    def cancel(self) -> None: ...
 
-def begin_poll_of_many(members: PollSet, get_hub: Callable[[], Hub], timeout: float | None, future: Any) -> None: ...
+def begin_poll_of_many(members: PollSet, timeout: float | None, owner: Any) -> Outcome: ...

@@ -1,29 +1,31 @@
-"""Polls that wait without a greenlet, for callers that have a future.
+"""Polls that wait without a greenlet, for callers that get an `Outcome`.
 
-Lives here: `begin_poll_of_many`, which looks at once and has the future told when something is ready. What must not:
-event loops. Called by `zmq.asyncio`. A poll of a single socket is one of the calls of `zmq.core.futures`.
+Lives here: `begin_poll_of_many`, which looks at once or queues the poll. What must not: event loops. Called by
+`zmq.asyncio`. A poll of a single socket is one of the calls of `zmq.core.futures`.
 """
 
-from zmq.core.futures.time_slice cimport finish
+from zmq.core.futures.calls cimport end_in_turn
+from zmq.core.futures.loop_hub cimport LoopHub, hub_of
+from zmq.core.futures.outcome cimport PENDING, Outcome, Work, outcome_of
 from zmq.core.polling.in_hub cimport ParkedPoll, PollSet
 from zmq.core.sockets.arguments cimport seconds_of
 from zmq.core.waiting cimport budget
 from zmq.core.waiting.clock cimport monotonic
 
 
-cdef class PendingPoll:
-    """A poll that waits without a greenlet, for a caller that has a future; see `zmq.core.futures.calls`."""
+cdef class PendingPoll(Work):
+    """A poll that waits without a greenlet."""
 
     cdef PollSet members
     cdef ParkedPoll parked
-    cdef readonly object future
-    cdef object get_hub
+    cdef Outcome outcome
+    cdef LoopHub hub
     cdef double deadline
 
     def switch(self):
         """Look again; or the time is over."""
-        if self.future.done():
-            self.forget(self.future)
+        cdef Outcome outcome = self.outcome
+        if outcome is None or outcome.state != PENDING:
             return
         self.parked.woken = False
         try:
@@ -31,39 +33,55 @@ cdef class PendingPoll:
             if not ready and not self.parked.expired:
                 # There may be more to watch than before.
                 self.members.disarm(self.parked)
-                self.members.arm(self.parked, self.get_hub, self.deadline)
+                self.members.arm(self.parked, self.hub, self.deadline)
                 return
         except Exception as error:
-            self.forget(self.future)
-            self.future.set_exception(error)
+            self.withdraw(outcome)
+            outcome.fail(error)
             return
-        self.forget(self.future)
-        self.future.set_result(ready)
+        self.withdraw(outcome)
+        outcome.finish(ready)
 
-    def forget(self, future):
-        """The future is done: watch nothing for it any more."""
-        self.parked.inside = False
-        self.members.disarm_last(self.parked)
+    def cancel(self):
+        """Give up: the hub does not run any more."""
+        if self.outcome is not None:
+            self.outcome.cancel()
+
+    cdef void withdraw(self, Outcome outcome) noexcept:
+        """Watch nothing any more."""
+        cdef ParkedPoll parked = self.parked
+        if parked is None:
+            return
+        self.parked = None
+        self.outcome = None
+        outcome.work = None
+        parked.inside = False
+        parked.greenlet = None
+        self.members.disarm_last(parked)
 
 
-def begin_poll_of_many(PollSet members not None, get_hub, timeout, future):
-    """Have a future told what is ready.
+def begin_poll_of_many(PollSet members not None, timeout, owner):
+    """Look what is ready, or wait until something is.
 
     Parameters
     ----------
     members : PollSet
-    get_hub : callable
-        Returns the `Hub` to wait in.
     timeout : float, optional
         Milliseconds; None or -1 to wait for ever, but not where nothing is registered.
-    future : Future
-        Gets what `zmq.Poller.poll` returns, an empty list after `timeout`; or the error.
+    owner : Poller
+        With `_get_loop`.
+
+    Returns
+    -------
+    Outcome
+        Of what `zmq.Poller.poll` returns, an empty list after `timeout`; or of the error.
 
     Raises
     ------
     ValueError
         `timeout` is negative and not -1.
     """
+    cdef Outcome outcome = outcome_of(owner, None)
     cdef PendingPoll pending
     cdef double seconds = seconds_of(timeout)
     cdef double deadline = -1
@@ -73,28 +91,31 @@ def begin_poll_of_many(PollSet members not None, get_hub, timeout, future):
         ready = members.collect()
         members.polled = True
     except Exception as error:
-        finish(get_hub, future, error)
-        return
+        end_in_turn(outcome, error)
+        return outcome
     budget.fuel -= len(ready) >> 3
     if seconds == 0:
-        future.set_result(ready)
-        return
+        outcome.finish(ready)
+        return outcome
     if ready or (seconds < 0 and members.is_empty()):
-        finish(get_hub, future, ready)
-        return
+        end_in_turn(outcome, ready)
+        return outcome
     if seconds > 0:
         deadline = monotonic() + seconds
     pending = PendingPoll()
     pending.members = members
-    pending.future = future
-    pending.get_hub = get_hub
+    pending.outcome = outcome
+    pending.hub = hub_of(outcome.its_loop())
     pending.deadline = deadline
-    pending.parked = ParkedPoll(get_hub(), pending)
+    pending.parked = ParkedPoll(pending.hub, pending)
     pending.parked.members = members
     pending.parked.inside = True
+    outcome.work = pending
     try:
-        members.arm(pending.parked, get_hub, deadline)
+        members.arm(pending.parked, pending.hub, deadline)
     except BaseException:
+        outcome.work = None
+        pending.parked.inside = False
         members.disarm(pending.parked)
         raise
-    future.add_done_callback(pending.forget)
+    return outcome

@@ -34,7 +34,8 @@ cdef class Handover:
     cdef Waiter next_waiter(self, Trampoline trampoline, bint untried):
         """Return a greenlet that waits for the partner's bell, which rings, or None.
 
-        Of one that is `untried`: who waits for the partner, which is as good as sure to be able to go on.
+        Of one that is `untried`: who waits for the partner, which is as good as sure to be able to go on. `look_soon`
+        has to follow then.
         """
         cdef Trampoline partner = self.partner
         cdef Hub hub = trampoline.hub
@@ -55,9 +56,6 @@ cdef class Handover:
             waiter = partner.receivers.head
             if waiter is None or waiter.state != PARKED or not waiter.inside:
                 return None
-            if self.looking_in is not hub:
-                hub.call_soon(trampoline.on_unheard)
-                self.looking_in = hub
             self.unheard = True
             waiter.guessed_by = self
             waiter.state = CHOSEN
@@ -72,6 +70,14 @@ cdef class Handover:
             self.count += 1
             self.is_trusted = self.count >= trusted_after
         return waiter
+
+    cdef int look_soon(self, Trampoline trampoline) except -1:
+        """A waiter parked without an attempt: have `Trampoline.on_unheard` called before the hub sleeps."""
+        cdef Hub hub = trampoline.hub
+        if self.looking_in is not hub:
+            hub.call_soon(trampoline.on_unheard)
+            self.looking_in = hub
+        return 0
 
 
 cdef void remember(Trampoline woken) noexcept:

@@ -1,6 +1,7 @@
 # Waiters and their queues: a part of trampoline.pyx.
 
 @cython.final
+@cython.freelist(16)
 cdef class Waiter:
     """A greenlet, or a call that has a future, that waits for one socket."""
 
@@ -14,6 +15,8 @@ cdef class Waiter:
             try:
                 next = self.trampoline.handover.next_waiter(self.trampoline, self.untried)
                 if next is not None:
+                    if self.untried:
+                        self.trampoline.handover.look_soon(self.trampoline)
                     next.resume()
                 elif self.untried:
                     count_parked -= 1

@@ -1,1 +1,0 @@
-# Nothing for other modules: the class is made in Python.

@@ -1,3 +1,0 @@
-from typing import Any
-
-def received_class(future_class: Any) -> Any: ...

@@ -1,0 +1,13 @@
+from zmq.core.futures.outcome cimport Outcome
+from zmq.core.futures.receives cimport Receive
+from zmq.core.socket cimport Socket
+
+
+cdef class AwaitedSocket(Socket):
+    cdef public object io_loop
+    cdef bint is_ready      # its trampoline is made, and its loop was asked for if its class says which
+
+    cdef int make_ready(self) except -1
+    cdef Outcome receive(self, Receive receive, int flags)
+    cdef Outcome send_one(self, data, int flags, copy, bint track, routing_id, group)
+    cdef object send_made(self, data, int flags, copy, dict kwargs)

@@ -1,0 +1,228 @@
+"""`AwaitedSocket`: a socket whose sends, receives and polls return an `Outcome`.
+
+Lives here: the methods that users call, and their short cuts. What must not: event loops, waiting
+(`zmq.core.futures.receives` and `zmq.core.futures.calls`), batches. The base of `zmq.asyncio.Socket`.
+"""
+
+import pickle
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.errno cimport EAGAIN
+
+from zmq.core.futures.calls cimport begin_poll
+from zmq.core.futures.loop_hub cimport running_loop
+from zmq.core.futures.outcome cimport FINISHED, Outcome
+from zmq.core.futures.receives cimport FRAME, MESSAGE, TEXT, Receive, ReceiveInto, ReceiveText, begin_receive
+from zmq.core.libzmq cimport (
+    ZMQ_DONTWAIT,
+    ZMQ_ROUTER,
+    ZMQ_STREAM,
+    zmq_errno,
+    zmq_msg_init,
+    zmq_msg_recv,
+    zmq_send,
+)
+from zmq.core.socket cimport Socket
+from zmq.core.sockets.blocking cimport WHOLE
+from zmq.core.sockets.life cimport is_usable
+from zmq.core.sockets.sending cimport SMALL, note_sent
+from zmq.core.waiting cimport budget
+from zmq.core.waiting.trampoline cimport Trampoline
+
+from functools import partial
+
+from zmq.core._text import describe
+from zmq.core.error import Again
+from zmq.core.futures.calls import begin
+from zmq.utils import jsonapi
+
+cdef object SEND = Socket.send
+cdef object SEND_MULTIPART = Socket.send_multipart
+
+
+cdef inline bint may_try(AwaitedSocket socket) noexcept:
+    """Tell whether a transfer may be attempted without any ceremony: nobody waits, and others had their turn."""
+    if not socket.is_ready or not is_usable(socket) or socket.trampoline.interest:
+        return False
+    budget.fuel -= 1
+    return budget.fuel > 0
+
+
+cdef class AwaitedSocket(Socket):
+    """A `zmq.Socket` whose sends, receives and polls return futures."""
+
+    _get_hub = None
+    _defers = True
+
+    def _set_loop(self, io_loop):
+        self.io_loop = io_loop
+
+    def _get_loop(self):
+        return running_loop() if self.io_loop is None else self.io_loop
+
+    cdef int make_ready(self) except -1:
+        """Before the first call: a class that says which loop it uses may have to do with it."""
+        if not self.is_ready:
+            self.waited()
+            if type(self)._get_loop is not AwaitedSocket._get_loop:
+                self._get_loop()
+            self.is_ready = True
+        return 0
+
+    # Receiving.
+
+    cdef Outcome receive(self, Receive receive, int flags):
+        if not self.is_ready and is_usable(self):
+            self.make_ready()
+        return begin_receive(self, receive, flags, None, False)
+
+    def recv(self, int flags=0, copy=True, bint track=False):
+        """Receive one frame; see `zmq.Socket.recv`. Returns a future."""
+        cdef Outcome outcome
+        if copy is True and flags == 0 and not self.expects_reply and may_try(self):
+            outcome = Outcome.__new__(Outcome)
+            zmq_msg_init(&outcome.msg)
+            if zmq_msg_recv(&outcome.msg, self.handle, ZMQ_DONTWAIT) >= 0:
+                end_received(self, outcome, FRAME)
+                return outcome
+            return begin_receive(self, FRAME, flags, None, zmq_errno() == EAGAIN)
+        return self.receive(FRAME if copy else Receive(False, copy=False, track=track), flags)
+
+    def recv_into(self, buffer, /, *, Py_ssize_t nbytes=0, int flags=0):
+        """Receive one frame into a buffer; see `zmq.Socket.recv_into`. Returns a future."""
+        return self.receive(ReceiveInto(buffer, nbytes), flags)
+
+    def recv_multipart(self, int flags=0, copy=True, bint track=False):
+        """Receive a message; see `zmq.Socket.recv_multipart`. Returns a future."""
+        return self.receive(MESSAGE if copy else Receive(True, copy=False, track=track), flags)
+
+    def recv_serialized(self, deserialize, int flags=0, copy=True):
+        """Receive a message and turn it into an object; see `zmq.Socket.recv_serialized`. Returns a future."""
+        return self.receive(Receive(True, copy=copy, load=deserialize), flags)
+
+    def recv_string(self, int flags=0, encoding="utf-8"):
+        """Receive a str; see `zmq.Socket.recv_string`. Returns a future."""
+        return self.receive(TEXT if encoding == "utf-8" else ReceiveText(encoding), flags)
+
+    recv_unicode = recv_string
+
+    def recv_json(self, int flags=0, **kwargs):
+        """Receive what was sent with `send_json`; see `zmq.Socket.recv_json`. Returns a future."""
+        return self.receive(Receive(False, load=partial(jsonapi.loads, **kwargs) if kwargs else jsonapi.loads), flags)
+
+    def recv_pyobj(self, int flags=0):
+        """Receive what `send_pyobj` sent, from peers you trust; see `zmq.Socket.recv_pyobj`. Returns a future."""
+        return self.receive(Receive(False, load=pickle.loads), flags)
+
+    # Sending.
+
+    def _route(self, frame):
+        return bytes(frame) if self.socket_type in (ZMQ_ROUTER, ZMQ_STREAM) else None
+
+    def send(self, data, int flags=0, copy=True, bint track=False, routing_id=None, group=None):
+        """Send one frame; see `zmq.Socket.send`. Returns a future."""
+        return self.send_one(data, flags, copy, track, routing_id, group)
+
+    cdef Outcome send_one(self, data, int flags, copy, bint track, routing_id, group):
+        cdef Outcome outcome
+        if (
+            type(data) is bytes
+            and flags == 0
+            and PyBytes_GET_SIZE(data) < SMALL
+            and copy is True
+            and routing_id is None
+            and group is None
+            and self.message == WHOLE
+            and may_try(self)
+            and zmq_send(self.handle, PyBytes_AS_STRING(data), <size_t> PyBytes_GET_SIZE(data), ZMQ_DONTWAIT) >= 0
+        ):
+            note_sent(self, 0)
+            outcome = Outcome.__new__(Outcome)
+            outcome.owner = self
+            outcome.state = FINISHED
+            outcome.is_announced = True
+            return outcome
+        if is_usable(self):
+            self.make_ready()
+        return begin(self, flags, SEND, (data, flags | ZMQ_DONTWAIT, copy, track, routing_id, group))
+
+    def send_multipart(self, msg_parts, int flags=0, copy=True, bint track=False, **kwargs):
+        """Send a message; see `zmq.Socket.send_multipart`. Returns a future."""
+        cdef list parts = list(msg_parts)
+        cdef Outcome outcome
+        if not kwargs and parts and may_try(self):
+            outcome = Outcome.__new__(Outcome)
+            outcome.owner = self
+            try:
+                outcome.finish(self.send_whole(parts, flags | ZMQ_DONTWAIT, copy, track))
+                return outcome
+            except Again as error:
+                if flags & ZMQ_DONTWAIT:
+                    outcome.fail(error)
+                    return outcome
+            except Exception as error:
+                outcome.fail(error)
+                return outcome
+        if is_usable(self):
+            self.make_ready()
+        function = partial(SEND_MULTIPART, **kwargs) if kwargs else SEND_MULTIPART
+        route = self._route(parts[0]) if parts else None
+        return begin(self, flags, function, (parts, flags | ZMQ_DONTWAIT, copy, track), route)
+
+    def send_serialized(self, msg, serialize, int flags=0, copy=True, **kwargs):
+        """Send an object as a message; see `zmq.Socket.send_serialized`. Returns a future."""
+        return self.send_multipart(serialize(msg), flags, copy, **kwargs)
+
+    def send_string(self, u, int flags=0, copy=True, encoding="utf-8", **kwargs):
+        """Send a str; see `zmq.Socket.send_string`. Returns a future."""
+        if not isinstance(u, str):
+            raise TypeError(f"a str is sent, not {describe(u)}")
+        return self.send_made(u.encode(encoding), flags, copy, kwargs)
+
+    send_unicode = send_string
+
+    def send_json(self, obj, int flags=0, **kwargs):
+        """Send an object as JSON; see `zmq.Socket.send_json`. Returns a future."""
+        cdef dict sending = {}
+        if kwargs:
+            sending = {name: kwargs.pop(name) for name in ("routing_id", "group") if name in kwargs}
+        return self.send_made(jsonapi.dumps(obj, **kwargs), flags, True, sending)
+
+    @cython.embedsignature(False)
+    def send_pyobj(self, obj, int flags=0, protocol=pickle.DEFAULT_PROTOCOL, **kwargs):
+        """send_pyobj($self, obj, flags=0, protocol=pickle.DEFAULT_PROTOCOL, **kwargs)
+--
+
+        Send a pickled object; see `zmq.Socket.send_pyobj`. Returns a future.
+        """
+        return self.send_made(pickle.dumps(obj, protocol), flags, True, kwargs)
+
+    cdef object send_made(self, data, int flags, copy, dict kwargs):
+        """Send what was made of an object; by the `send` of a subclass, if it has one."""
+        if not kwargs and type(self).send is own_send:
+            return self.send_one(data, flags, copy, False, None, None)
+        return self.send(data, flags, copy, **kwargs)
+
+    # Polling.
+
+    def poll(self, timeout=None, int flags=1):
+        """Wait until the socket can send or receive; see `zmq.Socket.poll`. Returns a future."""
+        self.usable()
+        self.make_ready()
+        return begin_poll(self, flags, timeout)
+
+
+cdef inline int end_received(AwaitedSocket socket, Outcome outcome, Receive receive) except -1:
+    """The message of an outcome is there, in `msg`, and nobody had to wait for it."""
+    cdef Trampoline trampoline = socket.trampoline
+    outcome.owner = socket
+    outcome.work = receive
+    trampoline.received += 1
+    outcome.number = trampoline.received
+    outcome.is_in_msg = outcome.has_message = outcome.is_announced = True
+    outcome.state = FINISHED
+    return 0
+
+
+cdef object own_send = AwaitedSocket.send
