@@ -29,6 +29,7 @@ BENCH ?= .bench
 # The release whose API is implemented.
 PYZMQ ?= $(shell sed -n 's/^PYZMQ_API = "\(.*\)"/\1/p' zmq/core/version.pyx)
 EVENTLET ?= 0.41.3
+PYOMQ ?= 0.21.0
 JOBS ?= 3
 
 python = $(VENV)/bin/python
@@ -111,10 +112,11 @@ pythons:
 
 # Ratios are to PyZMQ on the same libzmq, where it can be built there; its wheel is shown beside.
 bench: measured = $(BENCH)/bench$(if $(QUICK),-quick)
-bench: $(VENV)/.installed $(BENCH)/pyzmq/.installed $(BENCH)/pyzmq-$(PYZMQ)-system.tried $(BENCH)/matplotlib/.installed
+bench: $(VENV)/.installed $(BENCH)/pyzmq/.installed $(BENCH)/pyzmq-$(PYZMQ)-system.tried $(BENCH)/matplotlib/.installed \
+    $(BENCH)/pyomq/.installed
 	@theirs=$(BENCH)/pyzmq-$(PYZMQ)-system/bin/python; wheel="--wheel $(BENCH)/pyzmq/bin/python"; \
 	[ -x $$theirs ] || { theirs=$(BENCH)/pyzmq/bin/python; wheel=; }; \
-	status=0; $(python) perf/bench.py --ours $(python) --theirs $$theirs $$wheel --build $(BENCH) \
+	status=0; $(python) perf/bench.py --ours $(python) --theirs $$theirs $$wheel --peer $(BENCH)/pyomq/bin/python --build $(BENCH) \
 	    --json $(measured).json $(if $(QUICK),--quick) $(BENCHMARK) || status=$$?; \
 	[ $$status = 2 ] || $(BENCH)/matplotlib/bin/python perf/pictures.py $(measured).json $(measured); \
 	exit $$status
@@ -209,6 +211,11 @@ $(BENCH)/numpy-%/.installed: $(VENV)/.created
 $(BENCH)/matplotlib/.installed: | system
 	@$(PYTHON) -m venv $(BENCH)/matplotlib
 	@$(BENCH)/matplotlib/bin/python -m pip install --quiet matplotlib
+	@touch $@
+
+$(BENCH)/pyomq/.installed: | system
+	@$(PYTHON) -m venv $(BENCH)/pyomq
+	@$(BENCH)/pyomq/bin/python -m pip install --quiet "pyomq==$(PYOMQ)"
 	@touch $@
 
 $(BENCH)/pyzmq/.conformance: $(BENCH)/pyzmq/.installed pyproject.toml

@@ -25,7 +25,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from plan import DESCRIPTORS, HUB_LIMITS, LIMITS, OF_LIMIT, OF_OURS, OURS_ALONE, QUICK, TARGETS
+from plan import DESCRIPTORS, HUB_LIMITS, LIMITS, OF_LIMIT, OF_OURS, OURS_ALONE, PEER_HAS, QUICK, TARGETS
 from report import Run, compare, show
 
 HERE = Path(__file__).resolve().parent
@@ -56,6 +56,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--ours", required=True, help="has greenzmq, gevent and eventlet", **python)
     parser.add_argument("--theirs", required=True, help="has PyZMQ, gevent and eventlet", **python)
     parser.add_argument("--wheel", help="has another PyZMQ, for one more column; not with --quick", **python)
+    parser.add_argument("--peer", help="has pyomq, for one more column; not with --quick", **python)
     parser.add_argument("--rounds", metavar="N", type=int, help="default 5, or 3 with --quick")
     parser.add_argument("--seconds", metavar="S", type=positive, help="of one run; default 0.4, or 0.25 with --quick")
     parser.add_argument("--minutes", metavar="M", type=positive, default=25.0, help="start no round that ends later")
@@ -70,15 +71,16 @@ def arguments() -> argparse.Namespace:
         parser.error(f"--rounds is 1 or more; got {given.rounds}")
     if given.seconds is None:
         given.seconds = 0.25 if given.quick else 0.4
-    given.pythons = {side: getattr(given, side) for side in ("ours", "theirs", "wheel") if getattr(given, side)}
+    given.pythons = {side: getattr(given, side) for side in ("ours", "theirs", "wheel", "peer") if getattr(given, side)}
     if given.quick:
         given.pythons.pop("wheel", None)
+        given.pythons.pop("peer", None)
     return given
 
 
 def choose(given: argparse.Namespace, known: list[str]) -> list[str]:
     """Return the names of the workloads to run; leave out those for which there are not enough descriptors."""
-    planned = {*TARGETS, *QUICK, *OF_LIMIT, *(name for names in OF_OURS for name in names[:2])}
+    planned = {*TARGETS, *QUICK, *OF_LIMIT, *PEER_HAS, *(name for names in OF_OURS for name in names[:2])}
     if strange := sorted(planned.difference(known)):
         raise CannotRun(f"plan.py names what is not in workloads: {', '.join(strange)}")
     patterns = given.only or (QUICK if given.quick else ["*"])
@@ -170,7 +172,7 @@ def identify(given: argparse.Namespace, folder: str) -> dict[str, Run]:
     """Return which `zmq` each side has, and refuse to compare one with itself."""
     sides = {}
     for side, python in given.pythons.items():
-        sides[side] = run_one([python, str(HERE / "worker.py")], folder, 30)
+        sides[side] = run_one([python, str(HERE / ("peer.py" if side == "peer" else "worker.py"))], folder, 30)
         if "error" in sides[side]:
             raise CannotRun(f"--{side} {python} is of no use: {sides[side]['error']}")
         if side != "ours" and sides[side]["file"] == sides["ours"]["file"]:
@@ -192,8 +194,12 @@ def seconds_of_others() -> float | None:
 def commands_for(given: argparse.Namespace, name: str, number: int, limit_program: list[str]) -> dict[str, list[str]]:
     """Return what to run for a workload in a round, by side. The wheel has its turn in every other round."""
     give_up = given.give_up
-    worker = [str(HERE / "worker.py"), name, f"--seconds={given.seconds}", f"--limit={give_up}"]
-    commands = {side: [python, *worker] for side, python in given.pythons.items() if side != "wheel" or number % 2 == 0}
+    what = [name, f"--seconds={given.seconds}", f"--limit={give_up}"]
+    commands = {
+        side: [python, str(HERE / ("peer.py" if side == "peer" else "worker.py")), *what]
+        for side, python in given.pythons.items()
+        if (side != "wheel" or number % 2 == 0) and (side != "peer" or name in PEER_HAS)
+    }
     of_any = name.partition("-")[2]
     if of_any in OURS_ALONE:
         commands = {"ours": commands["ours"]}

@@ -141,6 +141,31 @@ def asyncio_recv(module: ModuleType, count: Count) -> None:
     loop.close()
 
 
+def asyncio_round_trip(module: ModuleType, count: Count) -> None:
+    loop = asyncio.new_event_loop()
+    with module.Context() as context:
+        server, client = context.socket(zmq.REP), context.socket(zmq.REQ)
+        server.bind("inproc://round-trip")
+        client.connect("inproc://round-trip")
+
+        async def serve() -> None:
+            while True:
+                await server.send(await server.recv())
+
+        async def ask(operations: int) -> None:
+            serving = asyncio.ensure_future(serve())
+            for _ in range(operations):
+                await client.send(PAYLOAD)
+                await client.recv()
+            serving.cancel()
+            await asyncio.wait([serving])
+
+        count(lambda operations: loop.run_until_complete(ask(operations)))
+        server.close(linger=0)
+        client.close(linger=0)
+    loop.close()
+
+
 PATHS: dict[str, tuple[Callable[[ModuleType, Count], None], ModuleType]] = {
     "send and recv": (send_and_recv, zmq),
     "recv(NOBLOCK) that fails": (failing_recv, zmq),
@@ -152,6 +177,7 @@ PATHS: dict[str, tuple[Callable[[ModuleType, Count], None], ModuleType]] = {
     "send, poll of 100, recv": (poll_of_100, zmq),
     "green send, poll of 100, recv": (poll_of_100, zmq.green),
     "asyncio send and recv": (asyncio_recv, zmq.asyncio),
+    "asyncio REQ and REP": (asyncio_round_trip, zmq.asyncio),
 }
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
-from plan import EVERY_ROUND, FLOOR, NOISE, NOT_JUDGED, OF_LIMIT, OF_OURS, TARGETS
+from plan import BEHIND_PEER, EVERY_ROUND, FLOOR, NOISE, NOT_JUDGED, OF_LIMIT, OF_OURS, TARGETS
 
 Run = dict[str, Any]  # the line of a worker, or {"error": ...}; with "workload", "side" and "round"
 Costs = dict[tuple[str, str], dict[int, float]]  # of a name and a side: what every round cost
 
-SIDES = ("ours", "theirs", "wheel", "limit", "hub")
+SIDES = ("ours", "theirs", "wheel", "peer", "limit", "hub")
 
 
 def costs_of(runs: list[Run]) -> Costs:
@@ -63,6 +63,8 @@ def compare(runs: list[Run], rounds: int) -> list[dict[str, Any]]:
             unit=units[name.split()[0]],
             **sides,
         )
+        if "peer" in by_side:
+            add(f"  {name} / pyomq", ratios_of(by_side["peer"], ours), None if name in BEHIND_PEER else FLOOR)
         if name in OF_LIMIT and "limit" in by_side:
             add(f"  {name} / C", ratios_of(by_side["limit"], ours), OF_LIMIT[name])
         if "hub" in by_side:
@@ -80,12 +82,12 @@ def show(rows: list[dict[str, Any]], runs: list[Run], sides: dict[str, Run]) -> 
     def middle(values: list[float] | None, form: str) -> str:
         return format(statistics.median(values), form) if values else "-"
 
-    wheel = "wheel" in sides
-    print(f"\n{'workload':<32}{'ours':>12}{'PyZMQ':>12}{'its wheel' if wheel else '':>12}{'C':>10}", end="")
+    wheel, peer = ("its wheel" if "wheel" in sides else ""), ("pyomq" if "peer" in sides else "")
+    print(f"\n{'workload':<32}{'ours':>12}{'PyZMQ':>12}{wheel:>12}{peer:>12}{'C':>10}", end="")
     print(f"{'ratio':>9}{'from':>8}{'to':>8}  target")
     for row in rows:
         ratios = row["ratios"]
-        numbers = "".join(f"{middle(row.get(side), ',.0f') if row.get(side) else '':>12}" for side in SIDES[:3])
+        numbers = "".join(f"{middle(row.get(side), ',.0f') if row.get(side) else '':>12}" for side in SIDES[:4])
         numbers += f"{middle(row['limit'], ',.0f') if 'limit' in row else '':>10}"
         if "unit" not in row:
             numbers = " " * max(0, len(numbers) + 32 - len(row["name"]))

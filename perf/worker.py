@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import importlib.metadata
 import importlib.util
 import json
 import resource
@@ -21,11 +22,16 @@ import zmq
 
 def implementation() -> dict[str, Any]:
     """Return which `zmq` this is: PyZMQ has no `zmq.core`."""
-    name = "greenzmq" if importlib.util.find_spec("zmq.core") else "pyzmq"
-    version = zmq.greenzmq_version() if name == "greenzmq" else zmq.pyzmq_version()
+    if zmq.__name__ != "zmq":
+        # See peer.py.
+        name, version = zmq.__name__, importlib.metadata.version(zmq.__name__)
+    elif importlib.util.find_spec("zmq.core"):
+        name, version = "greenzmq", zmq.greenzmq_version()
+    else:
+        name, version = "pyzmq", zmq.pyzmq_version()
     return {
         "implementation": f"{name} {version}",
-        "libzmq": zmq.zmq_version(),
+        "libzmq": zmq.zmq_version() if zmq.__name__ == "zmq" else "none",
         "python": sys.version.split()[0],
         "file": str(Path(zmq.__file__).resolve()),
         "workloads": [*WORKLOADS],

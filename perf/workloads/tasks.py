@@ -91,6 +91,19 @@ async def receive_frames(socket: Any, frames: int, count: int) -> None:
             raise WrongMessage
 
 
+def pair(module: ModuleType, seconds: float) -> Result:
+    """One operation is a send and a recv, both in the one task."""
+    with connected(module, zmq.PUSH, zmq.PULL) as [(push, pull)], loop_runs() as together:
+
+        async def both(count: int) -> None:
+            for _ in range(count):
+                await push.send(PAYLOAD)
+                if len(await pull.recv()) != SIZE:
+                    raise WrongMessage
+
+        return measure(together(both), seconds)
+
+
 def push_pull(module: ModuleType, seconds: float, transport: str, frames: int = 1) -> Result:
     with connected(module, zmq.PUSH, zmq.PULL, transport=transport) as [(push, pull)], loop_runs() as together:
         if frames == 1:
@@ -124,9 +137,11 @@ def large(module: ModuleType, seconds: float, transport: str, size: int, copy: b
         return measure(together(send, receive), seconds)
 
 
-def req_rep(module: ModuleType, seconds: float, transport: str) -> Result:
-    with connected(module, zmq.REQ, zmq.REP, transport=transport) as [(req, rep)], loop_runs() as together:
-        return measure(together(partial(request, req), partial(reply, rep)), seconds)
+def req_rep(module: ModuleType, seconds: float, transport: str, count: int = 1) -> Result:
+    with connected(module, zmq.REQ, zmq.REP, count, transport) as pairs, loop_runs() as together:
+        tasks = [task for req, rep in pairs for task in (partial(request, req), partial(reply, rep))]
+        run = together(*tasks)
+        return measure(run, seconds) if count == 1 else per_client(run, seconds, count)
 
 
 def push_pull_2p(module: ModuleType, seconds: float) -> Result:
@@ -218,11 +233,13 @@ def poll(module: ModuleType, seconds: float, count: int) -> Result:
 
 
 FUNCTIONS: dict[str, Callable[[Any, float], Result]] = {
+    "pair": pair,
     "push-pull-inproc": partial(push_pull, transport="inproc"),
     "push-pull-tcp": partial(push_pull, transport="tcp"),
     "push-pull-busy": push_pull_busy,
     "req-rep-inproc": partial(req_rep, transport="inproc"),
     "req-rep-tcp": partial(req_rep, transport="tcp"),
+    "req-rep-50": partial(req_rep, transport="inproc", count=50),
     "pub-sub-100-inproc": partial(pub_sub, subscribers=100),
     "router-1": partial(router, clients=1),
     "router-200": partial(router, clients=200),

@@ -10,7 +10,9 @@ import collections.abc
 import contextvars
 import gc
 import inspect
+import subprocess
 import sys
+import textwrap
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
@@ -467,6 +469,22 @@ def test_a_loop_is_asked_for_when_there_is_need_of_it(ledger: None) -> None:
             b.close()
 
     run(main())
+
+
+def test_asyncio_is_imported_where_it_is_used_alone() -> None:
+    """It takes longer to import than `zmq` does."""
+    program = """
+        import sys, zmq, zmq.green
+        assert "asyncio" not in sys.modules
+        import zmq.asyncio
+        from zmq.core import futures
+        assert zmq.core.pending is futures and futures.pending is zmq.asyncio.pending
+        assert not hasattr(futures, "nothing")
+        assert {*futures.__all__} <= {*dir(futures)} | {name for names in futures.PLACES.values() for name in names}
+        print("done")
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stdout == "done\n", done.stderr
 
 
 @pytest.mark.parametrize("form", FORMS)

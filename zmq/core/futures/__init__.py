@@ -3,16 +3,20 @@
 `socket` has the socket whose calls these are; `outcome` the future that they return; `calls` and `receives` what of
 them waits for a socket in the place of a greenlet; `loop_hub` is the event loop in which it does; `time_slice` sees to
 it that the loop runs; a `listener` only hears that something may have changed. What must not be here: frameworks other
-than asyncio.
+than asyncio, and that one not before somebody uses it: to import it takes longer than to import all of `zmq`.
 """
 
-from zmq.core.futures.calls import begin, pending
-from zmq.core.futures.listener import Listener
-from zmq.core.futures.loop_hub import LINGER, LoopHub, hub_of, running_loop
-from zmq.core.futures.outcome import Outcome
-from zmq.core.futures.receives import Receive, receive_in_turn
-from zmq.core.futures.socket import AwaitedSocket
-from zmq.core.futures.time_slice import Slice, is_time_to_yield
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zmq.core.futures.calls import begin, pending
+    from zmq.core.futures.listener import Listener
+    from zmq.core.futures.loop_hub import LINGER, LoopHub, hub_of, running_loop
+    from zmq.core.futures.outcome import Outcome
+    from zmq.core.futures.receives import Receive, receive_in_turn
+    from zmq.core.futures.socket import AwaitedSocket
+    from zmq.core.futures.time_slice import Slice, is_time_to_yield
 
 __all__ = [
     "LINGER",
@@ -29,3 +33,23 @@ __all__ = [
     "receive_in_turn",
     "running_loop",
 ]
+
+#: Which module has a name.
+PLACES = {
+    "calls": ("begin", "pending"),
+    "listener": ("Listener",),
+    "loop_hub": ("LINGER", "LoopHub", "hub_of", "running_loop"),
+    "outcome": ("Outcome",),
+    "receives": ("Receive", "receive_in_turn"),
+    "socket": ("AwaitedSocket",),
+    "time_slice": ("Slice", "is_time_to_yield"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first asked for."""
+    for module, names in PLACES.items():
+        if name in names:
+            globals()[name] = found = getattr(import_module(f"{__name__}.{module}"), name)
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

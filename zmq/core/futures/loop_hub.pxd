@@ -20,6 +20,7 @@ cdef class LoopWatcher:
     cdef bint armed
     cdef bint lingers       # it is in `LoopHub.lingering`
     cdef bint was_used      # it was started since the hub looked
+    cdef bint rang_in_vain  # it was ready since it was stopped
     cdef bint owns_fd
 
     cpdef arm(self)

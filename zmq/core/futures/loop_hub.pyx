@@ -4,8 +4,8 @@ Lives here: what of a loop is watched and for how long, and how callbacks come t
 what waits. Called by everything else in `zmq.core.futures`, by `zmq.asyncio` and by streams.
 
 To arm and to disarm costs a system call each, and who waits often waits again soon. So a watcher that is stopped stays
-armed until a timer finds that nobody started it again for at least LINGER seconds; one that rings meanwhile is disarmed
-at once. The same timer cancels the sweep alarm where nobody waits any more.
+armed until a timer finds that nobody started it again for at least LINGER seconds; one that rings twice meanwhile is
+disarmed at once. The same timer cancels the sweep alarm where nobody waits any more.
 """
 
 import asyncio
@@ -44,6 +44,7 @@ cdef class LoopWatcher:
         """Have a callback called while the descriptor is ready."""
         self.callback = callback
         self.was_used = True
+        self.rang_in_vain = False
         if not self.armed:
             if self.hub.is_elsewhere():
                 self.hub.loop.call_soon_threadsafe(self.arm)
@@ -89,10 +90,13 @@ cdef class LoopWatcher:
     def ready(self):
         """The descriptor is ready; called by the loop."""
         callback = self.callback
-        if callback is None:
+        if callback is not None:
+            callback()
+        elif self.rang_in_vain:
             self.disarm()
         else:
-            callback()
+            # Who waits next looks first, and that stills it.
+            self.rang_in_vain = True
 
 
 def nobody():
