@@ -13,7 +13,7 @@ from functools import partial
 from libc.errno cimport EAGAIN
 
 from zmq.core.check cimport raise_errno
-from zmq.core.futures.loop_hub cimport hub_of
+from zmq.core.futures.loop_hub cimport LoopHub, hub_of
 from zmq.core.futures.outcome cimport PENDING, Outcome, Work, outcome_of
 from zmq.core.futures.time_slice cimport is_time_to_yield
 from zmq.core.libzmq cimport (
@@ -84,8 +84,14 @@ cdef int enqueue(
     if route is not None:
         start = route
         size = len(route)
+    loop = outcome.its_loop()
+    if isinstance(trampoline.watched_hub, LoopHub) and (<LoopHub> trampoline.watched_hub).loop is loop:
+        # As a rule: who waits for a socket often waits again.
+        hub = trampoline.watched_hub
+    else:
+        hub = hub_of(loop)
     before = budget.stirred()
-    waiter = outcome.waiter = trampoline.join(hub_of(outcome.its_loop()), events, start, size, timeout)
+    waiter = outcome.waiter = trampoline.join(hub, events, start, size, timeout)
     waiter.greenlet = outcome
     waiter.inside = True
     waiter.untried = untried

@@ -13,6 +13,7 @@ cdef enum:
 
 cdef class Work:
     cdef bint may_fail
+    cdef bint takes_message
 
     cdef int attempt(self, Outcome outcome) except -1
     cdef object make(self, Outcome outcome)

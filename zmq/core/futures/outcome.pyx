@@ -42,7 +42,7 @@ cdef class Work:
     """What a call does that can't be done at once, and what becomes of a message.
 
     One may serve many outcomes, where there is nothing to remember for a single one. `may_fail` tells whether what
-    makes the result of a message may raise.
+    makes the result of a message may raise; `takes_message`, whether the result has libzmq's message.
     """
 
     cdef int attempt(self, Outcome outcome) except -1:
@@ -200,14 +200,17 @@ cdef class Outcome:
         return &self.msg if self.is_in_msg else self.delivery.incoming.frames
 
     cdef int try_to_make(self) except -1:
-        """Make the result of the message, which stays; an error is the result too, but for the lack of memory."""
+        """Make the result of the message, which stays; an error is the result too.
+
+        Where memory is short the program may ask again, unless what is made would have taken the message with it.
+        """
         if self.is_made:
             return 0
         try:
             value = self.work.make(self)
-        except MemoryError:
-            raise
         except Exception as error:
+            if isinstance(error, MemoryError) and not self.work.takes_message:
+                raise
             self.drop_message()
             self.state = FAILED
             self.value = without_stop(error)
@@ -421,16 +424,17 @@ cdef class Outcome:
         cdef int err
         trampoline.trying = True
         try:
-            err = self.work.attempt(self)
+            try:
+                err = self.work.attempt(self)
+            finally:
+                trampoline.trying = False
             if err and err != EAGAIN:
                 raise_errno(err)
         except Exception as error:
-            trampoline.trying = False
             self.leave()
             if self.state == PENDING:
                 self.fail(error)
             return 0
-        trampoline.trying = False
         if err == 0:
             self.leave()
             self.end()

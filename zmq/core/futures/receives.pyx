@@ -63,6 +63,7 @@ cdef class Receive(Work):
         self.load = load
         self.single = single
         self.may_fail = load is not None
+        self.takes_message = not copy and load is None
 
     cdef int prepare(self) except -1:
         """Before the first attempt."""
