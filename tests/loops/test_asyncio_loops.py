@@ -12,8 +12,9 @@ import pytest
 import zmq
 import zmq.asyncio as za
 import zmq.green
-from support.awaiting import CountingSelector, as_if_no_loop_ran, connect, run, until
+from support.awaiting import CountingSelector, as_if_no_loop_ran, connect, run, turns, until
 from support.front_ends import LIMIT
+from zmq.core.futures import loop_hub
 
 
 def test_sockets_are_made_outside_a_loop(ledger: None) -> None:
@@ -297,6 +298,35 @@ def test_nothing_stays_registered_with_the_loop(pair: Any) -> None:
 
     loop.run_until_complete(asyncio.wait_for(main(), LIMIT))
     assert len(selector.get_map()) == before
+    loop.close()
+
+
+def test_a_bell_that_rings_while_nobody_waits_does_not_turn_the_loop(
+    pair: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is watched still, and nobody stills it."""
+    monkeypatch.setattr(loop_hub, "LINGER", 1000)
+    a, b = pair
+    selector = CountingSelector()
+    loop = asyncio.SelectorEventLoop(selector)
+
+    async def main() -> None:
+        for message in (b"1", b"2"):
+            received = a.recv()
+            await turns()
+            watched = len(selector.get_map())
+            await b.send(message)
+            assert await received == message
+            # One that finds nothing has the next message ring the bell.
+            assert isinstance(a.recv(zmq.NOBLOCK).exception(), zmq.Again)
+            await b.send(b"-")
+            looks = selector.looks
+            await asyncio.sleep(0.05)
+            assert selector.looks <= looks + 4
+            assert len(selector.get_map()) == watched - 1
+            assert await a.recv() == b"-"
+
+    loop.run_until_complete(asyncio.wait_for(main(), LIMIT))
     loop.close()
 
 
