@@ -14,7 +14,7 @@ so that what is thrown into a coroutine is raised where that waits; but neither 
 count as a coroutine.
 """
 
-from asyncio import CancelledError, Future, InvalidStateError
+from asyncio import CancelledError, Future, InvalidStateError, _get_running_loop
 from asyncio.log import logger
 from contextvars import copy_context
 
@@ -533,12 +533,15 @@ cdef object without_stop(error):
 
 cdef void complain(error, loop) noexcept:
     """Nobody asked for an error: tell the event loop, as asyncio's futures do."""
-    cdef Outcome shown = Outcome.__new__(Outcome)
-    shown.state = FAILED
-    shown.value = error
-    shown.loop = loop
+    cdef Outcome shown
     message = "Future exception was never retrieved"
     try:
+        if loop is None:
+            loop = _get_running_loop()
+        shown = Outcome.__new__(Outcome)
+        shown.state = FAILED
+        shown.value = error
+        shown.loop = loop
         if loop is None:
             logger.error("%s: %r", message, error, exc_info=(type(error), error, error.__traceback__))
         else:
