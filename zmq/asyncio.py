@@ -33,7 +33,6 @@ from zmq.core.futures import (
     running_loop,
 )
 from zmq.core.futures import hub_of as hub_of
-from zmq.core.futures import loop_of_thread as loop_of_thread
 from zmq.core.polling.with_future import begin_poll_of_many
 
 # Plain numbers: those of an enum take a microsecond to combine.

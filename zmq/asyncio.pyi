@@ -13,7 +13,6 @@ from zmq.core import poll as _poll
 from zmq.core import socket as _socket
 from zmq.core.futures import AwaitedSocket, LoopHub
 from zmq.core.futures import hub_of as hub_of
-from zmq.core.futures import loop_of_thread as loop_of_thread
 from zmq.core.message import Frame, _Bytes
 
 __all__ = ["Context", "Socket", "Poller", "ZMQEventLoop", "install"]

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import greenlet
 import pytest
 
 pytest.importorskip("tornado")
@@ -23,6 +24,7 @@ from support.front_ends import FRONT_ENDS, IS_DEFAULT, LIMIT, LONG, FrontEnd, wa
 from support.monkey.monkeyed import FRAMEWORKS, PAIRS, Framework, run
 from zmq.eventloop import zmqstream
 from zmq.eventloop.hubloop import asyncio_current
+from zmq.eventloop.running import what_runs
 from zmq.eventloop.selector import Selector
 from zmq.eventloop.zmqstream import ZMQStream
 
@@ -127,47 +129,64 @@ def test_loops_run_side_by_side_in_greenlets(front_end: FrontEnd, context: Any, 
     assert got == [[b"%d" % number for number in range(20)]] * 2
 
 
-def test_a_task_waits_in_its_greenlet_while_another_loop_runs(front_end: FrontEnd, pair: Any) -> None:
-    a, b = pair()
-    waiting: list[int] = []
-    turns: list[int] = []
+@pytest.mark.parametrize("watched", ["", "before", "meanwhile"])
+def test_tasks_of_several_loops_wait_in_their_greenlets(front_end: FrontEnd, context: Any, watched: str) -> None:
+    """In the midst of a step, while others begin and end theirs, and loops run that are not green.
 
-    def application(main: Callable[[Any], Any]) -> None:
+    asyncio notes for the whole thread what runs. Another may watch its greenlets switch.
+    """
+    outside = what_runs()
+    names = "one", "two", "three"
+    doors = {name: [context.socket(plain.PAIR) for _ in range(2)] for name in names}
+    for name, (a, b) in doors.items():
+        a.bind(f"inproc://midst-{name}")
+        b.connect(f"inproc://midst-{name}")
+    begun: list[str] = []
+    steps: list[str] = []
+    switches: list[Any] = []
+
+    def application(name: str) -> None:
         loop = new_loop(front_end)
         try:
-            loop.run_sync(lambda: main(loop.asyncio_loop), timeout=LIMIT)
+            loop.run_sync(lambda: main(name, loop.asyncio_loop), timeout=LIMIT)
         finally:
             loop.close(all_fds=True)
 
-    def is_noted(loop: Any, task: Any) -> bool:
-        return asyncio.get_running_loop() is loop and asyncio.current_task() is task
-
-    async def waits(loop: Any) -> None:
+    async def main(name: str, loop: Any) -> None:
         task = asyncio.current_task()
-        for number in range(3):
-            waiting.append(number)
-            assert a.recv() == b"%d" % number
-            assert is_noted(loop, task)
-        waiting.append(3)
-        await asyncio.sleep(0)
-        assert is_noted(loop, task)
+        for _ in range(2):
+            begun.append(name)
+            message = doors[name][0].recv()
+            assert what_runs() == (loop, task)
+            steps.append(f"{name} {message.decode()}")
+            await asyncio.sleep(0)
+            assert what_runs() == (loop, task)
+            await asyncio.wait_for(asyncio.sleep(0), LIMIT)
 
-    async def runs(loop: Any) -> None:
-        task = asyncio.current_task()
-        for number in range(3):
-            while len(waiting) <= number:
-                await asyncio.sleep(0.001)
-            for _ in range(3):
-                await asyncio.sleep(0)
-                turns.append(1)
-                assert is_noted(loop, task)
-            b.send(b"%d" % number)
-            assert is_noted(loop, task)
+    def open_door(name: str, number: int) -> None:
+        before = len(steps)
+        doors[name][1].send(b"%d" % number)
+        wait_until(front_end, lambda: len(steps) > before)
 
-    tasks = [front_end.spawn(application, main) for main in (waits, runs)]
-    for each in tasks:
-        each.get()
-    assert len(waiting) == 4 and len(turns) == 9
+    if watched == "before":
+        assert greenlet.settrace(lambda *each: switches.append(what_runs())) is None
+    tasks = [front_end.spawn(application, name) for name in names]
+    wait_until(front_end, lambda: len(begun) == 3)
+    if watched == "meanwhile":
+        found = greenlet.settrace(lambda *each: (found(*each), switches.append(what_runs())))
+        assert found is not None
+    for turn in (("two", "one", "three"), ("three", "two", "one")):
+        for name in turn:
+            assert what_runs() == outside, "a greenlet of no loop saw one"
+            open_door(name, len(steps))
+    for task in tasks:
+        task.get()
+    assert what_runs() == outside
+    assert steps == ["two 0", "one 1", "three 2", "three 3", "two 4", "one 5"]
+    assert len({loop for loop, _ in switches} - {outside[0]}) == (3 if watched else 0)
+    if watched:
+        greenlet.settrace(None)
+    assert greenlet.gettrace() is None, "greenlets are watched for nothing"
 
 
 PRODUCER = """

@@ -13,7 +13,7 @@ import zmq
 import zmq.asyncio as za
 import zmq.green
 from support.front_ends import LIMIT
-from zmq.eventloop.selector import NOTHING, set_running, what_runs
+from zmq.eventloop.running import NOTHING, set_running, what_runs
 
 numbers = count()
 

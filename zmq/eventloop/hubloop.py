@@ -20,7 +20,8 @@ from greenlet import getcurrent
 from tornado.ioloop import IOLoop
 from tornado.platform.asyncio import AsyncIOLoop, AsyncIOMainLoop
 
-from zmq.eventloop.selector import NOTHING, EventLoop, set_running, what_runs
+from zmq.eventloop.running import NOTHING, set_running, what_runs
+from zmq.eventloop.selector import EventLoop
 
 
 class Current:

@@ -1,15 +1,14 @@
 """`EventLoop`: asyncio's event loop, waiting in a hub by means of a `Selector`, so that other greenlets run meanwhile.
 
-asyncio notes for the thread which loop runs, and from Python 3.14 on which task. While a greenlet waits in
-`Selector.select` its loop does not run: what was noted before is true again, so that others may run loops of their own,
-and the hub itself may be a loop. That may be a loop whose task waits in its greenlet, for a green socket for example.
+asyncio notes for the thread which loop runs. While a greenlet waits in `Selector.select` its loop does not run: what
+was noted before is true again, so that others may run loops of their own, and the hub itself may be a loop. So it is
+when a greenlet waits in the midst of a callback (`zmq.eventloop.running`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import selectors
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,49 +19,10 @@ from zmq.core.poll import Poller
 from zmq.core.waiting.budget import get_budget
 from zmq.core.waiting.hub import thread_ident
 from zmq.core.waiting.sleeper import let_run
+from zmq.eventloop import running
+from zmq.eventloop.running import NOTHING, Running, set_running, what_runs
 
-#: A loop, and the task that it is in the midst of.
-Running = tuple[asyncio.AbstractEventLoop | None, "asyncio.Task[Any] | None"]
-
-NOTHING: Running = None, None
 POLLIN, POLLOUT = int(PollEvent.POLLIN), int(PollEvent.POLLOUT)
-
-
-def what_runs() -> Running:
-    """Return what runs in this thread."""
-    loop = asyncio._get_running_loop()
-    return loop, None if loop is None else asyncio.current_task(loop)
-
-
-if sys.version_info >= (3, 14):
-    from asyncio.tasks import _swap_current_task  # type: ignore[attr-defined]
-
-    def set_running(now: Running) -> None:
-        """Note that a loop and a task of it run in this thread.
-
-        The thread has one current task, which can only be changed by way of the loop that runs.
-        """
-        loop = asyncio._get_running_loop()
-        if loop is not None:
-            _swap_current_task(loop, None)
-        loop, task = now
-        asyncio._set_running_loop(loop)
-        if task is not None:
-            _swap_current_task(loop, task)
-
-    def is_in_midst(then: Running) -> bool:
-        """Tell whether what ran then is in the midst of its task: as nobody else could end that meanwhile, it is."""
-        return then[1] is not None
-
-else:
-
-    def set_running(now: Running) -> None:
-        """Note that a loop runs in this thread. Each loop has a current task, whether it runs or not."""
-        asyncio._set_running_loop(now[0])
-
-    def is_in_midst(then: Running) -> bool:
-        """Tell whether what ran then is in the midst of its task."""
-        return then[1] is not None and asyncio.current_task(then[0]) is then[1]
 
 
 class Selector(selectors.BaseSelector):
@@ -80,8 +40,8 @@ class Selector(selectors.BaseSelector):
     #: In whose callback the loop that uses the selector runs.
     outer = NOTHING
 
-    #: What ran when this loop went on: a task that waits in another greenlet.
-    beside = NOTHING
+    #: What sees it when a greenlet waits in a callback of that loop, or None while it runs none.
+    watch: running.Watch | None = None
 
     def __init__(self, poller_class: type[Poller]) -> None:
         self.poller = poller_class()
@@ -113,13 +73,17 @@ class Selector(selectors.BaseSelector):
         milliseconds = None if timeout is None else max(0.0, timeout) * 1000
         found = []
         inner = what_runs()
+        # Not so where it is used by itself.
+        by_loop = self.watch is not None
+        self.leave()
         set_running(self.find_outer())
         try:
             ready = self.poller.poll(milliseconds)
             self.yield_if_busy(bool(ready) or milliseconds == 0)
         finally:
-            self.beside = what_runs()
             set_running(inner)
+            if by_loop:
+                self.enter()
         for fd, flags in ready:
             key = self.keys.get(fd)
             if key is not None:
@@ -130,10 +94,18 @@ class Selector(selectors.BaseSelector):
                 found.append((key, events & key.events))
         return found
 
+    def enter(self) -> None:
+        """Begin callbacks of the loop."""
+        self.watch = running.enter(self.find_outer)
+
+    def leave(self) -> None:
+        """End them."""
+        watch, self.watch = self.watch, None
+        if watch is not None:
+            running.leave(watch)
+
     def find_outer(self) -> Running:
         """Return what runs where this loop waits: it may be a hub's that was started since."""
-        if is_in_midst(self.beside):
-            return self.beside
         if self.outer[0] is not None:
             return self.outer
         loop = self.poller._get_hub().asyncio_loop()  # type: ignore[misc]
@@ -219,12 +191,14 @@ class EventLoop(asyncio.SelectorEventLoop):
     def _alone(self) -> Iterator[None]:
         """Run as if the loop that runs already, which is that of a hub, did not."""
         self.zmq_thread = thread_ident()
-        before, outer = self.waits.outer, what_runs()
+        before, watch, outer = self.waits.outer, self.waits.watch, what_runs()
         if outer[0] is not None:
             self.waits.outer = outer
         set_running(NOTHING)
+        self.waits.enter()
         try:
             yield
         finally:
-            self.waits.outer = before
+            self.waits.leave()
+            self.waits.outer, self.waits.watch = before, watch
             set_running(self.waits.find_outer() if outer[0] is None else outer)
