@@ -79,7 +79,7 @@ run_it() {
         esac
     done
     [ "$#" -ge "$OPTIND" ] || usage
-    # This script again, in the namespaces: it mounts, and becomes the command.
+    # This script again, in the namespaces: it mounts, and runs the command.
     # shellcheck disable=SC2086
     exec env -i PATH="$PATH" HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" \
         unshare $namespaces sh "$0" inside "$folder" "$@"
@@ -132,8 +132,9 @@ fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sh14x", b"lo", 0x1 | 0x40))'
         [ "$option" != e ] || export "$OPTARG"
     done
     shift $((OPTIND - 1))
+    # Its shell stays: the first process is the parent of all whose own has ended, and has to hear of their ends.
     # shellcheck disable=SC2016
-    exec chroot "$root" sh -c 'cd "$0" && exec "$@"' "$directory" "$@"
+    exec chroot "$root" sh -c 'cd "$0" || exit; "$@"; exit' "$directory" "$@"
 }
 
 remove_it() {

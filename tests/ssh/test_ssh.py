@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -24,6 +25,7 @@ from support import ssh_server
 from support.front_ends import FRONT_ENDS, LIMIT, FrontEnd, wait_until
 from support.ssh_server import Server, all_below, runs
 from zmq.core.native_threads import NativeThread
+from zmq.ssh._process import Tunnel
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -349,6 +351,26 @@ def test_a_tunnel_that_ssh_lost_is_not_alive(
     _, other = ssh.open_tunnel(service, server.name, server.key, paramiko=paramiko)
     other.close()
     assert tunnel._pipe is None
+
+
+def test_a_tunnel_whose_end_nobody_heard_of_is_not_alive(tmp_path: Path) -> None:
+    """In a container there may be no process that hears of those whose parent has ended."""
+    with ExitStack() as stack:
+        keeper, ssh = (
+            stack.enter_context(subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, bufsize=0))
+            for _ in range(2)
+        )
+        (tmp_path / "control").touch()
+        tunnel = Tunnel(keeper, plain.Poller, str(tmp_path / "control"))
+        stack.callback(tunnel.close)
+        tunnel.pid = ssh.pid
+        assert tunnel.is_alive()
+        assert ssh.stdin is not None
+        ssh.stdin.close()
+        os.waitid(os.P_PID, ssh.pid, os.WEXITED | os.WNOWAIT)
+        assert not tunnel.is_alive()
+        ssh.wait()
+        assert not tunnel.is_alive()
 
 
 def test_a_green_socket_waits_in_its_hub_whichever_function_is_called(

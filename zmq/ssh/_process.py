@@ -131,6 +131,25 @@ def start(
         raise SSHException(f"{arguments[0]} can't be run: {error.strerror}") from error
 
 
+def runs(pid: int) -> bool:
+    """Tell whether a process runs that is no child of ours.
+
+    One that has ended is there until its parent hears of it, which may be never: in a container that is whoever was
+    started first, this program for example.
+    """
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            state = file.read().rpartition(b")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        # There may be no such folder.
+        return not os.path.exists("/proc/self/stat")
+    return state not in (b"Z", b"X")
+
+
 class Tunnel:
     """A tunnel that is open. It stays open until it is closed, is not used for its time-out, or the program ends.
 
@@ -178,12 +197,7 @@ class Tunnel:
             return False
         if self._control is None:
             return True
-        try:
-            os.stat(self._control)
-            os.kill(self.pid, 0)
-        except OSError:
-            return False
-        return True
+        return os.path.exists(self._control) and runs(self.pid)
 
     def close(self) -> None:
         """Close the tunnel, and all connections through it. Nothing happens when it is closed."""
