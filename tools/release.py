@@ -108,7 +108,12 @@ def build(root: Path, version: str, into: Path) -> list[Path]:
         with tarfile.open(archive) as tar:
             tar.extractall(tree, filter="data")
         run([sys.executable, "-m", "build", "--sdist", "--outdir", into, tree])
-    run([os.environ.get("MAKE", "make"), "-C", root, "--no-print-directory", "wheel", f"WHEELS={into}"])
+    # make leaves wheels there, where older ones may be.
+    for wheel in Path(root, "dist").glob(f"{NAME}-*.whl"):
+        wheel.unlink()
+    run([os.environ.get("MAKE", "make"), "-C", root, "--no-print-directory", "wheel"])
+    for wheel in sorted(Path(root, "dist").glob(f"{NAME}-*.whl")):
+        shutil.move(wheel, into)
     found = sorted(into.glob("*.tar.gz")) + sorted(into.glob("*.whl"))
     name = f"{NAME}-{version}"
     wanted = into / f"{name}.tar.gz"

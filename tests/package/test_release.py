@@ -239,6 +239,38 @@ def test_nothing_is_tagged_where_building_fails(
     assert len(commands) == 2 and git(tree, "tag") == ""
 
 
+@pytest.mark.parametrize("built", [["1.2.3"], [], ["1.2.4"], ["1.2.3", "1.2.4"]], ids=" ".join)
+def test_what_make_built_is_what_is_released(
+    tree: Path, release: ModuleType, monkeypatch: pytest.MonkeyPatch, built: list[str]
+) -> None:
+    """Not what was there before, nor what is of another version, nor what lies around in the tree."""
+    wheel = "greenzmq-{}-cp311-cp311-manylinux_2_31_x86_64.whl"
+    into = tree / "dist" / "1.2.3"
+    into.mkdir(parents=True)
+    for left in (into / "left.whl", tree / "dist" / wheel.format("1.2.2")):
+        left.touch()
+    (tree / ".gitignore").write_text("/dist/\nignored\n")
+    commit(tree)
+    (tree / "ignored").touch()
+    sources: list[set[str]] = []
+
+    def pretend(command: list[str | Path]) -> None:
+        if "wheel" in command:
+            for version in built:
+                (tree / "dist" / wheel.format(version)).touch()
+        else:
+            sources.append({path.name for path in Path(command[-1]).iterdir()})
+            (into / "greenzmq-1.2.3.tar.gz").touch()
+
+    monkeypatch.setattr(release, "run", pretend)
+    if built == ["1.2.3"]:
+        assert release.build(tree, "1.2.3", into) == [into / "greenzmq-1.2.3.tar.gz", into / wheel.format("1.2.3")]
+    else:
+        with pytest.raises(release.Refused, match="and wheels of"):
+            release.build(tree, "1.2.3", into)
+    assert sources == [{".gitignore", "CHANGELOG.md", "zmq"}]
+
+
 def test_all_of_it_in_order(tree: Path, release: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     into = tree / "dist" / "1.2.3"
     built = [into / "greenzmq-1.2.3.tar.gz", into / "greenzmq-1.2.3-cp311-cp311-manylinux_2_31_x86_64.whl"]
