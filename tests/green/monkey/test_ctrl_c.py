@@ -27,7 +27,8 @@ def start(function, *args):
     return thread
 
 def ready():
-    print("ready", flush=True)
+    # Not by sys.stdout: what comes in the midst of that can't print, and at the end it can't be flushed.
+    os.write(1, b"ready\\n")
 """
 
 SERVER = """
