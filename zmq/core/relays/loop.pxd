@@ -3,6 +3,10 @@ from libc.stdint cimport uint64_t
 from zmq.core.libzmq cimport zmq_msg_t
 from zmq.core.messages.attempts cimport Incoming
 
+cdef extern from "<pthread.h>" nogil:
+    ctypedef struct pthread_t:
+        pass
+
 
 cdef enum:
     # How the loop ended, besides an error code of libzmq.
@@ -37,8 +41,10 @@ cdef struct Relay:
     bint paused
     bint interruptible          # whether the loop ends with EINTR now and then, so that the caller can look at signals
     int result
+    pthread_t thread            # where it is one of its own
 
 
 cdef void swap(zmq_msg_t *one, zmq_msg_t *other) noexcept nogil
 cdef int run(Relay *relay) noexcept nogil
 cdef int begin_thread(Relay *relay) noexcept nogil
+cdef void end_thread(Relay *relay) noexcept nogil

@@ -13,6 +13,7 @@ cdef class RunningRelay(Owner):
     cdef int stopper            # makes `relay.stop` readable
     cdef int ended              # becomes readable when the loop has ended
     cdef bint looping           # in a thread, without the GIL
+    cdef bint threaded          # in a native thread that was not joined yet
     cdef bint over              # the sockets were given back
     cdef bint socket_closed     # because one of them is being closed
 

@@ -37,7 +37,7 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.messages.returned cimport Delivery, return_message, try_returned
 from zmq.core.messages.attempts cimport expect, release
-from zmq.core.relays.loop cimport BAD_COMMAND, STOPPED, Direction, Relay, begin_thread, run, swap
+from zmq.core.relays.loop cimport BAD_COMMAND, STOPPED, Direction, Relay, begin_thread, end_thread, run, swap
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.life cimport sockets_at
 from zmq.core.waiting cimport forks, ownership, records
@@ -152,6 +152,10 @@ cdef class RunningRelay(Owner):
                 write(self.stopper, b"x", 1)
                 while zmq_poll(&item, 1, -1) < 0 and zmq_errno() == EINTR:
                     pass
+            if self.threaded:
+                # With the GIL, so that nobody else takes the loop for ended before its thread is.
+                self.threaded = False
+                end_thread(&self.relay)
         return self.give_back()
 
     cdef int stop(self) except -1:
@@ -192,7 +196,7 @@ cdef class RunningRelay(Owner):
         if err:
             self.give_back()
             raise_errno(err)
-        self.looping = True
+        self.looping = self.threaded = True
         try:
             wait_readable(hub, self.ended, -1, list(self.sockets))
         finally:
