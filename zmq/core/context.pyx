@@ -623,13 +623,18 @@ cdef class Context:
             finally:
                 records.end_blocked()
             return
-        while self.handle != NULL and <size_t> handle in terminating:
-            # A thread was, before the program was monkeypatched.
-            let_run(get_hub(), TERM_PAUSE / 1000.0)
-        if self.handle != NULL:
+        while self.handle != NULL:
+            if <size_t> handle in terminating:
+                # A thread was, before the program was monkeypatched.
+                let_run(get_hub(), TERM_PAUSE / 1000.0)
+                continue
             self.close_what_is_left()
-            self.termination = Termination(<size_t> handle)
-            forget_handle(handle)
+            termination = Termination()
+            # Both let others run, such as another thread that terminates this context too.
+            if self.handle != NULL and <size_t> handle not in terminating:
+                termination.begin(<size_t> handle)
+                self.termination = termination
+                forget_handle(handle)
         # Another greenlet may be waiting too: the last one to know it closes the descriptor.
         termination = self.termination
         if termination is not None:

@@ -17,24 +17,26 @@ cdef extern from "contexts/ending.h" nogil:
 
 
 class Termination:
-    """A context that is being terminated in a native thread."""
+    """A context that is being terminated in a native thread, from `begin` on."""
 
-    fd = -1
+    fd = writer = -1
 
-    def __init__(self, size_t address):
-        cdef int err
-        self.fd, writer = os.pipe()
-        err = begin_ending(<void *> address, writer)
+    def __init__(self):
+        self.fd, self.writer = os.pipe()
+
+    def begin(self, size_t address):
+        """Have this context terminated; no other thread of Python runs meanwhile."""
+        cdef int err = begin_ending(<void *> address, self.writer)
         if err:
-            os.close(writer)
-            os.close(self.fd)
-            self.fd = -1
             raise_errno(err)
+        self.writer = -1
 
     def __del__(self):
-        if self.fd >= 0:
-            # Not that of `os`, which may be gone when the interpreter ends.
-            close(self.fd)
+        cdef int fd
+        for fd in (self.fd, self.writer):
+            if fd >= 0:
+                # Not that of `os`, which may be gone when the interpreter ends.
+                close(fd)
 
     def is_over(self):
         """Tell whether it is done."""
