@@ -14,6 +14,8 @@
 # make pyzmq-shim  build the wheel that stands for PyZMQ where greenzmq is installed, into dist
 # make release  build what is committed, check it, write checksums and notes into dist, and tag it (RELEASE=--check only
 #               tells whether it could)
+# make sanitize run the tests with the sanitizers of GCC, and programs with threads too; fail where one reports something
+#               (SANITIZE="threads" for a part of it, SANITIZE=--help for options)
 # make model    search every state of a model of the wake-up rule, with SPIN
 # make frameworks  write zmq/eventlet, but for what is written by hand, from zmq/green
 # make lint     check the style, the types, the order of the layers and what is written by make frameworks
@@ -62,7 +64,7 @@ space = $(subst ,, )
 pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
 .PHONY: demo test quick $(runs) installed matrix distros pythons bench pictures conformance clients installation \
-    pyzmq-shim release model frameworks lint architecture clean system system-for-tests
+    pyzmq-shim release sanitize model frameworks lint architecture clean system system-for-tests
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
@@ -143,6 +145,10 @@ release: $(BENCH)/release/.installed
 
 pyzmq-shim:
 	@$(PYTHON) tools/pyzmq_shim.py dist
+
+sanitize: | system system-for-tests
+	@$(PYTHON) tests/sanitize/sanitize.py --python $(PYTHON) --build $(BENCH)/sanitize --json $(BENCH)/sanitize.json \
+	    $(SANITIZE)
 
 model:
 	@sh tools/system.sh model

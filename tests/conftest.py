@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import re
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -68,6 +70,9 @@ def transport(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="session")
 def warm() -> None:
     """Make what is made once in a process, so that it does not look like a leak of the first test."""
+    # A sanitizer opens the file of its reports when an allocation fails first.
+    with contextlib.suppress(MemoryError):
+        bytearray(sys.maxsize)
     for front_end in FRONT_ENDS:
         with front_end.zmq.Context() as context, context.socket(plain.PAIR) as a, context.socket(plain.PAIR) as b:
             a.bind("inproc://warm")
