@@ -11,6 +11,8 @@
 # make clients  run programs that use PyZMQ, such as Jupyter, with it and with us in its place, and show where they differ
 #               (CLIENTS="kernel zerorpc" for some of them, CLIENTS=--help for options)
 # make installation  install it beside PyZMQ with pip, uv and poetry, from a wheel and from source, and show what happens
+# make wheel    build wheels with a libzmq inside, for every CPython from 3.10 on that is installed, into dist, and try
+#               each where there is nothing else (WHEEL="cp311 trixie" for some of that); needs root
 # make pyzmq-shim  build the wheel that stands for PyZMQ where greenzmq is installed, into dist
 # make release  build what is committed, check it, write checksums and notes into dist, and tag it (RELEASE=--check only
 #               tells whether it could)
@@ -63,7 +65,7 @@ space = $(subst ,, )
 # What the benchmark compares with.
 pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
-.PHONY: demo test quick $(runs) installed matrix distros pythons bench pictures conformance clients installation \
+.PHONY: demo test quick $(runs) installed matrix distros pythons bench pictures conformance clients installation wheel \
     pyzmq-shim release sanitize model frameworks lint architecture clean system system-for-tests
 
 demo: $(VENV)/.installed
@@ -112,12 +114,15 @@ distros: $(VENV)/.created
 pythons:
 	@sh tools/pythons.sh "$(BENCH)" test
 
-# Ratios are to PyZMQ on the same libzmq, where it can be built there; its wheel is shown beside.
+# Ratios are to PyZMQ on the same libzmq, where it can be built there; its wheel is shown beside, and ours where make wheel
+# has made one for this Python.
+our_wheel = $(firstword $(wildcard dist/greenzmq-*-$(shell $(PYTHON) -c 'import sys; print("cp%d%d" % sys.version_info[:2])')-manylinux*.whl))
 bench: measured = $(BENCH)/bench$(if $(QUICK),-quick)
 bench: $(VENV)/.installed $(BENCH)/pyzmq/.installed $(BENCH)/pyzmq-$(PYZMQ)-system.tried $(BENCH)/matplotlib/.installed \
-    $(BENCH)/pyomq/.installed
+    $(BENCH)/pyomq/.installed $(if $(our_wheel),$(BENCH)/our-wheel/.installed)
 	@theirs=$(BENCH)/pyzmq-$(PYZMQ)-system/bin/python; wheel="--wheel $(BENCH)/pyzmq/bin/python"; \
-	[ -x $$theirs ] || { theirs=$(BENCH)/pyzmq/bin/python; wheel=; }; \
+	[ -x $$theirs ] || { theirs=$(BENCH)/pyzmq/bin/python; wheel=$(if $(our_wheel),"$$wheel"); }; \
+	$(if $(our_wheel),wheel="$$wheel --our-wheel $(BENCH)/our-wheel/bin/python";) \
 	status=0; $(python) perf/bench.py --ours $(python) --theirs $$theirs $$wheel --peer $(BENCH)/pyomq/bin/python --build $(BENCH) \
 	    --json $(measured).json $(if $(QUICK),--quick) $(BENCHMARK) || status=$$?; \
 	[ $$status = 2 ] || $(BENCH)/matplotlib/bin/python perf/pictures.py $(measured).json $(measured); \
@@ -142,6 +147,9 @@ installation: $(BENCH)/wheel/.built $(BENCH)/installation/.installed
 
 release: $(BENCH)/release/.installed
 	@MAKE="$(MAKE)" $(BENCH)/release/bin/python tools/release.py $(RELEASE)
+
+wheel: $(BENCH)/auditwheel/.installed
+	@$(PYTHON) tools/wheels.py --build $(BENCH) --auditwheel $(BENCH)/auditwheel/bin/python --dist dist $(WHEEL)
 
 pyzmq-shim:
 	@$(PYTHON) tools/pyzmq_shim.py dist
@@ -202,6 +210,12 @@ $(BENCH)/pyzmq/.installed: | system
 	@$(BENCH)/pyzmq/bin/python -m pip install --quiet $(pyzmq)
 	@echo "$(pyzmq)" >$@
 
+$(BENCH)/our-wheel/.installed: $(our_wheel) | system
+	@$(PYTHON) -m venv $(BENCH)/our-wheel
+	@$(BENCH)/our-wheel/bin/python -m pip install --quiet "$(our_wheel)[gevent,eventlet]"
+	@$(BENCH)/our-wheel/bin/python -m pip install --quiet --force-reinstall --no-deps $(our_wheel)
+	@touch $@
+
 # Tried once.
 $(BENCH)/pyzmq-$(PYZMQ)-system.tried: perf/pyzmq.sh | system
 	@mkdir -p $(BENCH)
@@ -255,6 +269,12 @@ $(BENCH)/release/.installed: pyproject.toml | system
 	@$(PYTHON) -m venv $(BENCH)/release
 	@$(BENCH)/release/bin/python -m pip install --quiet --upgrade pip
 	@$(BENCH)/release/bin/python -m pip install --quiet --group release
+	@touch $@
+
+$(BENCH)/auditwheel/.installed: pyproject.toml | system
+	@$(PYTHON) -m venv $(BENCH)/auditwheel
+	@$(BENCH)/auditwheel/bin/python -m pip install --quiet --upgrade pip
+	@$(BENCH)/auditwheel/bin/python -m pip install --quiet --group wheel
 	@touch $@
 
 $(BENCH)/download/.created:

@@ -25,6 +25,22 @@ from setuptools.command.editable_wheel import editable_wheel
 ROOT = Path(__file__).resolve().parent
 #: The folder of site-packages that has `zmq`.
 FOLDER = "_greenzmq"
+#: What no message passes through is compiled to be small: else this would be a third of a wheel.
+SELDOM = {
+    *("capabilities", "context", "curve", "device", "includes", "native_threads", "version"),
+    *(
+        "contexts/making",
+        "contexts/members",
+        "contexts/termination",
+        "relays/running",
+        "waiting/forks",
+        "waiting/pipes",
+    ),
+    *("sockets/endpoints", "sockets/life", "sockets/methods", "sockets/monitors"),
+    *("sockets/option_access", "sockets/option_attributes", "sockets/option_types"),
+}
+#: The folders of ZMQ_PREFIX that ZMQ_BUNDLE puts into it.
+BUNDLED = ("lib", "include", "licenses")
 README = "greenzmq's zmq. greenzmq.pth puts this folder before site-packages, and so before PyZMQ's zmq.\n"
 
 MISSING = """
@@ -34,6 +50,9 @@ Install it:
     Fedora, RHEL:    dnf install zeromq-devel
     macOS:           brew install zeromq
 or set ZMQ_PREFIX to a folder with include/zmq.h and lib/libzmq.so.
+"""
+NO_BUNDLE = """
+ZMQ_BUNDLE puts the libzmq of ZMQ_PREFIX into a wheel. {why}
 """
 
 
@@ -46,12 +65,8 @@ def find_libzmq() -> dict[str, list[str]]:
         if not (root / "include" / "zmq.h").is_file() or not libraries:
             sys.exit(MISSING.format(where=f" in ZMQ_PREFIX={prefix}"))
         folders = [str(folder) for folder in libraries]
-        return {
-            "include_dirs": [str(root / "include")],
-            "library_dirs": folders,
-            "runtime_library_dirs": folders,
-            "libraries": ["zmq"],
-        }
+        found = {"include_dirs": [str(root / "include")], "library_dirs": folders, "libraries": ["zmq"]}
+        return found if bundle() else found | {"runtime_library_dirs": folders}
     pkg_config = shlex.split(os.environ.get("PKG_CONFIG", "pkg-config"))
     try:
         found = subprocess.run([*pkg_config, "--cflags", "--libs", "libzmq >= 4.2"], capture_output=True, text=True)
@@ -76,6 +91,22 @@ def find_libzmq() -> dict[str, list[str]]:
     sys.exit(MISSING.format(where=" with pkg-config"))
 
 
+def bundle() -> dict[str, Path]:
+    """Return the files that ZMQ_BUNDLE puts into the package, with their names there, or stop with a message.
+
+    Only a libzmq as tools/libzmq.sh makes it will do: lib/libzmq.so is a script for linkers that names the library,
+    and the library has a name that no other in the process has. Extension modules look for it beside them.
+    """
+    if os.environ.get("ZMQ_BUNDLE", "0") in ("", "0"):
+        return {}
+    root = Path(os.environ.get("ZMQ_PREFIX") or sys.exit(NO_BUNDLE.format(why="ZMQ_PREFIX is not set.")))
+    root = root.expanduser().resolve()
+    if not root.joinpath("lib/libzmq.so").read_bytes().startswith(b"INPUT("):
+        sys.exit(NO_BUNDLE.format(why=f"{root} has none that tools/libzmq.sh has built."))
+    files = [path for name in BUNDLED for path in sorted(root.joinpath(name).iterdir())]
+    return {str(path.relative_to(root)): path for path in files}
+
+
 def version() -> str:
     """Return our version, which is said in version.pyx alone."""
     (found,) = re.findall(r'^GREENZMQ = "(.*)"$', Path(ROOT, "zmq/core/version.pyx").read_text(), re.MULTILINE)
@@ -90,24 +121,42 @@ def extensions() -> list[Extension]:
     if os.environ.get("ZMQ_DRAFT_API", "0") not in ("", "0"):
         more = [*more, "-DZMQ_BUILD_DRAFT_API=1"]
     # A build for a debugger or a sanitizer says so in CFLAGS, which come before these and would lose.
-    if not re.search(r"-O[01g]\b", os.environ.get("CFLAGS", "")):
-        more = ["-O3", *more]
-    folders = os.pathsep.join(libzmq["include_dirs"])
-    libzmq["include_dirs"] = [*libzmq["include_dirs"], "zmq/core"]
+    optimized = not re.search(r"-O[01g]\b", os.environ.get("CFLAGS", ""))
     headers = sorted(str(path) for path in Path("zmq/core").rglob("*.h"))
+    # What zmq.get_includes and zmq.get_library_dirs return, below the package if not absolute.
+    inside = bundle()
+    headers += [str(path) for name, path in inside.items() if name.startswith("include/")]
+    includes = os.pathsep.join(["include"] if inside else libzmq["include_dirs"])
+    libraries = os.pathsep.join(["lib"] if inside else libzmq["library_dirs"])
+    libzmq["include_dirs"] = [*libzmq["include_dirs"], "zmq/core"]
     return [
         Extension(
             ".".join(path.with_suffix("").parts),
             [str(path)],
             depends=headers,
-            extra_compile_args=["-std=c11", "-D_GNU_SOURCE", "-pthread", *more],
+            extra_compile_args=["-std=c11", "-D_GNU_SOURCE", "-pthread", *speed(path, optimized), *more],
             # Types that can be changed at run time, as PyZMQ's can: programs and their tests patch methods.
-            define_macros=[("CYTHON_USE_TYPE_SPECS", "1"), ("GREENZMQ_INCLUDE_DIRS", f'"{folders}"')],
-            extra_link_args=["-pthread"],
+            define_macros=[
+                ("CYTHON_USE_TYPE_SPECS", "1"),
+                ("GREENZMQ_INCLUDE_DIRS", f'"{includes}"'),
+                ("GREENZMQ_LIBRARY_DIRS", f'"{libraries}"'),
+            ],
+            extra_link_args=["-pthread", *([f"-Wl,-rpath,{beside(path)}"] if inside else [])],
             **libzmq,
         )
         for path in sorted(Path("zmq/core").rglob("*.pyx"))
     ]
+
+
+def speed(path: Path, optimized: bool) -> list[str]:
+    """Return how the compiler optimizes a module."""
+    seldom = path.relative_to("zmq/core").with_suffix("").as_posix() in SELDOM
+    return [] if not optimized else ["-Os"] if seldom else ["-O2"]
+
+
+def beside(path: Path) -> str:
+    """Return where an extension module finds the libraries of a bundle, for the dynamic loader."""
+    return "/".join(["$ORIGIN", *[".."] * (len(path.parts) - 2), "lib"])
 
 
 def cythonized() -> list[Extension]:
@@ -162,12 +211,31 @@ class Build(build):
 
 
 class BuildPy(build_py):
-    """Copy `zmq`."""
+    """Copy `zmq`, and the libzmq of a bundle."""
 
     def finalize_options(self) -> None:
         super().finalize_options()
         self.packages = [name for name in self.packages if name != "greenzmq"]
         self.build_lib = os.path.join(self.build_lib, FOLDER)
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode and bundle():
+            sys.exit(NO_BUNDLE.format(why="An editable installation is none."))
+        for target, source in self.bundled().items():
+            self.mkpath(os.path.dirname(target))
+            self.copy_file(str(source), target)
+
+    def get_outputs(self, include_bytecode: bool = True) -> list[str]:
+        return [*super().get_outputs(include_bytecode), *self.bundled()]
+
+    def find_data_files(self, package: str, src_dir: str) -> list[str]:
+        found = super().find_data_files(package, src_dir)
+        # Where libzmq is inside, too, the sources of what is compiled are left out: they only show in tracebacks.
+        return [path for path in found if not (bundle() and path.endswith((".pyx", ".pxi")))]
+
+    def bundled(self) -> dict[str, Path]:
+        return {os.path.join(self.build_lib, "zmq", name): path for name, path in bundle().items()}
 
 
 class BuildExt(build_ext):

@@ -146,10 +146,12 @@ def mapped() -> Iterator[Finding]:
         yield Finding(
             "wrong",
             f"{len(libraries)} libzmq are mapped, whose sockets do not know each other: {', '.join(libraries)}",
-            "build what brings the other one against the folders of zmq.get_library_dirs()",
+            "build what brings the other one with zmq.get_includes() and zmq.get_library_dirs(), and link it with zmq",
         )
     elif libraries:
-        yield Finding("ok", f"one libzmq is mapped, {libraries[0]}")
+        own = os.path.join(os.path.realpath(greenzmq._HOME), "zmq", "lib")
+        inside = os.path.dirname(os.path.realpath(libraries[0])) == own
+        yield Finding("ok", f"one libzmq is mapped, {'that of the wheel, ' if inside else ''}{libraries[0]}")
     else:
         yield Finding("note", "no shared libzmq is mapped: it is part of an extension module")
 

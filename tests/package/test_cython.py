@@ -15,16 +15,18 @@ import zmq
 pytest.importorskip("Cython")
 
 SETUP = """
-    import os, shlex, subprocess
     from Cython.Build import cythonize
     from setuptools import Extension, setup
     import zmq
 
-    prefix = os.environ.get("ZMQ_PREFIX")
-    flags = [f"-L{prefix}/lib", f"-Wl,-rpath,{prefix}/lib", "-lzmq"] if prefix else shlex.split(
-        subprocess.run(["pkg-config", "--libs", "libzmq"], check=True, capture_output=True, text=True).stdout
+    module = Extension(
+        "forwarder",
+        ["forwarder.pyx"],
+        include_dirs=zmq.get_includes(),
+        library_dirs=zmq.get_library_dirs(),
+        runtime_library_dirs=zmq.get_library_dirs(),
+        libraries=["zmq"],
     )
-    module = Extension("forwarder", ["forwarder.pyx"], include_dirs=zmq.get_includes(), extra_link_args=flags)
     setup(name="forwarder", ext_modules=cythonize([module], language_level=3))
 """
 
@@ -120,6 +122,11 @@ def test_a_forwarder_in_c(tmp_path: Path) -> None:
     assert found.strip() == "(3, [b'first', b'second'], b'third')"
     found = run("-W", "error", "-c", "import forwarder; print(forwarder.old_ways())")
     assert found.strip() == "(5, True, 1, True, True, [], True)"
+    # It shares the libzmq that it was told of, also if it comes first.
+    found = run(
+        "-c", "import forwarder; from greenzmq import _doctor; print([each.level for each in _doctor.mapped()])"
+    )
+    assert found.strip() == "['ok']"
 
 
 def test_every_compiled_module_has_declarations() -> None:

@@ -7,6 +7,7 @@ cdef extern from "zmq_compat.h" nogil:
     int GREENZMQ_DRAFT
     int GREENZMQ_IPC_PATH_MAX
     const char *GREENZMQ_INCLUDE_DIRS
+    const char *GREENZMQ_LIBRARY_DIRS
 
     enum:
         ENOTSUP

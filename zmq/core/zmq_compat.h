@@ -16,9 +16,12 @@
 
 #define GREENZMQ_IPC_PATH_MAX ((int) sizeof(((struct sockaddr_un *) 0)->sun_path) - 1)
 
-/* Where this libzmq's headers are, if not in the system's folders; setup.py says. */
+/* Where this libzmq and its headers are, if not in the system's folders; setup.py says. */
 #ifndef GREENZMQ_INCLUDE_DIRS
 #define GREENZMQ_INCLUDE_DIRS ""
+#endif
+#ifndef GREENZMQ_LIBRARY_DIRS
+#define GREENZMQ_LIBRARY_DIRS ""
 #endif
 
 #ifdef ZMQ_BUILD_DRAFT_API
