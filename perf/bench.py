@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from plan import DESCRIPTORS, HUB_LIMITS, LIMITS, OF_LIMIT, OF_OURS, OURS_ALONE, PEER_HAS, QUICK, TARGETS
-from report import Run, compare, show
+from report import WHEELS, Run, compare, show
 
 HERE = Path(__file__).resolve().parent
 
@@ -56,6 +56,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--ours", required=True, help="has greenzmq, gevent and eventlet", **python)
     parser.add_argument("--theirs", required=True, help="has PyZMQ, gevent and eventlet", **python)
     parser.add_argument("--wheel", help="has another PyZMQ, for one more column; not with --quick", **python)
+    parser.add_argument("--our-wheel", help="has greenzmq as make wheel builds it, to compare with --wheel", **python)
     parser.add_argument("--peer", help="has pyomq, for one more column; not with --quick", **python)
     parser.add_argument("--rounds", metavar="N", type=int, help="default 5, or 3 with --quick")
     parser.add_argument("--seconds", metavar="S", type=positive, help="of one run; default 0.4, or 0.25 with --quick")
@@ -71,10 +72,8 @@ def arguments() -> argparse.Namespace:
         parser.error(f"--rounds is 1 or more; got {given.rounds}")
     if given.seconds is None:
         given.seconds = 0.25 if given.quick else 0.4
-    given.pythons = {side: getattr(given, side) for side in ("ours", "theirs", "wheel", "peer") if getattr(given, side)}
-    if given.quick:
-        given.pythons.pop("wheel", None)
-        given.pythons.pop("peer", None)
+    sides = ("ours", "theirs") if given.quick else ("ours", "theirs", *WHEELS, "peer")
+    given.pythons = {side: getattr(given, side) for side in sides if getattr(given, side)}
     return given
 
 
@@ -192,13 +191,13 @@ def seconds_of_others() -> float | None:
 
 
 def commands_for(given: argparse.Namespace, name: str, number: int, limit_program: list[str]) -> dict[str, list[str]]:
-    """Return what to run for a workload in a round, by side. The wheel has its turn in every other round."""
+    """Return what to run for a workload in a round, by side. Wheels have their turn in every other round."""
     give_up = given.give_up
     what = [name, f"--seconds={given.seconds}", f"--limit={give_up}"]
     commands = {
         side: [python, str(HERE / ("peer.py" if side == "peer" else "worker.py")), *what]
         for side, python in given.pythons.items()
-        if (side != "wheel" or number % 2 == 0) and (side != "peer" or name in PEER_HAS)
+        if (side not in WHEELS or number % 2 == 0) and (side != "peer" or name in PEER_HAS)
     }
     of_any = name.partition("-")[2]
     if of_any in OURS_ALONE:

@@ -90,7 +90,9 @@ class Figures:
 
     def caption(self) -> str:
         machine, sides = self.all["machine"], self.all["sides"]
-        libraries = {about["libzmq"] for about in sides.values() if about is not sides.get("wheel")}
+        libraries = {
+            about["libzmq"] for about in sides.values() if about not in (sides.get("wheel"), sides.get("our_wheel"))
+        }
         python = sides["ours"]["python"]
         return f"Python {python}, libzmq {' and '.join(sorted(libraries))}, {machine['processors']} processors"
 

@@ -10,7 +10,9 @@ from plan import BEHIND_PEER, EVERY_ROUND, FLOOR, NOISE, NOT_JUDGED, OF_LIMIT, O
 Run = dict[str, Any]  # the line of a worker, or {"error": ...}; with "workload", "side" and "round"
 Costs = dict[tuple[str, str], dict[int, float]]  # of a name and a side: what every round cost
 
-SIDES = ("ours", "theirs", "wheel", "peer", "limit", "hub")
+SIDES = ("ours", "theirs", "wheel", "our_wheel", "peer", "limit", "hub")
+#: What users install: PyZMQ's, and ours.
+WHEELS = ("wheel", "our_wheel")
 
 
 def costs_of(runs: list[Run]) -> Costs:
@@ -61,6 +63,7 @@ def compare(runs: list[Run], rounds: int) -> list[dict[str, Any]]:
             target,
             name in EVERY_ROUND,
             unit=units[name.split()[0]],
+            wheels=ratios_of(by_side.get("wheel", {}), by_side.get("our_wheel", {})),
             **sides,
         )
         if "peer" in by_side:
@@ -82,20 +85,26 @@ def show(rows: list[dict[str, Any]], runs: list[Run], sides: dict[str, Run]) -> 
     def middle(values: list[float] | None, form: str) -> str:
         return format(statistics.median(values), form) if values else "-"
 
-    wheel, peer = ("its wheel" if "wheel" in sides else ""), ("pyomq" if "peer" in sides else "")
-    print(f"\n{'workload':<32}{'ours':>12}{'PyZMQ':>12}{wheel:>12}{peer:>12}{'C':>10}", end="")
-    print(f"{'ratio':>9}{'from':>8}{'to':>8}  target")
+    titles = {"ours": "ours", "theirs": "PyZMQ", "wheel": "its wheel", "our_wheel": "our wheel", "peer": "pyomq"}
+    columns = [side for side in titles if side in sides]
+    compares_wheels = set(WHEELS) <= set(columns)
+    print(f"\n{'workload':<32}{''.join(f'{titles[side]:>12}' for side in columns)}{'C':>10}", end="")
+    print(f"{'ratio':>9}{'from':>8}{'to':>8}{'wheels' if compares_wheels else '':>9}  target")
     for row in rows:
         ratios = row["ratios"]
-        numbers = "".join(f"{middle(row.get(side), ',.0f') if row.get(side) else '':>12}" for side in SIDES[:4])
+        numbers = "".join(f"{middle(row.get(side), ',.0f') if row.get(side) else '':>12}" for side in columns)
         numbers += f"{middle(row['limit'], ',.0f') if 'limit' in row else '':>10}"
         if "unit" not in row:
             numbers = " " * max(0, len(numbers) + 32 - len(row["name"]))
         low, high = (format(pick(ratios), ".2f") if ratios else "-" for pick in (min, max))
         mark = {None: "", True: "met", False: "MISSED"}[row["met"]]
-        print(f"{row['name']:<32}{numbers}{middle(ratios, '.2f'):>9}{low:>8}{high:>8}  {row['target']:<13}{mark}")
+        numbers += f"{middle(ratios, '.2f'):>9}{low:>8}{high:>8}"
+        numbers += f"{middle(row['wheels'], '.2f') if row.get('wheels') else '':>9}"
+        print(f"{row['name']:<32}{numbers}  {row['target']:<13}{mark}")
     print("\nns for one operation, bytes for a socket's memory")
     print("ratio: how many times faster ours is; the median of the rounds, the least and the most")
+    if compares_wheels:
+        print("wheels: how many times faster our wheel is than PyZMQ's, each with its own libzmq; the median")
     for side, about in sides.items():
         print(f"{side}: {about['implementation']}, libzmq {about['libzmq']}, Python {about['python']}")
     limit = next((run for run in runs if run["side"] == "limit" and "error" not in run), None)
