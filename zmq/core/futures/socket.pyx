@@ -89,9 +89,9 @@ cdef class AwaitedSocket(Socket):
             return begin_receive(self, FRAME, flags, None, zmq_errno() == EAGAIN)
         return self.receive(FRAME if copy else Receive(False, copy=False, track=track), flags)
 
-    def recv_into(self, buffer, /, *, Py_ssize_t nbytes=0, int flags=0):
+    def recv_into(self, buf, /, *, Py_ssize_t nbytes=0, int flags=0):
         """Receive one frame into a buffer; see `zmq.Socket.recv_into`. Returns a future."""
-        return self.receive(ReceiveInto(buffer, nbytes), flags)
+        return self.receive(ReceiveInto(buf, nbytes), flags)
 
     def recv_multipart(self, int flags=0, copy=True, bint track=False):
         """Receive a message; see `zmq.Socket.recv_multipart`. Returns a future."""
