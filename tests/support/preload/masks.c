@@ -13,7 +13,9 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
     int (*real)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) = dlsym(RTLD_NEXT, "pthread_create");
     Dl_info caller;
     sigset_t blocked;
-    if (dladdr(__builtin_return_address(0), &caller) && strstr(caller.dli_fname, "zmq")) {
+    /* The folder of the project, which may have Python in it, may have any name. */
+    if (dladdr(__builtin_return_address(0), &caller) &&
+        (strstr(caller.dli_fname, "/zmq/core/") || strstr(caller.dli_fname, "/libzmq"))) {
         pthread_sigmask(SIG_SETMASK, NULL, &blocked);
         started += 1;
         disturbed += !(sigismember(&blocked, SIGINT) && sigismember(&blocked, SIGTERM) && sigismember(&blocked, SIGUSR1));
