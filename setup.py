@@ -25,7 +25,7 @@ from setuptools.command.editable_wheel import editable_wheel
 ROOT = Path(__file__).resolve().parent
 #: The folder of site-packages that has `zmq`.
 FOLDER = "_greenzmq"
-#: What no message passes through is compiled to be small: else this would be a third of a wheel.
+#: What no message passes through is compiled to be small where libzmq is inside: else this would be a third of a wheel.
 SELDOM = {
     *("capabilities", "context", "curve", "device", "includes", "native_threads", "version"),
     *(
@@ -120,8 +120,6 @@ def extensions() -> list[Extension]:
     # A libzmq with its draft API says so through pkg-config; for one in ZMQ_PREFIX the user does.
     if os.environ.get("ZMQ_DRAFT_API", "0") not in ("", "0"):
         more = [*more, "-DZMQ_BUILD_DRAFT_API=1"]
-    # A build for a debugger or a sanitizer says so in CFLAGS, which come before these and would lose.
-    optimized = not re.search(r"-O[01g]\b", os.environ.get("CFLAGS", ""))
     headers = sorted(str(path) for path in Path("zmq/core").rglob("*.h"))
     # What zmq.get_includes and zmq.get_library_dirs return, below the package if not absolute.
     inside = bundle()
@@ -134,7 +132,7 @@ def extensions() -> list[Extension]:
             ".".join(path.with_suffix("").parts),
             [str(path)],
             depends=headers,
-            extra_compile_args=["-std=c11", "-D_GNU_SOURCE", "-pthread", *speed(path, optimized), *more],
+            extra_compile_args=["-std=c11", "-D_GNU_SOURCE", "-pthread", *speed(path), *more],
             # Types that can be changed at run time, as PyZMQ's can: programs and their tests patch methods.
             define_macros=[
                 ("CYTHON_USE_TYPE_SPECS", "1"),
@@ -148,10 +146,14 @@ def extensions() -> list[Extension]:
     ]
 
 
-def speed(path: Path, optimized: bool) -> list[str]:
+def speed(path: Path) -> list[str]:
     """Return how the compiler optimizes a module."""
-    seldom = path.relative_to("zmq/core").with_suffix("").as_posix() in SELDOM
-    return [] if not optimized else ["-Os"] if seldom else ["-O2"]
+    # A build for a debugger or a sanitizer says so in CFLAGS, which come before these and would lose.
+    if re.search(r"-O[01g]\b", os.environ.get("CFLAGS", "")):
+        return []
+    if not bundle():
+        return ["-O3"]
+    return ["-Os" if path.relative_to("zmq/core").with_suffix("").as_posix() in SELDOM else "-O2"]
 
 
 def beside(path: Path) -> str:

@@ -42,6 +42,8 @@ TESTS = (
     "tests/auth/test_auth.py",
 )
 FRONT_ENDS = ("core", "threads", "gevent", "eventlet")
+#: What they read, beside what is installed. conftest.py writes a framework of the tests' own from zmq/green.
+READ = ("tests", "tools", "zmq/green", "pyproject.toml")
 #: What a wheel may take, in bytes.
 MOST = 2_000_000
 
@@ -210,12 +212,18 @@ def places(folder: Path, found: list[Interpreter]) -> list[Place]:
     return result
 
 
+def options_for(environment: Path) -> list[str]:
+    """Return the options of `chroot.sh` for a place without network that has an environment, and the tests in /src."""
+    bound = [f"{environment}:{environment}", *(f"{ROOT / name}:/src/{name}" for name in READ)]
+    options = ["-t", "-n", "-d", "/src", "-e", "PYTHONDONTWRITEBYTECODE=1"]
+    return options + [word for each in bound for word in ("-r", each)]
+
+
 def try_wheel(place: Place, chroots: Path, environment: Path) -> dict[str, str]:
     """Try what is installed in an environment, and return what came of it by the names of what was tried."""
     interpreter = place.interpreter
     site = environment / "lib" / f"python3.{interpreter.tag[3:]}" / "site-packages"
-    options = ["-t", "-n", "-r", f"{environment}:{environment}", "-d", "/src", "-e", "PYTHONDONTWRITEBYTECODE=1"]
-    options += ["-r", f"{ROOT / 'tests'}:/src/tests", "-r", f"{ROOT / 'pyproject.toml'}:/src/pyproject.toml"]
+    options = options_for(environment)
     python = f"{environment}/bin/python"
     prepare = ":"
     if place.own:
@@ -224,22 +232,21 @@ def try_wheel(place: Place, chroots: Path, environment: Path) -> dict[str, str]:
     else:
         options += ["-r", f"{interpreter.prefix}:{interpreter.prefix}"]
 
-    def tried(chroot: str, *commands: str, network: bool = False) -> str:
+    def tried(*commands: str) -> str:
         script = " && ".join([prepare, *(f"{python} {command}" for command in commands)])
-        words = [option for option in options if not (network and option == "-n")]
         try:
-            return run("sh", CHROOT, "run", chroots / chroot, *words, "sh", "-ec", script)
+            return run("sh", CHROOT, "run", chroots / place.suite, *options, "sh", "-ec", script)
         except Wrong as error:
             raise Wrong(f"{place.name}: {error}") from None
 
     def tests(*arguments: str) -> str:
-        output = tried(place.suite, f"-m pytest -q -p no:cacheprovider --timeout=300 {' '.join(arguments)}")
+        output = tried(f"-m pytest -q -p no:cacheprovider --timeout=300 {' '.join(arguments)}")
         return re.sub(r"^=* ?| in .*$", "", output.strip().splitlines()[-1])
 
     demo = "-m zmq.green.demo --clients 50 --requests 2000 --hub"
     steps: dict[str, Callable[[], str]] = {
-        "alone": lambda: tried(place.suite, "tests/installation/bare.py") and "ok",
-        "demos": lambda: tried(place.suite, f"{demo} gevent", f"{demo} eventlet") and "ok",
+        "alone": lambda: tried("tests/installation/bare.py") and "ok",
+        "demos": lambda: tried(f"{demo} gevent", f"{demo} eventlet") and "ok",
     }
     for front_end in FRONT_ENDS:
         steps[front_end] = lambda front_end=front_end: tests(f"--front-end={front_end}", *TESTS)  # type: ignore[misc]
@@ -250,10 +257,7 @@ def try_derivative(suite: str, interpreter: Interpreter, chroots: Path, environm
     """Compile Cython code that builds on the wheel, where a compiler and Python are all there is, and run it."""
     folder = chroots / f"{suite}-compiler"
     make_chroot(folder, suite, "python3", "gcc", "libc6-dev")
-    options = ["-t", "-n", "-d", "/src", "-e", "PYTHONDONTWRITEBYTECODE=1"]
-    for path in (environment, interpreter.prefix):
-        options += ["-r", f"{path}:{path}"]
-    options += ["-r", f"{ROOT / 'tests'}:/src/tests", "-r", f"{ROOT / 'pyproject.toml'}:/src/pyproject.toml"]
+    options = [*options_for(environment), "-r", f"{interpreter.prefix}:{interpreter.prefix}"]
     command = "-m pytest -q -p no:cacheprovider tests/package/test_cython.py -k forwarder"
     return outcome(
         lambda: (
