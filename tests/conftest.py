@@ -72,7 +72,7 @@ def warm() -> None:
     """Make what is made once in a process, so that it does not look like a leak of the first test."""
     # A sanitizer opens the file of its reports when an allocation fails first.
     with contextlib.suppress(MemoryError):
-        bytearray(sys.maxsize)
+        bytearray(sys.maxsize // 2)
     for front_end in FRONT_ENDS:
         with front_end.zmq.Context() as context, context.socket(plain.PAIR) as a, context.socket(plain.PAIR) as b:
             a.bind("inproc://warm")
