@@ -100,7 +100,7 @@ cdef int enqueue(
         trampoline.notify()
     if waiter.state != PARKED:
         return 0
-    partner = trampoline.handover.next_waiter(trampoline, untried)
+    partner = trampoline.handover.next_waiter(trampoline, untried, False)
     if partner is not None:
         # What usually rings next rings already, or need not: have that call end before the loop looks at descriptors.
         hand_over(trampoline, partner, untried)

@@ -31,11 +31,11 @@ cdef class Handover:
         waiter = partner.receivers.head
         return waiter is not None and waiter.state == PARKED and waiter.hub.handovers < HANDOVERS
 
-    cdef Waiter next_waiter(self, Trampoline trampoline, bint untried):
+    cdef Waiter next_waiter(self, Trampoline trampoline, bint untried, bint looks):
         """Return a greenlet that waits for the partner's bell, which rings, or None.
 
-        Of one that is `untried`: who waits for the partner, which is as good as sure to be able to go on. `look_soon`
-        has to follow then.
+        Of one that is `untried`: who waits for the partner, which is as good as sure to be able to go on. Without
+        `looks` the caller has to see to what `look_soon` does.
         """
         cdef Trampoline partner = self.partner
         cdef Hub hub = trampoline.hub
@@ -56,6 +56,9 @@ cdef class Handover:
             waiter = partner.receivers.head
             if waiter is None or waiter.state != PARKED or not waiter.inside:
                 return None
+            if looks:
+                # First: it may raise.
+                self.look_soon(trampoline)
             self.unheard = True
             waiter.guessed_by = self
             waiter.state = CHOSEN

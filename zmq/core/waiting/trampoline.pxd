@@ -64,7 +64,7 @@ cdef class Handover:
 
     cdef void reset(self, int penalty) noexcept
     cdef bint is_possible(self, Trampoline trampoline) noexcept
-    cdef Waiter next_waiter(self, Trampoline trampoline, bint untried)
+    cdef Waiter next_waiter(self, Trampoline trampoline, bint untried, bint looks)
     cdef int look_soon(self, Trampoline trampoline) except -1
 
 

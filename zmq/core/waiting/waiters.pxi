@@ -13,10 +13,8 @@ cdef class Waiter:
         while self.state == PARKED:
             self.inside = True
             try:
-                next = self.trampoline.handover.next_waiter(self.trampoline, self.untried)
+                next = self.trampoline.handover.next_waiter(self.trampoline, self.untried, True)
                 if next is not None:
-                    if self.untried:
-                        self.trampoline.handover.look_soon(self.trampoline)
                     next.resume()
                 elif self.untried:
                     count_parked -= 1
