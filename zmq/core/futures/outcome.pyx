@@ -312,6 +312,9 @@ cdef class Outcome:
         return self.tell()
 
     cdef int fail(self, error) except -1:
+        cdef Work work = self.work
+        if work is not None:
+            work.withdraw(self)
         self.value = without_stop(error)
         self.detail = error.__traceback__
         self.state = FAILED
