@@ -153,7 +153,9 @@ def speed(path: Path) -> list[str]:
         return []
     if not bundle():
         return ["-O3"]
-    return ["-Os" if path.relative_to("zmq/core").with_suffix("").as_posix() in SELDOM else "-O2"]
+    seldom = path.relative_to("zmq/core").with_suffix("").as_posix() in SELDOM
+    # Nothing is thrown through C; who looks at a core dump of it needs a build with debugging information anyway.
+    return ["-Os" if seldom else "-O2", "-fno-asynchronous-unwind-tables"]
 
 
 def beside(path: Path) -> str:
