@@ -259,22 +259,11 @@ $(BENCH)/wheel/.built: $(VENV)/.installed $(python_sources)
 	@$(python) -m pip wheel --quiet --no-build-isolation --no-deps --wheel-dir $(BENCH)/wheel .
 	@touch $@
 
-$(BENCH)/installation/.installed: pyproject.toml | system
-	@$(PYTHON) -m venv $(BENCH)/installation
-	@$(BENCH)/installation/bin/python -m pip install --quiet --upgrade pip
-	@$(BENCH)/installation/bin/python -m pip install --quiet --group installation
-	@touch $@
-
-$(BENCH)/release/.installed: pyproject.toml | system
-	@$(PYTHON) -m venv $(BENCH)/release
-	@$(BENCH)/release/bin/python -m pip install --quiet --upgrade pip
-	@$(BENCH)/release/bin/python -m pip install --quiet --group release
-	@touch $@
-
-$(BENCH)/auditwheel/.installed: pyproject.toml | system
-	@$(PYTHON) -m venv $(BENCH)/auditwheel
-	@$(BENCH)/auditwheel/bin/python -m pip install --quiet --upgrade pip
-	@$(BENCH)/auditwheel/bin/python -m pip install --quiet --group wheel
+# What tools need that have an environment to themselves: a group of pyproject.toml each.
+$(addprefix $(BENCH)/,$(addsuffix /.installed,installation release auditwheel)): $(BENCH)/%/.installed: pyproject.toml | system
+	@$(PYTHON) -m venv $(BENCH)/$*
+	@$(BENCH)/$*/bin/python -m pip install --quiet --upgrade pip
+	@$(BENCH)/$*/bin/python -m pip install --quiet --group $*
 	@touch $@
 
 $(BENCH)/download/.created:

@@ -7,5 +7,5 @@ if [ -f "$1/.files" ]; then
     # What was there the last time may be gone now.
     (cd "$1" && xargs -0 rm -f <.files)
 fi
-git ls-files -z >"$1/.files"
+git ls-files -z --cached --others --exclude-standard >"$1/.files"
 tar -c --ignore-failed-read --null -T "$1/.files" | tar -x -C "$1"

@@ -106,21 +106,6 @@ def write_compiler(path: Path, chroot: Path, folders: Iterable[Path], kept: Iter
     path.chmod(0o755)
 
 
-def copy_tree(target: Path) -> None:
-    """Copy what git knows, newer files alone, and take away what it does not know any more."""
-    names = run("git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard").split("\0")
-    names = [name for name in names if name and (ROOT / name).is_file()]
-    listed = target / ".files"
-    for gone in set(listed.read_text().splitlines() if listed.exists() else []) - set(names):
-        (target / gone).unlink(missing_ok=True)
-    for name in names:
-        source, copy = ROOT / name, target / name
-        if not copy.exists() or copy.stat().st_mtime_ns != source.stat().st_mtime_ns:
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, copy)
-    listed.write_text("\n".join(names))
-
-
 def make_environment(folder: Path, interpreter: Interpreter, *groups: str) -> Path:
     """Make a virtual environment with these groups of pyproject.toml, and return its Python."""
     python = folder / "bin" / "python"
@@ -139,7 +124,7 @@ def build(interpreter: Interpreter, folder: Path, libzmq: Path, old: Path, audit
     tree, out = folder / "tree", folder / "out"
     tree.mkdir(parents=True, exist_ok=True)
     python = make_environment(folder / "build", interpreter, "build")
-    copy_tree(tree)
+    run("sh", "tools/copy_tree.sh", tree, cwd=ROOT)
     compiler = folder / "cc"
     write_compiler(compiler, old, [*interpreter.headers, libzmq], [folder])
     variables = {

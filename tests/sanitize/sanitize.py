@@ -231,9 +231,7 @@ def build(folder: Path, name: str, interpreter: str) -> Path:
     if not stamp.exists() or stamp.read_text() != built_with:
         shutil.rmtree(copy, ignore_errors=True)
         copy.mkdir(parents=True)
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    files = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
-    copied(copy, [file for file in files if file and (ROOT / file).is_file()])
+    subprocess.run(["sh", ROOT / "tools" / "copy_tree.sh", copy], cwd=ROOT, check=True)
     python = copy / ".venv" / "bin" / "python"
     # The environment is made once; then only what has changed is built, which pip cannot.
     environment = ["make", "--no-print-directory", ".venv/.installed", f"PYTHON={interpreter}", "VENV=.venv"]
@@ -258,20 +256,6 @@ def packages() -> list[str]:
     """Return the sections of pyproject.toml that say what is installed."""
     section = r"^\[(?:project\.optional-dependencies|dependency-groups)\]\n.*?(?=^\[)"
     return re.findall(section, (ROOT / "pyproject.toml").read_text(), re.MULTILINE | re.DOTALL)
-
-
-def copied(copy: Path, files: Sequence[str]) -> None:
-    """Have these files of the tree in its copy, and of what was copied before nothing else."""
-    listed = copy / ".files"
-    before = listed.read_text().split("\0") if listed.exists() else []
-    for file in {*filter(None, before)} - {*files}:
-        (copy / file).unlink(missing_ok=True)
-    for file in files:
-        target = copy / file
-        if not target.exists() or target.stat().st_mtime_ns != (ROOT / file).stat().st_mtime_ns:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / file, target)
-    listed.write_text("\0".join(files))
 
 
 def run_suite(python: Path, front_end: str, limit: float, more: Sequence[str], logs: Path) -> Row:
