@@ -298,7 +298,7 @@ cdef class Outcome:
             exception = exception()
         if isinstance(exception, StopIteration):
             raise TypeError("StopIteration interacts badly with generators and cannot be raised into a Future")
-        self.withdraw()
+        self.leave()
         self.fail(exception)
 
     def check_pending(self):

@@ -269,7 +269,6 @@ cdef Outcome begin_receive(Socket socket, Receive receive, int flags, timeout, b
                 if err != EAGAIN:
                     raise_errno(err)
         if flags & ZMQ_DONTWAIT:
-            receive.withdraw(outcome)
             outcome.fail(Again())
             return outcome
     except Exception as error:

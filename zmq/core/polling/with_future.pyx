@@ -36,7 +36,6 @@ cdef class PendingPoll(Work):
                 self.members.arm(self.parked, self.hub, self.deadline)
                 return
         except Exception as error:
-            self.withdraw(outcome)
             outcome.fail(error)
             return
         self.withdraw(outcome)
