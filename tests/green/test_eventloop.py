@@ -610,6 +610,29 @@ def test_a_busy_loop_lets_greenlets_have_their_turn(
     assert len(between) >= 3 if budget else not between
 
 
+@pytest.mark.parametrize("first", ["selector", "loop"])
+def test_who_waits_first_leaves_the_loop_that_is_the_hub_running(front_end: FrontEnd, first: str) -> None:
+    """It began to run meanwhile."""
+
+    def wait() -> list[Any]:
+        if first == "selector":
+            selector = Selector(module_of(front_end).Poller)
+            assert selector.select(0.001) == []
+            selector.close()
+        else:
+            loop = new_loop(front_end)
+            loop.run_sync(lambda: asyncio.sleep(0.001), timeout=LIMIT)
+            loop.close(all_fds=True)
+        found = asyncio._get_running_loop()
+        front_end.sleep(0.001)
+        return [found]
+
+    # A thread has a hub of its own, which has not run yet.
+    found = front_end.thread(wait).get()
+    front_end.sleep(0.001)
+    assert [type(each) for each in found] == [type(asyncio._get_running_loop())]
+
+
 def test_a_selector_that_has_waited_lets_nobody_run_again(front_end: FrontEnd) -> None:
     """The hub ran while it waited: its time begins anew."""
     selector = Selector(module_of(front_end).Poller)

@@ -81,7 +81,7 @@ class Selector(selectors.BaseSelector):
             ready = self.poller.poll(milliseconds)
             self.yield_if_busy(bool(ready) or milliseconds == 0)
         finally:
-            set_running(inner)
+            self.set_again(inner)
             if by_loop:
                 self.enter()
         for fd, flags in ready:
@@ -110,6 +110,10 @@ class Selector(selectors.BaseSelector):
             return self.outer
         loop = self.poller._get_hub().asyncio_loop()  # type: ignore[misc]
         return (loop, None) if loop is not None and loop.is_running() else NOTHING
+
+    def set_again(self, before: Running) -> None:
+        """Note what ran before somebody waited; where nothing did, the hub may be a loop that runs now."""
+        set_running(self.find_outer() if before[0] is None else before)
 
     def yield_if_busy(self, busy: bool) -> None:
         """Let the hub run if the loop has not waited for longer than the budget: it always has something to do."""
@@ -201,4 +205,4 @@ class EventLoop(asyncio.SelectorEventLoop):
         finally:
             self.waits.leave()
             self.waits.outer, self.waits.watch = before, watch
-            set_running(self.waits.find_outer() if outer[0] is None else outer)
+            self.waits.set_again(outer)
