@@ -36,7 +36,7 @@ SELDOM = {
         "waiting/forks",
         "waiting/pipes",
     ),
-    *("sockets/endpoints", "sockets/life", "sockets/methods", "sockets/monitors"),
+    *("sockets/endpoints", "sockets/label", "sockets/life", "sockets/methods", "sockets/monitors"),
     *("sockets/option_access", "sockets/option_attributes", "sockets/option_types"),
 }
 #: The folders of ZMQ_PREFIX that ZMQ_BUNDLE puts into it.

@@ -30,6 +30,24 @@ cdef extern from "Python.h":
     unsigned long PyThread_start_new_thread(void (*run)(void *) noexcept, void *argument)
 
 
+# The names of those that run, by their identifiers.
+cdef dict names = {}
+
+
+def name_of(ident):
+    """Return the name of a `NativeThread` that runs.
+
+    Parameters
+    ----------
+    ident : int
+
+    Returns
+    -------
+    str or None
+    """
+    return names.get(ident)
+
+
 cdef class NativeLock:
     """NativeLock()
 --
@@ -220,11 +238,13 @@ cdef void run(void *argument) noexcept with gil:
     cdef NativeThread thread = <NativeThread> argument
     Py_DECREF(thread)
     thread.ident = <unsigned long> PyThread_get_thread_ident()
+    names[thread.ident] = thread.name
     try:
         thread.target()
     except BaseException as error:
         thread.error = error
     thread.target = None
+    names.pop(thread.ident, None)
     thread.finished = True
     if not thread.daemon:
         atexit.unregister(thread.join)

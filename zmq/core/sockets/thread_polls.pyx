@@ -66,7 +66,7 @@ cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) 
         # First, as Python code may run after it: what that closes wakes this thread.
         waiting = begin_wait(items, count, what)
         try:
-            records.begin_blocked(what)
+            records.begin_blocked(what, "poll")
             rc = waiting.enter(0 if read_handles(items, count, what) else timeout)
         finally:
             records.end_blocked()

@@ -1,0 +1,7 @@
+"""What a program does, for people who look for what holds it up.
+
+Lives here: how those who wait are described. What must not: any way of waiting, and what frameworks import. Called by
+users by way of `zmq.core.statistics` and the public names of `zmq`.
+
+- `who`: greenlets, tasks and threads: their names, where they are, and who began them.
+"""
