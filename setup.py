@@ -36,6 +36,7 @@ SELDOM = {
         "waiting/forks",
         "waiting/pipes",
     ),
+    "inspection/dump_signal",
     *("sockets/endpoints", "sockets/label", "sockets/life", "sockets/methods", "sockets/monitors"),
     *("sockets/option_access", "sockets/option_attributes", "sockets/option_types"),
 }

@@ -4,4 +4,5 @@ Lives here: how those who wait are described. What must not: any way of waiting,
 users by way of `zmq.core.statistics` and the public names of `zmq`.
 
 - `who`: greenlets, tasks and threads: their names, where they are, and who began them.
+- `dump`: all of it as text. `dump_signal` (``dump_signal.h``): a signal that has it written, whatever stands still.
 """
