@@ -26,6 +26,7 @@ from zmq.core.error import (
 )
 from zmq.core.includes import get_includes, get_library_dirs
 from zmq.core.inspection.dump import dump, install_dump, uninstall_dump
+from zmq.core.inspection.watch import set_slow_hub, set_slow_wait
 from zmq.core.message import COPY_THRESHOLD, Frame, Message
 from zmq.core.poll import Poller, select, zmq_poll
 from zmq.core.socket import Socket, SyncContext, SyncSocket
@@ -96,6 +97,8 @@ __all__ = [
     "pyzmq_version_info",
     "select",
     "set_budget",
+    "set_slow_hub",
+    "set_slow_wait",
     "statistics",
     "strerror",
     "uninstall_dump",

@@ -24,6 +24,7 @@ from posix.fcntl cimport F_SETFD, F_SETFL, FD_CLOEXEC, O_NONBLOCK, fcntl
 from posix.unistd cimport close as close_fd
 from posix.unistd cimport pipe, read, write
 
+from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_poll, zmq_pollitem_t
 from zmq.core.waiting cimport forks
 
 cdef extern from "Python.h":
@@ -135,6 +136,21 @@ cdef class NativeSignal:
         read(self.fd, found, sizeof(found))
         if self.is_set:
             write(self.writer, b"x", 1)
+
+    def wait(self, double seconds):
+        """Block this native thread until it is readable, for so many seconds, or a signal comes.
+
+        Parameters
+        ----------
+        seconds : float
+        """
+        cdef zmq_pollitem_t item
+        cdef long milliseconds = <long> (1000 * seconds + 0.999)
+        item.socket = NULL
+        item.fd = self.fd
+        item.events = ZMQ_POLLIN
+        with nogil:
+            zmq_poll(&item, 1, milliseconds)
 
     cpdef close(self):
         """Give the descriptor back."""

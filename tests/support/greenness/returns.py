@@ -72,6 +72,8 @@ def install_dump(s: Scene) -> None:
 
 
 returns("install_dump", install_dump)
+returns("set_slow_hub", lambda s: s.zmq.set_slow_hub(None))
+returns("set_slow_wait", lambda s: s.zmq.set_slow_wait(None))
 returns("strerror", lambda s: s.zmq.strerror(s.zmq.EAGAIN))
 
 

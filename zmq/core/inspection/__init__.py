@@ -5,4 +5,5 @@ users by way of `zmq.core.statistics` and the public names of `zmq`.
 
 - `who`: greenlets, tasks and threads: their names, where they are, and who began them.
 - `dump`: all of it as text. `dump_signal` (``dump_signal.h``): a signal that has it written, whatever stands still.
+- `watch`: a native thread that logs what takes long.
 """
