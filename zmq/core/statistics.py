@@ -12,7 +12,7 @@ from zmq.core.constants import SocketType
 from zmq.core.context import Context, _living_contexts
 from zmq.core.inspection import who
 from zmq.core.sockets.life import _open_sockets
-from zmq.core.waiting import budget, records, sweep_alarm, trampoline
+from zmq.core.waiting import budget, sweep_alarm, trampoline, who_waits
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all the rest
 
@@ -111,14 +111,14 @@ def statistics(objects: bool = False) -> dict[str, Any]:
     """
     sockets = _sockets()
     known = {address: entry["socket"] for address, entry in sockets.items()}
-    waiting = [*records.parked_greenlets(), *trampoline.waiters(known)]
+    waiting = [*who_waits.parked_greenlets(), *trampoline.waiters(known)]
     found = {
         "pid": os.getpid(),
         **trampoline.counts(),
         "yields": budget.yields(),
         "missed": sweep_alarm.missed(),
         "waiting": [_who_waits(entry, sockets) for entry in waiting],
-        "blocked": [_who_waits(entry, sockets) for entry in records.blocked_threads()],
+        "blocked": [_who_waits(entry, sockets) for entry in who_waits.blocked_threads()],
         "sockets": list(sockets.values()),
         "contexts": [
             {

@@ -176,7 +176,8 @@ class Watch:
         # Which thread runs which cannot be seen.
         keeper = f" by {dump.title(running[0])}" if len(running) == 1 else ""
         lines = "\n".join(dump.stack(who.thread(hub.thread).stack))
-        return f"the hub of {dump.thread_title(hub.thread)} did not run for {seconds:.3f} s; it is kept{keeper} at\n{lines}"
+        thread = dump.thread_title(hub.thread)
+        return f"the hub of {thread} did not run for {seconds:.3f} s; it is kept{keeper} at\n{lines}"
 
 
 # Telling.

@@ -9,7 +9,7 @@ from zmq.core.futures.loop_hub cimport LoopHub, hub_of
 from zmq.core.futures.outcome cimport PENDING, Outcome, Work, outcome_of
 from zmq.core.polling.in_hub cimport ParkedPoll, PollSet
 from zmq.core.sockets.arguments cimport seconds_of
-from zmq.core.waiting cimport budget, records
+from zmq.core.waiting cimport budget, who_waits
 from zmq.core.waiting cimport trampoline as trampolines
 from zmq.core.waiting.clock cimport monotonic
 
@@ -66,7 +66,7 @@ cdef class PendingPoll(Work):
         cdef ParkedPoll parked = self.parked
         if parked is None:
             return
-        records.end_pending(self)
+        who_waits.end_pending(self)
         self.parked = None
         self.outcome = None
         outcome.work = None
@@ -129,7 +129,7 @@ def begin_poll_of_many(PollSet members not None, timeout, owner):
     pending.since = monotonic()
     try:
         members.arm(pending.parked, pending.hub, deadline)
-        records.begin_pending(pending)
+        who_waits.begin_pending(pending)
         trampolines.count_parked += 1
     except BaseException:
         outcome.work = None
