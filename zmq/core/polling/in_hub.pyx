@@ -245,6 +245,15 @@ cdef class PollSet(Registry):
                 parked.woken = True
                 parked.hub.soon(parked.resume)
 
+    cdef bint sleeps(self, RegisteredSocket registered) noexcept:
+        cdef ParkedPoll parked
+        if self.blocks:
+            return not registered.doubtful
+        for parked in self.waiting:
+            if not parked.woken:
+                return True
+        return False
+
     def _wake(self):
         self.wake()
 

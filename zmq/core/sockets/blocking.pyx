@@ -119,6 +119,7 @@ cdef class Operation(Endpoints):
         records.begin_blocked(self)
         try:
             while True:
+                trampoline.marked = True
                 err = self.attempt_again(attempt, transfer, events, False)
                 if err != EAGAIN:
                     break

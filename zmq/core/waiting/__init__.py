@@ -4,8 +4,9 @@ Lives here: hubs and the trampolines that greenlets, futures and pollers park on
 but its handle. Called by everything in `zmq.core` that may have to wait.
 
 - `trampoline`: all that waits for one socket. Its parts are in ``waiters.pxi``, ``handover.pxi`` and
-  ``routed_senders.pxi``; ``bell.h`` tells what was missed from what comes while one looks.
-- `hub`: what a framework supplies. `sweep_alarm`: the look for wake-ups that were missed.
+  ``routed_senders.pxi``.
+- `hub`: what a framework supplies.
+- `sweep_alarm`: the look for wake-ups that were missed; ``bell.h`` tells these from what comes while one looks.
 - `pipes`: how other threads and signals wake a hub.
 - `interrupts`: Ctrl-C, which is for the main greenlet.
 - ``quiet_threads.h``: native threads that no signal disturbs.
