@@ -479,6 +479,25 @@ def test_a_busy_poller_finds_it_too(pairs: Pairs, monkeypatch: pytest.MonkeyPatc
     sweep_alarm._reset_missed(before)
 
 
+def test_a_socket_that_is_closed_while_a_thread_gets_ready_to_wait(
+    pairs: Pairs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the handler of a signal, or by what is collected: after the look, and before there is anybody to be woken."""
+
+    class Closing:
+        def __float__(self) -> float:
+            pairs[4][1].close()
+            return 3.0
+
+    monkeypatch.setattr(sweep_alarm, "SWEEP_SECONDS", Closing())
+    poller = poller_of(pairs)
+    begun = time.monotonic()
+    with pytest.raises(zmq.ZMQError) as caught:
+        poller.poll(1000 * LIMIT)
+    assert caught.value.errno == zmq.ENOTSOCK
+    assert time.monotonic() - begun < AT_ONCE
+
+
 POLLS: dict[str, Callable[[list[Socket], float], Any]] = {
     "Socket.poll": lambda sockets, timeout: sockets[0].poll(timeout),
     "zmq_poll": lambda sockets, timeout: zmq.zmq_poll([(s, zmq.POLLIN) for s in sockets], timeout),

@@ -10,7 +10,6 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ import pytest
 import zmq
 import zmq.asyncio
 from support.every_loop import every_loop
-from support.fake_hub import FakeHub, FakeLoop, Killed, Task, green, spawn
+from support.fake_hub import FakeHub, Killed, Task, green, spawn
 from support.foreign_code import read_events, shut_down
 from support.front_ends import GreenFrontEnd
 from support.waits import poller_of
@@ -120,6 +119,11 @@ def in_vain(call: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         call(*args, **kwargs)
 
 
+def refused(call: Callable[..., Any], *args: Any) -> None:
+    with pytest.raises(zmq.ZMQError):
+        call(*args)
+
+
 def expired(world: World, socket: Any) -> None:
     """Somebody else waits, and his time runs out."""
     task = spawn(socket.poll, 1000, zmq.POLLIN)
@@ -160,7 +164,7 @@ OPERATIONS: dict[str, Callable[[World, Any, Any], object]] = {
     "setsockopt": lambda w, b, a: b.set(zmq.SNDHWM, 77),
     "bind": lambda w, b, a: b.bind("inproc://another"),
     "connect": lambda w, b, a: b.connect("inproc://another-one"),
-    "disconnect": lambda w, b, a: pytest.raises(zmq.ZMQError, b.disconnect, "inproc://nowhere"),
+    "disconnect": lambda w, b, a: refused(b.disconnect, "inproc://nowhere"),
     "Poller": lambda w, b, a: poller_of(w, zmq.POLLIN, b).poll(0),
     "Poller of many": lambda w, b, a: many(w, b).poll(0),
     "zmq_poll": lambda w, b, a: zmq.zmq_poll([(b, zmq.POLLIN)], 0),
@@ -363,7 +367,7 @@ def test_members_of_a_set_are_looked_at_in_turn(world: World) -> None:
 @pytest.mark.parametrize("way", ["recv", "Poller", "Poller of many"])
 def test_what_ends_without_a_word_is_seen_by_every_round(world: World, way: str) -> None:
     """Other code ends the context, and swallows the news of it."""
-    one, other = world.pair()
+    _, other = world.pair()
     poller = many(world, other) if way == "Poller of many" else poller_of(world, zmq.POLLIN, other)
     task = spawn(other.recv if way == "recv" else poller.poll)
     world.hub.ring_alarm()
@@ -494,12 +498,39 @@ def test_what_other_threads_ask_for_is_done_by_every_slice(world: World) -> None
     task = spawn(other.recv)
     for _ in range(5):
         world.hub.ring_alarm()
-    (timer,) = world.hub.timers
     thread = threading.Thread(target=other.close)
     thread.start()
     thread.join()
     assert not task.done
     world.hub.ring_alarm_once()
+    world.hub.settle()
+    assert task.error.errno == zmq.ENOTSOCK
+
+
+@pytest.mark.parametrize("number", [1, 6], ids=["few", "many"])
+def test_a_member_that_is_closed_between_the_look_and_the_wait(world: World, number: int) -> None:
+    """By the handler of a signal, or by what is collected: nobody waits yet who could be woken."""
+    closing: list[Any] = []
+
+    def get_hub() -> FakeHub:
+        while closing:
+            closing.pop().close()
+        return world.hub
+
+    class Poller(zmq.Poller):
+        _get_hub = staticmethod(get_hub)
+
+    sockets = [world.pair()[1] for _ in range(number)]
+    poller = Poller()
+    for socket in sockets:
+        poller.register(socket, zmq.POLLIN)
+    for used in range(2):
+        assert poller.poll(0) == []
+        if not used:
+            killed(poller.poll)
+    closing.append(sockets[0])
+    task = spawn(poller.poll)
+    assert not closing
     world.hub.settle()
     assert task.error.errno == zmq.ENOTSOCK
 

@@ -152,6 +152,9 @@ cdef class PollSet(Registry):
                     parked.armed.append(registered)
                     if registered.heard:
                         self.look(registered)
+                else:
+                    # As in `join_all`.
+                    self.wake()
         if self.descriptors:
             self.watch_descriptors(parked)
         if deadline >= 0:

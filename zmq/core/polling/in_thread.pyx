@@ -77,12 +77,14 @@ cdef list poll_set(PollSet members, double timeout):
             left = left_until_sweep(members)
             if timeout >= 0:
                 left = min(left, max(0, deadline - monotonic()))
-            bells[0].socket = NULL
-            bells[0].fd = members.bells.fd
-            bells[0].events = ZMQ_POLLIN
-            poll_in_thread(bells, 1, left, members)
-            if left_until_sweep(members) == 0:
-                sweep(members)
+            if not members.doubtful:
+                # Otherwise one was closed meanwhile, or has something to say.
+                bells[0].socket = NULL
+                bells[0].fd = members.bells.fd
+                bells[0].events = ZMQ_POLLIN
+                poll_in_thread(bells, 1, left, members)
+                if left_until_sweep(members) == 0:
+                    sweep(members)
         finally:
             members.blocks = False
         members.own()

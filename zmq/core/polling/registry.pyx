@@ -321,7 +321,11 @@ cdef class Registry:
         """Put the bells of all in doubt into the set, after `collect` found that they have nothing to say."""
         cdef RegisteredSocket registered
         for registered in list(self.doubtful):
-            if registered.trampoline is None or not self.join_set(registered):
+            if registered.trampoline is None:
+                # It was closed since the look: have the next one say so.
+                self.wake()
+                continue
+            if not self.join_set(registered):
                 continue
             if registered.heard:
                 # Since the look.

@@ -42,6 +42,7 @@ from cpython.ref cimport PyObject
 from posix.unistd cimport getpid
 
 from zmq.core.libzmq cimport ZMQ_POLLIN
+from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.pipes cimport Pipe
 from zmq.core.waiting.sweep_alarm cimport Round
 from zmq.core.waiting import sweep_alarm
@@ -633,9 +634,9 @@ cdef class Hub:
     def set_alarm(self):
         cdef double now
         if self.watched and self.alarm is None:
-            now = time.monotonic()
+            now = monotonic()
             if self.next_round <= now:
-                self.next_round = now + sweep_alarm.SWEEP_SECONDS
+                self.next_round = now + <double> sweep_alarm.SWEEP_SECONDS
             self.alarm = self.call_at(self.next_round if self.round is None else now, self.sweep, False)
 
     def tidy(self):
@@ -656,7 +657,7 @@ cdef class Hub:
             if self.round is None:
                 self.round = Round(self.watched, self.rounds)
                 self.rounds += 1
-                self.next_round += sweep_alarm.SWEEP_SECONDS
+                self.next_round += <double> sweep_alarm.SWEEP_SECONDS
             found = self.round.go_on()
         finally:
             if self.round is not None and self.round.is_over():

@@ -4,8 +4,8 @@ Lives here: the look at all that waits in a hub, the count, and the warning. Wha
 while anybody waits. Called by `Hub`, and by polls that block a thread.
 
 A wake-up is missed when an operation swallows it and nobody is told. Ours all mark the socket, whether or not they go
-on to read EVENTS: a store, and nothing else. So every round looks at the sockets that are marked; and, because code in C
-that uses a socket's address marks nothing, at one part in ROUNDS of the others. Where few wait, every round also sees
+on to read EVENTS: a store, and nothing else. So every round looks at the sockets that are marked; and, because code in
+C that uses a socket's address marks nothing, at one part in ROUNDS of the others. Where few wait, every round also sees
 which handles are gone. A round takes slices, between which the hub runs.
 """
 
