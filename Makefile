@@ -37,7 +37,7 @@ PYOMQ ?= 0.21.0
 JOBS ?= 3
 
 python = $(VENV)/bin/python
-sources = setup.py pyproject.toml $(foreach kind,pyx pxd pxi h,$(wildcard zmq/core/*.$(kind) zmq/core/*/*.$(kind)))
+sources = setup.py tools/beside_pyzmq.py pyproject.toml $(foreach kind,pyx pxd pxi h,$(wildcard zmq/core/*.$(kind) zmq/core/*/*.$(kind)))
 python_sources = $(shell find zmq greenzmq -name '*.py*' -not -name '*.pyc')
 # Whether the stubs say of the compiled modules what is true.
 stubtest = $(python) -m mypy.stubtest zmq --concise --ignore-disjoint-bases --mypy-config-file pyproject.toml \
@@ -163,10 +163,10 @@ model:
 	@$(PYTHON) docs/model/check.py
 
 frameworks:
-	@$(PYTHON) tools/frameworks.py
+	@$(PYTHON) tools/generate_frameworks.py
 
 lint: $(VENV)/.installed $(VENV)/.lint
-	@$(python) tools/frameworks.py --check
+	@$(python) tools/generate_frameworks.py --check
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint zmq/core

@@ -46,7 +46,7 @@ from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.pipes cimport Pipe
 from zmq.core.waiting.sweep_alarm cimport Round
 from zmq.core.waiting import sweep_alarm
-from zmq.core.waiting.records import leave_all
+from zmq.core.waiting.who_waits import leave_all
 
 cdef extern from "Python.h":
     PyObject *PyThreadState_GetDict()
