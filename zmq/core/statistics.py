@@ -43,7 +43,8 @@ def statistics(objects: bool = False) -> dict[str, Any]:
         ``yields``
             Calls that never wait and let the hub run because their budget was used up.
         ``missed``
-            Wake-ups that only the sweep alarm noticed; a number other than 0 is a bug.
+            Wake-ups that only the sweep alarm noticed, within 3 seconds, or a minute where code of others swallowed
+            them; a number other than 0 is a bug, if there is no such code.
         ``waiting``
             A dict for each greenlet and each call of `zmq.asyncio` that waits now, in this thread or another.
         ``blocked``

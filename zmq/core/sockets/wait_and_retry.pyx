@@ -134,6 +134,7 @@ cdef class Operation(Endpoints):
         who_waits.begin_blocked(self, "receive" if events == ZMQ_POLLIN else "send")
         try:
             while True:
+                trampoline.marked = True
                 err = self.attempt_again(attempt, transfer, events, False)
                 if err != EAGAIN:
                     break
