@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from zmq.core.sockets.life import living_sockets
-from zmq.core.waiting import budget, records, sweep_alarm, trampoline
+from zmq.core.waiting import budget, records, sweep_alarm, trampoline, turns
 
 
 def statistics() -> dict[str, Any]:
@@ -19,18 +19,20 @@ def statistics() -> dict[str, Any]:
     dict
         ``parked``, ``woken``, ``expired``: greenlets that began to wait, were woken, ran out of time.
         ``vain``: wake-ups after which the attempt still had to wait. ``yields``: blocking calls that let the hub
-        run because their budget was used up. ``missed``: wake-ups that only the sweep alarm noticed; a number
-        other than 0 is a bug. ``waiting``: one dict for each greenlet that is parked now, in this thread or
-        another, with ``greenlet``, for how many ``seconds``, and ``waits_for``: the Socket; a list of what it polls or
-        relays; the Context that is to end; or what was lent to libzmq. For a single socket it has also ``fd``, its
-        descriptor, ``events``, `POLLIN` or `POLLOUT`, and ``route``, the peer that a message is for, where that
-        matters. ``blocked``: one dict for each plain call that blocks its native thread now, with ``thread``,
+        run because their budget was used up. ``deferred``: greenlets that were woken, or let others run, and had to
+        wait for a later turn of the hub because the budget of that one was used up. ``missed``: wake-ups that only the
+        sweep alarm noticed; a number other than 0 is a bug. ``waiting``: one dict for each greenlet that is parked now,
+        in this thread or another, with ``greenlet``, for how many ``seconds``, and ``waits_for``: the Socket; a list of
+        what it polls or relays; the Context that is to end; or what was lent to libzmq. For a single socket it has also
+        ``fd``, its descriptor, ``events``, `POLLIN` or `POLLOUT`, and ``route``, the peer that a message is for, where
+        that matters. ``blocked``: one dict for each plain call that blocks its native thread now, with ``thread``,
         ``seconds`` and ``waits_for``; in a program of greenlets there should be none.
     """
     sockets = {socket.underlying: socket for socket in living_sockets() if not socket.closed}
     return {
         **trampoline.counts(),
         "yields": budget.yields(),
+        "deferred": turns.deferred(),
         "missed": sweep_alarm.missed(),
         "waiting": [*records.parked_greenlets(), *trampoline.waiters(sockets)],
         "blocked": records.blocked_threads(),

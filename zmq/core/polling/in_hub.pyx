@@ -26,9 +26,8 @@ from zmq.core.polling.bell_set cimport native_set
 from zmq.core.polling.registry cimport RegisteredDescriptor, RegisteredSocket, Registry
 from zmq.core.waiting cimport budget, forks, records
 from zmq.core.waiting.hub cimport Hub, report, this_thread
-from zmq.core.waiting.budget cimport refuel
 from zmq.core.waiting.clock cimport monotonic
-from zmq.core.waiting.sleeper cimport Sleeper
+from zmq.core.waiting.sleeper cimport Sleeper, refuel
 
 #: Seconds between two looks for what cannot be watched where there is no epoll.
 LOOK_SECONDS = 0.02
@@ -243,7 +242,7 @@ cdef class PollSet(Registry):
         for parked in self.waiting:
             if not parked.woken:
                 parked.woken = True
-                parked.hub.soon(parked.resume)
+                parked.hub.soon(parked.take_turn)
 
     def _wake(self):
         self.wake()

@@ -29,8 +29,8 @@ from zmq.core.messages.attempts cimport AS_SET, Incoming, Outgoing, attempt_t, e
 from zmq.core.sockets.life cimport is_usable
 from zmq.core.waiting cimport budget, records
 from zmq.core.waiting.thread_waits cimport wait_for_bell
-from zmq.core.waiting.budget cimport refuel
 from zmq.core.waiting.clock cimport monotonic
+from zmq.core.waiting.sleeper cimport refuel
 from zmq.core.waiting.trampoline cimport Trampoline, Waiter
 
 from zmq.core.error import Again
