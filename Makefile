@@ -163,10 +163,10 @@ model:
 	@$(PYTHON) docs/model/check.py
 
 frameworks:
-	@$(PYTHON) tools/frameworks.py
+	@$(PYTHON) tools/generate_frameworks.py
 
 lint: $(VENV)/.installed $(VENV)/.lint
-	@$(python) tools/frameworks.py --check
+	@$(python) tools/generate_frameworks.py --check
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint zmq/core

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from zmq.core.sockets.life import living_sockets
-from zmq.core.waiting import budget, records, sweep_alarm, trampoline, turns
+from zmq.core.waiting import budget, sweep_alarm, trampoline, turns, who_waits
 
 
 def statistics() -> dict[str, Any]:
@@ -34,6 +34,6 @@ def statistics() -> dict[str, Any]:
         "yields": budget.yields(),
         "deferred": turns.deferred(),
         "missed": sweep_alarm.missed(),
-        "waiting": [*records.parked_greenlets(), *trampoline.waiters(sockets)],
-        "blocked": records.blocked_threads(),
+        "waiting": [*who_waits.parked_greenlets(), *trampoline.waiters(sockets)],
+        "blocked": who_waits.blocked_threads(),
     }
