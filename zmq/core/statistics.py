@@ -21,7 +21,8 @@ def statistics() -> dict[str, Any]:
         ``vain``: wake-ups after which the attempt still had to wait. ``yields``: blocking calls that let the hub
         run because their budget was used up. ``deferred``: greenlets that were woken, or let others run, and had to
         wait for a later turn of the hub because the budget of that one was used up. ``missed``: wake-ups that only the
-        sweep alarm noticed; a number other than 0 is a bug. ``waiting``: one dict for each greenlet that is parked now,
+        sweep alarm noticed, within 3 seconds, or a minute where code of others swallowed them; a number other than 0
+        is a bug, if there is no such code. ``waiting``: one dict for each greenlet that is parked now,
         in this thread or another, with ``greenlet``, for how many ``seconds``, and ``waits_for``: the Socket; a list of
         what it polls or relays; the Context that is to end; or what was lent to libzmq. For a single socket it has also
         ``fd``, its descriptor, ``events``, `POLLIN` or `POLLOUT`, and ``route``, the peer that a message is for, where
