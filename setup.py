@@ -31,8 +31,8 @@ SELDOM = {
         "waiting/pipes",
     ),
     "inspection/dump_signal",
-    *("sockets/endpoints", "sockets/label", "sockets/life", "sockets/overrides", "sockets/monitors"),
-    *("sockets/option_access", "sockets/option_attributes", "sockets/option_values"),
+    *("sockets/endpoints", "sockets/label", "sockets/life", "sockets/monitors"),
+    *("sockets/option_access", "sockets/option_attributes", "sockets/option_values", "sockets/overrides"),
 }
 #: The folders of ZMQ_PREFIX that ZMQ_BUNDLE puts into it.
 BUNDLED = ("lib", "include", "licenses")
@@ -157,9 +157,28 @@ def beside(path: Path) -> str:
     return "/".join(["$ORIGIN", *[".."] * (len(path.parts) - 2), "lib"])
 
 
+CIMPORT = re.compile(r"^[ \t]*from (zmq[\w.]*) cimport ([\w, ]*)", re.MULTILINE)
+
+
+def cimported(path: Path, found: set[Path]) -> set[Path]:
+    """Return the .pxd files of ours that a file depends on, in `found`, which has those seen already."""
+    for package, names in CIMPORT.findall(path.read_text()):
+        for module in (package, *(f"{package}.{name.split(' ')[0]}" for name in names.split(", "))):
+            pxd = Path(module.replace(".", "/") + ".pxd")
+            if pxd not in found and pxd.is_file():
+                found.add(pxd)
+                cimported(pxd, found)
+    return found
+
+
 def cythonized() -> list[Extension]:
     from Cython.Build import cythonize
 
+    # Cython overlooks that a module depends on another one where that is cimported from its package by name.
+    for path in Path("zmq/core").rglob("*.pyx"):
+        made = path.with_suffix(".c")
+        if made.is_file() and any(pxd.stat().st_mtime > made.stat().st_mtime for pxd in cimported(path, set())):
+            made.unlink()
     return cythonize(
         extensions(),
         annotate=bool(os.environ.get("ANNOTATE")),
