@@ -209,7 +209,7 @@ def against(rooms: list[Room], found: list[Import]) -> list[Import]:
     return wrong
 
 
-# What is too long, and where is too much.
+# What headers say, what is too long, and where is too much.
 
 
 def header(path: Path) -> str:
@@ -217,6 +217,26 @@ def header(path: Path) -> str:
     text = path.read_text().lstrip()
     match = re.match(r'(?:(?:#|//)[^\n]*\n|\s)*(?:"""(.*?)"""|/\*(.*?)\*/)?', text, re.DOTALL)
     return match[0] if match else ""
+
+
+CALLERS = re.compile(r"Called by (.*?)(?:\.\s|\.?\Z)", re.DOTALL)
+
+
+def not_calling(root: Path, files: list[Path], found: list[Import]) -> set[str]:
+    """Return who is said to call a module, in its header, and does not even import it, nor its package."""
+    wrong = set()
+    for path in files:
+        said = CALLERS.search(header(root / path))
+        module = module_of(path).removesuffix("/__init__")
+        wanted = {module, f"{module}/__init__", f"{path.parent}/__init__"}
+        inside = f"{module}/" if path.stem == "__init__" else "-"
+        importers = [
+            f"{each.file.with_suffix('')}/" for each in found if each.what in wanted or each.what.startswith(inside)
+        ]
+        for name in re.findall(r"`(zmq(?:\.\w+)+)`", said[1] if said else ""):
+            if not any(each.startswith(name.replace(".", "/") + "/") for each in importers):
+                wrong.add(f"{path}: {name}")
+    return wrong
 
 
 def too_long(root: Path, lines: dict[Path, int]) -> set[str]:
@@ -454,6 +474,7 @@ def main() -> int:
     print(by_folder(lines), layers(rooms, uses, lines), sep="\n\n", end="\n\n")
     known = {f"{file} imports {what}" for file, what in AGAINST}
     wrong += compared("against the layers", {f"{each.file} imports {each.what}" for each in wrong_way}, known)
+    wrong += compared("said to call it, and does not", not_calling(root, files, found), set())
     wrong += compared(f"more than {LONG} lines, and its header does not say why", too_long(root, lines), TOO_LONG)
     wrong += compared(f"more than {CROWDED} files, and nothing names them all", crowded(root, files), TOO_CROWDED)
     if not (root / PICTURE).exists() or (root / PICTURE).read_text() != drawn:

@@ -1,4 +1,4 @@
-"""Forks, the end of the interpreter, and what an import loads."""
+"""What an import loads and in which layers, processes of one program, the end of the interpreter, the version."""
 
 from __future__ import annotations
 

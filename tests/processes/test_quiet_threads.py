@@ -1,4 +1,4 @@
-"""Native threads of libzmq's and of the package's own: no signal comes to one of them, not even as it begins.
+"""Native threads that run no Python, libzmq's and the package's own: no signal comes to one, not even as it begins.
 
 Where Python's handler in C runs in another native thread, a main thread that computes learns nothing of the signal.
 """

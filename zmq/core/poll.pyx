@@ -1,7 +1,7 @@
 """`Poller`, `select` and `zmq_poll`: waiting for several sockets and descriptors at once.
 
 Lives here: what users call. What must not: how it waits, which is in `zmq.core.polling`. Called by users and by
-`zmq.green`.
+all that polls here.
 
 `fileno` and `__index__` are methods of the caller's, and may close sockets, change the poller or poll it, as a signal's
 handler may. So what belongs to others is copied and asked for its numbers first.

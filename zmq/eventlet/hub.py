@@ -1,7 +1,7 @@
 """eventlet as a Hub: the only file of the project that imports eventlet to wait.
 
 Lives here: what `zmq.core.waiting.hub` asks for, in eventlet's words. What must not: anything that knows of sockets.
-Called by `zmq.core.waiting.trampoline` through `get_hub`.
+`zmq.core.waiting.trampoline` asks `get_hub` for it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What it takes to make contexts and sockets where libzmq would end the process, or has not enough of something yet.
 
 Lives here: the look whether libzmq can start its threads, settings it would not survive, and patience where descriptors
-are short. What must not: contexts. Called by `zmq.core.context` and `zmq.core.socket`.
+are short. What must not: contexts. Called by `zmq.core.context`, whose
+.pxd has what sockets use of it.
 """
 
 from operator import index

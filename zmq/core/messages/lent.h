@@ -8,8 +8,8 @@
    a greenlet.
 
    The mutex is never held while anything else is waited for. */
-#ifndef GREENZMQ_ZEROCOPY_H
-#define GREENZMQ_ZEROCOPY_H
+#ifndef GREENZMQ_LENT_H
+#define GREENZMQ_LENT_H
 
 #include <Python.h>
 #include <errno.h>
@@ -120,7 +120,7 @@ static void *greenzmq_collect(void *unused) {
 }
 
 /* The child of a fork has neither the collector nor libzmq's threads: what was lent stays lent. */
-static void greenzmq_zerocopy_child(void) {
+static void greenzmq_lent_child(void) {
     pthread_mutex_init(&greenzmq_lock, NULL);
     pthread_cond_init(&greenzmq_returned_cond, NULL);
     greenzmq_out = greenzmq_returned = NULL;
@@ -133,7 +133,7 @@ static int greenzmq_start_collecting(void) {
     int rc = 0;
     if (greenzmq_collecting) return 0;
     if (!registered) {
-        rc = pthread_atfork(NULL, NULL, greenzmq_zerocopy_child);
+        rc = pthread_atfork(NULL, NULL, greenzmq_lent_child);
         if (rc) return rc;
         registered = 1;
     }

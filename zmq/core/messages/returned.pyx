@@ -1,12 +1,12 @@
 """`Delivery`: a message that was received, until the program has seen it.
 
 Lives here: how a message goes back to its socket. What must not: futures. Called by `zmq.core.futures`, which receives,
-and by `zmq.core.socket`, whose next receive, in whatever form, takes what was returned before what libzmq has.
+and by `zmq.core.sockets`, where the next receive, in whatever form, takes what was returned before what libzmq has.
 `zmq.core.relays` and batches return what they took and cannot use.
 
 Between the moment when a message is received for a task and the moment when the task runs, the task may be cancelled.
 libzmq takes no message back. So the message stays in a delivery, as libzmq gave it, until the program has seen it. One
-that is given back joins `Waiter.returned`, in the order in which the messages came. While there are any, `interest` is
+that is given back joins `Trampoline.returned`, in the order in which the messages came. While there are any, `interest` is
 not 0, which keeps every operation off the short cuts, and EVENTS, as everybody here reads it, has POLLIN.
 """
 

@@ -1,7 +1,7 @@
 """`PollSet`: what one poller has registered, waited for in hubs.
 
 Lives here: how greenlets, or futures in the place of greenlets, wait until something is ready, and what becomes of them
-when their hub ends. What must not: what is ready (`zmq.core.polling.registry`). Called by `zmq.Poller`, and by
+when their hub ends. What must not: what is ready (`zmq.core.polling.registry`). Called by `zmq.core.poll`, and by
 `zmq.core.polling.in_thread` and `zmq.core.polling.with_future`, which wait otherwise.
 
 While a poll waits, the hub watches the set of the bells as a single descriptor, or where there are few sockets each

@@ -1,4 +1,4 @@
-"""The operation: one message is sent or received; when that would block, wait, and again.
+"""The operation: one message is sent or received; when that would block, wait, parked or blocked, and try again.
 
 Lives here: the one loop around attempts, for all forms of send and receive. What must not: how an attempt is made
 (`zmq.core.messages.attempts`), how to wait (`zmq.core.waiting`). A base of `zmq.core.socket.Socket`; called by the

@@ -1,7 +1,7 @@
 """Socket options: what C type each has, and how its value becomes a Python object and back.
 
 Lives here: getting and setting by handle. What must not: names and attributes (`zmq.core.sockets.option_attributes`),
-waiting. Called by `zmq.core.sockets.option_access`.
+waiting. Called by the other modules of options, and by `zmq.core.sockets.endpoints`.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE

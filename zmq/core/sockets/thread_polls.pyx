@@ -2,7 +2,7 @@
 
 Lives here: the handles of what is polled, and messages that libzmq knows nothing of because they were given back. What
 must not: how another thread ends the wait (`zmq.core.waiting.thread_waits`), hubs. Called by `zmq.core.socket` and
-`zmq.core.poll`.
+`zmq.core.polling`.
 """
 
 from cpython.exc cimport PyErr_CheckSignals

@@ -1,6 +1,6 @@
 """Sockets that belong to one user alone for a time, such as a proxy that runs.
 
-Lives here: what such an owner has to offer. What must not: owners, see `zmq.core.device`. Called by sockets.
+Lives here: what such an owner has to offer. What must not: owners, see `zmq.core.relays.running`. Called by sockets.
 """
 
 from zmq.core.waiting cimport forks

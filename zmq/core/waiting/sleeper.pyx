@@ -1,7 +1,7 @@
-"""A greenlet that waits for a descriptor or for some time, and not for a socket.
+"""A greenlet that waits, and not for a single socket: for a descriptor, for its next turn, or for a poll.
 
-Lives here: `wait_readable` and `let_run`. Called by all that waits in ways that are not a socket's: the end of a
-context, proxies, native threads, lent memory, the budget.
+Lives here: `Sleeper`, on which polls build (`zmq.core.polling.in_hub`), `wait_readable` and `let_run`. Called by all that
+waits in ways that are not a socket's: the end of a context, proxies, lent memory, the budget, event loops.
 """
 
 from zmq.core.libzmq cimport ZMQ_POLLIN

@@ -1,7 +1,8 @@
 """Plain threads that wait in zmq_poll, without the GIL.
 
 Lives here: how such a wait begins and ends, and how another thread ends it. What must not: sockets; a wait knows
-handles. Called by `zmq.core.sockets` to wait and to close, and by `zmq.core.poll` to wake a thread that polls.
+handles. Called by `zmq.core.sockets` to wait and to close, and by
+`zmq.core.polling` to wake a thread that polls.
 
 libzmq would go on with a handle that was closed meanwhile, which is nobody's or another socket's by then, and could not
 be woken any more. So a thread that closes a socket wakes the threads that poll it, and waits until they have left
