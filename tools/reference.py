@@ -14,6 +14,7 @@ import pkgutil
 import warnings
 from collections.abc import Iterator
 from functools import cache
+from textwrap import indent
 from types import GenericAlias, ModuleType
 from typing import Any
 
@@ -195,6 +196,8 @@ def names(module: str) -> list[str]:
             for name, value in vars(found).items()
             if not name.startswith("_") and getattr(value, "__module__", None) == module
         ]
+        if is_old_path(module):  # the rest is the business of `zmq.devices`
+            listed = [name for name in listed if name in names("zmq.devices")]
     return sorted(dict.fromkeys(listed), key=lambda name: (not name[0].isupper(), name.lower()))
 
 
@@ -315,13 +318,14 @@ def entry(full: str) -> list[str]:
         return [f".. py:class:: {name}", "", f"   ``{thing.__module__}.{thing.__qualname__}``, as it is.", ""]
     if not inspect.isclass(thing):
         return [f".. autofunction:: {name}", ""]
+    if issubclass(thing, enum.Enum):
+        says = indent(inspect.getdoc(thing) or "", "   ")
+        return [f".. py:class:: {name}", "", says, "", f"   .. constants:: {full}", ""]
     lines = [f".. autoclass:: {name}", ""]
     if derived := bases(thing):
         lines += [f"   Derived from :py:obj:`{derived[0]}`.", ""]
     elif issubclass(thing, BaseException):
         lines += [f"   Derived from ``{thing.__mro__[1].__name__}``.", ""]
-    if issubclass(thing, enum.Enum):
-        return [*lines, f"   .. constants:: {full}", ""]
     for member, kind in members(thing).items():
         text = DATA.get(f"{full}.{member}")
         lines += (
@@ -355,7 +359,12 @@ def page(module: str) -> str:
             inside.sort(key=lambda full: listed.index(full[4:]) if full[4:] in listed else 99)
             for full in inside:
                 lines += entry(full)
-        lines += [*heading("Constants", "-"), "All names of :py:mod:`zmq.constants` are names of ``zmq`` too.", ""]
+        alike = [
+            name for name in names(module) if homes()[f"zmq.{name}"] not in (f"zmq.{name}", f"zmq.constants.{name}")
+        ]
+        lines += heading("Other names", "-")
+        lines += [f"``{name}`` is :py:obj:`{homes()[f'zmq.{name}']}`.\n" for name in alike]
+        lines += ["All names of :py:mod:`zmq.constants` are names of ``zmq`` too.", ""]
         return "\n".join(lines)
     for full in here:
         thing = getattr(load(module), full.rpartition(".")[2])
@@ -401,9 +410,21 @@ def index() -> str:
         "",
     ]
     for title, modules in GROUPS.items():
+        lines += [
+            ".. list-table::",
+            "   :widths: 40 60",
+            "   :class: modules",
+            "   :header-rows: 1",
+            "",
+            f"   * - {title}",
+            "     -",
+        ]
+        for module in modules:
+            says = (inspect.getdoc(load(module)) or "").partition("\n")[0]
+            lines += [f"   * - :py:mod:`{module}`", f"     - {says}"]
         rows = [f"   {module}" for module in modules]
-        lines += [".. toctree::", f"   :caption: {title}", "   :maxdepth: 1", "", *rows, ""]
-    return "\n".join([*lines, ".. toctree::", "   :caption: Old paths", "   :maxdepth: 1", "", "   old-paths", ""])
+        lines += ["", ".. toctree::", "   :hidden:", "", *rows, ""]
+    return "\n".join([*lines, ":doc:`old-paths`", "", ".. toctree::", "   :hidden:", "", "   old-paths", ""])
 
 
 @cache

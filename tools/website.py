@@ -43,6 +43,8 @@ COPIED = ("*.svg", "*.png", "*.css", "conf.py")
 FENCE = re.compile(r"^( *)(`{3,}|~{3,}).*?^\1\2[ \t]*$", re.MULTILINE | re.DOTALL)
 #: For the tests, which run the programs of the pages.
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+#: What a program printed, as the tests know it, and as Sphinx does.
+PRINTS, PRINTED = re.compile(r"<!-- prints -->\n```text\n"), "```{code-block} text\n:class: prints\n\n"
 LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 CODE = re.compile(r"(?<![`\w}])`([^`\n]+)`(?!`)")
 NAME = re.compile(r"((?:zmq|greenzmq)(?:\.\w+)+|(?:Context|Socket|Frame|Poller|MessageTracker)\.\w+)((?:\([^()]*\))?)")
@@ -97,7 +99,7 @@ class Page:
         self.problems: list[str] = []
 
     def text(self) -> str:
-        return outside_of_code(self.path.read_text(), self.changed)
+        return outside_of_code(PRINTS.sub(PRINTED, self.path.read_text()), self.changed)
 
     def changed(self, text: str) -> str:
         return CODE.sub(self.code, LINK.sub(self.link, COMMENT.sub("", text)))

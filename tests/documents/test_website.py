@@ -75,6 +75,7 @@ def page(website: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         ("`Socket.no_such`", "`Socket.no_such`"),
         ("```python\n[it](nowhere)\n`zmq.nothing`\n```", "```python\n[it](nowhere)\n`zmq.nothing`\n```"),
         ("a <!-- goes on --> b", "a  b"),
+        ("<!-- prints -->\n```text\n1\n```", "```{code-block} text\n:class: prints\n\n1\n```"),
     ],
 )
 def test_what_becomes_of_a_page(page: object, text: str, becomes: str) -> None:
