@@ -169,10 +169,10 @@ docs: $(VENV)/.installed $(BENCH)/docs/.installed
 	@PYTHONPATH="$(CURDIR)" $(BENCH)/docs/bin/python tools/website.py $(BENCH)/docs
 
 frameworks:
-	@$(PYTHON) tools/frameworks.py
+	@$(PYTHON) tools/generate_frameworks.py
 
 lint: $(VENV)/.installed $(VENV)/.lint docs
-	@$(python) tools/frameworks.py --check
+	@$(python) tools/generate_frameworks.py --check
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" cython-lint zmq/core

@@ -1,4 +1,4 @@
-"""What `tools/frameworks.py` writes: the files of every framework but two, from those of gevent's."""
+"""What `tools/generate_frameworks.py` writes: the files of every framework but two, from those of gevent's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from toy.package import frameworks as tool
+from toy.package import generate_frameworks as tool
 
 import zmq.eventlet
 import zmq.eventlet.core
@@ -30,7 +30,9 @@ def check(root: Path) -> list[str]:
 
 
 def test_the_files_are_what_is_written() -> None:
-    done = subprocess.run([sys.executable, ROOT / "tools" / "frameworks.py", "--check"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, ROOT / "tools" / "generate_frameworks.py", "--check"], capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -81,7 +83,7 @@ def test_every_word_of_a_row_is_used() -> None:
 def test_what_is_written_is_a_module_as_any_other() -> None:
     """It says what it was written from; its classes are found by their names, by pickle and by whoever reads."""
     source = Path(zmq.eventlet.core.__file__).read_text()
-    assert source.startswith("# Written by tools/frameworks.py from zmq/green/core.py")
+    assert source.startswith("# Written by tools/generate_frameworks.py from zmq/green/core.py")
     for cls in (zmq.eventlet.Context, zmq.eventlet.Socket, zmq.eventlet.Frame, zmq.eventlet.Poller):
         assert pickle.loads(pickle.dumps(cls)) is cls
         assert f"\nclass {cls.__name__}(" in Path(sys.modules[cls.__module__].__file__).read_text()

@@ -12,7 +12,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from toy.package import frameworks
+from toy.package import generate_frameworks
 
 import zmq
 from support import ROOT
@@ -160,8 +160,8 @@ def test_the_core_imports_nothing_from_above(path: Path) -> None:
 
 
 FRAMEWORKS = {
-    each.name: [*(f"{each.folder.name}/{name}" for name in frameworks.BY_HAND), f"demo/on_{each.name}.py"]
-    for each in (frameworks.MODEL, *frameworks.FRAMEWORKS)
+    each.name: [*(f"{each.folder.name}/{name}" for name in generate_frameworks.BY_HAND), f"demo/on_{each.name}.py"]
+    for each in (generate_frameworks.MODEL, *generate_frameworks.FRAMEWORKS)
 }
 
 

@@ -50,7 +50,7 @@ Direct leak of 64 byte(s) in 1 object(s) allocated from:
 Direct leak of 24 byte(s) in 1 object(s) allocated from:
     #0 0x7f01 in __interceptor_malloc ../../../../src/libsanitizer/asan/asan_malloc_linux.cpp:69
     #1 0x7f05 in PyFloat_FromDouble Objects/floatobject.c:149
-    #2 0x7f03 in __pyx_f_3zmq_begin_parked zmq/core/waiting/records.c:2769
+    #2 0x7f03 in __pyx_f_3zmq_begin_parked zmq/core/waiting/who_waits.c:2769
 
 Indirect leak of 8 byte(s) in 1 object(s) allocated from:
     #0 0x7f01 in __interceptor_malloc ../../../../src/libsanitizer/asan/asan_malloc_linux.cpp:69

@@ -1,4 +1,4 @@
-"""`zmq_toy`: the two files of toy's adapter, and the rest as `tools/frameworks.py` writes it from toy's row."""
+"""`zmq_toy`: the two files of toy's adapter, and what `tools/generate_frameworks.py` writes from toy's row."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from types import ModuleType
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tools"))
 
-import frameworks  # noqa: E402
+import generate_frameworks  # noqa: E402
 
-ROW = frameworks.Framework(package="zmq_toy", name="toy", task="toy.Task", patch="toy.patch()")
+ROW = generate_frameworks.Framework(package="zmq_toy", name="toy", task="toy.Task", patch="toy.patch()")
 
 #: Where the package is, for programs that a test runs.
 VARIABLE = "ZMQ_TOY"
@@ -28,7 +28,7 @@ def write() -> str:
     owner = os.getpid()
     atexit.register(lambda: os.getpid() == owner and shutil.rmtree(folder, ignore_errors=True))
     shutil.copytree(Path(__file__).parent / "zmq_toy", Path(folder) / "zmq_toy", ignore=shutil.ignore_patterns("__*"))
-    frameworks.write(ROW, Path(folder))
+    generate_frameworks.write(ROW, Path(folder))
     return folder
 
 

@@ -27,7 +27,7 @@ from zmq.core.libzmq cimport (
     zmq_poll,
 )
 from zmq.core.sockets.option_attributes cimport option_named, read_attribute
-from zmq.core.waiting cimport forks, records
+from zmq.core.waiting cimport forks, who_waits
 from zmq.core.waiting.sleeper cimport let_run, wait_readable
 from zmq.core.waiting.trampoline cimport close_left
 
@@ -599,7 +599,7 @@ cdef class Context:
             self.handle = NULL
             return
         if get_hub is None:
-            records.begin_blocked(self)
+            who_waits.begin_blocked(self)
             try:
                 # Not once this context was forgotten, by another thread that terminated it or found it freed.
                 while self.handle != NULL:
@@ -621,7 +621,7 @@ cdef class Context:
                                 raise_errno(err)
                     PyErr_CheckSignals()
             finally:
-                records.end_blocked()
+                who_waits.end_blocked()
             return
         while self.handle != NULL:
             if <size_t> handle in terminating:

@@ -1,7 +1,7 @@
 """`Frame`: one part of a message, in memory that it shares with libzmq.
 
-Lives here: frames and their properties, and `COPY_THRESHOLD`, from which size on memory is shared. What must not: sending, receiving, waiting. Called by `zmq.core.socket`
-and by users who send or receive with ``copy=False``.
+Lives here: frames and their properties, and `COPY_THRESHOLD`, from which size on memory is shared. What must not:
+sending, receiving, waiting. Called by `zmq.core.socket` and by users who send or receive with ``copy=False``.
 """
 
 import sys

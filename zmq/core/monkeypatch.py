@@ -23,7 +23,7 @@ from zmq.core.sockets.life import living_sockets
 from zmq.core.tracker import MessageTracker
 from zmq.core.waiting.hub import Hub
 from zmq.core.waiting.interrupts import Interrupts
-from zmq.core.waiting.records import blocked_threads
+from zmq.core.waiting.who_waits import blocked_threads
 
 GetHub = Callable[[], Hub]
 

@@ -30,16 +30,16 @@ from zmq.core.libzmq cimport (
     zmq_send,
 )
 from zmq.core.message cimport Frame
-from zmq.core.messages.attempts cimport Incoming, Outgoing, Part, discard, expect, try_recv, try_send
+from zmq.core.messages.whole_messages cimport Incoming, Outgoing, Part, discard, expect, try_recv, try_send
 from zmq.core.sockets.arguments cimport encoded, need_draft, seconds_of
-from zmq.core.sockets.copies cimport prepare_copies
-from zmq.core.sockets.blocking cimport DROPPED, WHOLE, cost_of_bytes, is_unobserved
+from zmq.core.sockets.copies_without_gil cimport prepare_copies
+from zmq.core.sockets.wait_and_retry cimport DROPPED, WHOLE, cost_of_bytes, is_unobserved
 from zmq.core.sockets.sending cimport SMALL, note_sent
 from zmq.core.sockets.thread_polls cimport INTERRUPTED, poll_in_thread
 from zmq.core.waiting.clock cimport monotonic
 
 from zmq.core.error import Again
-from zmq.core.sockets import methods
+from zmq.core.sockets import overrides
 from zmq.core.sockets.option_attributes import add_attributes
 from zmq.core.tracker import _FINISHED_TRACKER
 
@@ -281,7 +281,7 @@ cdef class Socket(Conversions):
         return items[0].revents
 
 
-methods.complete(Socket)
+overrides.complete(Socket)
 add_attributes(Socket)
 
 # For annotations: what blocks the caller, as opposed to `zmq.asyncio`.

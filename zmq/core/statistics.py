@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from zmq.core.sockets.life import living_sockets
-from zmq.core.waiting import budget, records, sweep_alarm, trampoline
+from zmq.core.waiting import budget, sweep_alarm, trampoline, who_waits
 
 
 def statistics() -> dict[str, Any]:
@@ -32,6 +32,6 @@ def statistics() -> dict[str, Any]:
         **trampoline.counts(),
         "yields": budget.yields(),
         "missed": sweep_alarm.missed(),
-        "waiting": [*records.parked_greenlets(), *trampoline.waiters(sockets)],
-        "blocked": records.blocked_threads(),
+        "waiting": [*who_waits.parked_greenlets(), *trampoline.waiters(sockets)],
+        "blocked": who_waits.blocked_threads(),
     }

@@ -1,4 +1,4 @@
-# Written by tools/frameworks.py from zmq/green/__init__.py: change that one, then run ``make frameworks``.
+# Written by tools/generate_frameworks.py from zmq/green/__init__.py: change that, then ``make frameworks``.
 """0MQ for eventlet: every name of `zmq`, and blocking calls block only the greenlet.
 
 Use it in the place of `zmq`, or of `eventlet.green.zmq`::

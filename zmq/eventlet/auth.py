@@ -1,4 +1,4 @@
-# Written by tools/frameworks.py from zmq/green/auth.py: change that one, then run ``make frameworks``.
+# Written by tools/generate_frameworks.py from zmq/green/auth.py: change that, then ``make frameworks``.
 """`zmq.auth` for eventlet: authenticators in greenlets too."""
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-# Written by tools/frameworks.py from zmq/green/core.py: change that one, then run ``make frameworks``.
+# Written by tools/generate_frameworks.py from zmq/green/core.py: change that, then ``make frameworks``.
 """`Context`, `Socket` and `Frame` for eventlet: the plain ones, told which hub to wait in.
 
 Being green is one attribute, `_get_hub`. Where a class has it, three things hold:
 
 - The attempt: what is asked of libzmq never blocks. A message is sent or received with ZMQ_DONTWAIT, whole or not at
-  all (`zmq/core/messages/attempts.pxd`).
+  all (`zmq/core/messages/whole_messages.pxd`).
 - The park: when libzmq can do nothing now, the greenlet switches to the hub, which watches the socket's ZMQ_FD, by
   which libzmq says that something has changed, and switches back when it has (`zmq/core/waiting/trampoline.pyx`).
 - The alarm: a greenlet that was not told of a change would be parked for ever. Instead of having each of them wake up

@@ -1,4 +1,4 @@
-# Written by tools/frameworks.py from zmq/green/core.pyi: change that one, then run ``make frameworks``.
+# Written by tools/generate_frameworks.py from zmq/green/core.pyi: change that, then ``make frameworks``.
 from ctypes import c_void_p
 from typing import Any
 

@@ -1,4 +1,4 @@
-# Written by tools/frameworks.py from zmq/green/decorators.py: change that one, then run ``make frameworks``.
+# Written by tools/generate_frameworks.py from zmq/green/decorators.py: change that, then ``make frameworks``.
 """`zmq.decorators` for eventlet: contexts and sockets that block only the greenlet."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Written by tools/frameworks.py from zmq/green/device.py: change that one, then run ``make frameworks``.
+# Written by tools/generate_frameworks.py from zmq/green/device.py: change that, then ``make frameworks``.
 """`device` for eventlet, in the place where programs look for it.
 
 A proxy or device of green sockets is green by itself: see `zmq.core.device`.

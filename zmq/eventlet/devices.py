@@ -1,4 +1,4 @@
-# Written by tools/frameworks.py from zmq/green/devices.py: change that one, then run ``make frameworks``.
+# Written by tools/generate_frameworks.py from zmq/green/devices.py: change that, then ``make frameworks``.
 """`zmq.devices` for eventlet: devices in greenlets too, and to start or join one blocks only the greenlet."""
 
 from __future__ import annotations

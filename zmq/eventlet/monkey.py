@@ -1,4 +1,4 @@
-# Written by tools/frameworks.py from zmq/green/monkey.py: change that one, then run ``make frameworks``.
+# Written by tools/generate_frameworks.py from zmq/green/monkey.py: change that, then ``make frameworks``.
 """Make programs that say plain ``import zmq`` green, for eventlet.
 
 Call `patch_all` at any time: before or after `zmq` is imported, before or after ``eventlet.monkey_patch()``, which

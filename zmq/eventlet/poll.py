@@ -1,4 +1,4 @@
-# Written by tools/frameworks.py from zmq/green/poll.py: change that one, then run ``make frameworks``.
+# Written by tools/generate_frameworks.py from zmq/green/poll.py: change that, then ``make frameworks``.
 """`Poller`, `select` and `zmq_poll` for eventlet."""
 
 from __future__ import annotations

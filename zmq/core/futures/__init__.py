@@ -2,8 +2,8 @@
 
 `socket` has the socket whose calls these are; `outcome` the future that they return; `calls` and `receives` what of
 them waits for a socket in the place of a greenlet; `loop_hub` is the event loop in which it does; `time_slice` sees to
-it that the loop runs; a `listener` only hears that something may have changed. What must not be here: frameworks other
-than asyncio, and that one not before somebody uses it: to import it takes longer than to import all of `zmq`.
+it that the loop runs; a `stream_listener` only hears that something may have changed. What must not be here: frameworks
+other than asyncio, and that one not before somebody uses it: to import it takes longer than to import all of `zmq`.
 """
 
 from importlib import import_module
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zmq.core.futures.calls import begin, pending
-    from zmq.core.futures.listener import Listener
     from zmq.core.futures.loop_hub import LINGER, LoopHub, hub_of, running_loop
     from zmq.core.futures.outcome import Outcome
     from zmq.core.futures.receives import Receive, receive_in_turn
     from zmq.core.futures.socket import AwaitedSocket
+    from zmq.core.futures.stream_listener import Listener
     from zmq.core.futures.time_slice import Slice, is_time_to_yield
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
 #: Which module has a name.
 PLACES = {
     "calls": ("begin", "pending"),
-    "listener": ("Listener",),
+    "stream_listener": ("Listener",),
     "loop_hub": ("LINGER", "LoopHub", "hub_of", "running_loop"),
     "outcome": ("Outcome",),
     "receives": ("Receive", "receive_in_turn"),

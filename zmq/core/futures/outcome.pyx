@@ -24,8 +24,8 @@ from libc.errno cimport EAGAIN
 
 from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport zmq_msg_close, zmq_msg_init, zmq_msg_move, zmq_msg_t
-from zmq.core.messages.attempts cimport release
-from zmq.core.messages.returned cimport RETURNED, UNSEEN, Delivery
+from zmq.core.messages.whole_messages cimport release
+from zmq.core.messages.given_back cimport RETURNED, UNSEEN, Delivery
 from zmq.core.socket cimport Socket
 from zmq.core.waiting.trampoline cimport CLOSED, EXPIRED, Trampoline, Waiter
 

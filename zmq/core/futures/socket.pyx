@@ -24,7 +24,7 @@ from zmq.core.libzmq cimport (
     zmq_send,
 )
 from zmq.core.socket cimport Socket
-from zmq.core.sockets.blocking cimport WHOLE
+from zmq.core.sockets.wait_and_retry cimport WHOLE
 from zmq.core.sockets.life cimport is_usable
 from zmq.core.sockets.sending cimport SMALL, note_sent
 from zmq.core.waiting cimport budget

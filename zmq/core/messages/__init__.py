@@ -1,5 +1,6 @@
 """Messages on their way between Python and libzmq.
 
-Lives here: the attempts to send and to receive one, memory that is lent to libzmq, messages that were received and
-given back. What must not: waiting. The public classes are in `zmq.core.message` and `zmq.core.tracker`.
+Lives here: how one is sent or received as a whole (`whole_messages`), memory that is lent to libzmq (`lent`), messages
+that were received and given back (`given_back`). What must not: waiting. The public classes are in `zmq.core.message`
+and `zmq.core.tracker`.
 """

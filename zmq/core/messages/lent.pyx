@@ -13,7 +13,7 @@ from cpython.ref cimport PyObject, Py_DECREF, Py_INCREF
 from libc.errno cimport EINTR
 from libc.stdlib cimport free, malloc
 
-from zmq.core.waiting cimport records
+from zmq.core.waiting cimport who_waits
 from zmq.core.check cimport check, raise_errno
 from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_errno, zmq_msg_init, zmq_msg_init_data, zmq_msg_t, zmq_poll, zmq_pollitem_t
 from zmq.core.waiting.clock cimport monotonic
@@ -120,7 +120,7 @@ cdef int wait_in_thread(int fd, double deadline, what) except -1:
     item.socket = NULL
     item.fd = fd
     item.events = ZMQ_POLLIN
-    records.begin_blocked(what)
+    who_waits.begin_blocked(what)
     try:
         while True:
             left = -1
@@ -134,7 +134,7 @@ cdef int wait_in_thread(int fd, double deadline, what) except -1:
                 check(rc)
             PyErr_CheckSignals()
     finally:
-        records.end_blocked()
+        who_waits.end_blocked()
 
 
 cdef int lend(zmq_msg_t *msg, data, Release release) except -1:

@@ -24,7 +24,7 @@ from posix.unistd cimport close as close_fd
 from zmq.core.libzmq cimport ZMQ_POLLIN, ZMQ_POLLOUT, ZMQ_POLLPRI
 from zmq.core.polling.bell_set cimport native_set
 from zmq.core.polling.registry cimport RegisteredDescriptor, RegisteredSocket, Registry
-from zmq.core.waiting cimport budget, forks, records
+from zmq.core.waiting cimport budget, forks, who_waits
 from zmq.core.waiting.hub cimport Hub, report, this_thread
 from zmq.core.waiting.budget cimport refuel
 from zmq.core.waiting.clock cimport monotonic
@@ -115,10 +115,10 @@ cdef class PollSet(Registry):
         while True:
             try:
                 self.arm(parked, get_hub, deadline)
-                records.begin_parked(parked.greenlet, self, parked)
+                who_waits.begin_parked(parked.greenlet, self, parked)
                 parked.sleep()
             finally:
-                records.end_parked(parked.greenlet)
+                who_waits.end_parked(parked.greenlet)
                 self.disarm(parked)
             self.own()
             ready = self.collect()
@@ -276,7 +276,7 @@ cdef class PollSet(Registry):
         for parked in list(self.waiting):
             if parked.hub is hub:
                 parked.inside = False
-                records.end_parked(parked.greenlet)
+                who_waits.end_parked(parked.greenlet)
                 try:
                     self.disarm_last(parked)
                     hub.give_up(parked.greenlet)

@@ -12,7 +12,7 @@ a burst of messages.
 Shadows of a socket belong to the loop as well. Both the loop and what ends it write to pipes, and close nothing to
 tell each other: the child of a fork has copies of their ends, which it may keep open for long.
 
-A message that is held when the loop is stopped is returned to the socket it came from (`zmq.core.messages.returned`):
+A message that is held when the loop is stopped is returned to the socket it came from (`zmq.core.messages.given_back`):
 it is the next that is received there, by a loop or by any other receive.
 """
 
@@ -35,12 +35,12 @@ from zmq.core.libzmq cimport (
     zmq_poll,
     zmq_pollitem_t,
 )
-from zmq.core.messages.returned cimport Delivery, return_message, try_returned
-from zmq.core.messages.attempts cimport expect, release
+from zmq.core.messages.given_back cimport Delivery, return_message, try_returned
+from zmq.core.messages.whole_messages cimport expect, release
 from zmq.core.relays.loop cimport BAD_COMMAND, STOPPED, Direction, Relay, begin_thread, end_thread, run, swap
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.life cimport sockets_at
-from zmq.core.waiting cimport forks, ownership, records
+from zmq.core.waiting cimport forks, ownership, who_waits
 from zmq.core.waiting.hub cimport Hub
 from zmq.core.waiting.sleeper cimport wait_readable
 from zmq.core.waiting.trampoline cimport Trampoline
@@ -174,7 +174,7 @@ cdef class RunningRelay(Owner):
         """Run the loop here; a signal's handler runs meanwhile, and may raise."""
         self.relay.interruptible = True
         try:
-            records.begin_blocked(list(self.sockets))
+            who_waits.begin_blocked(list(self.sockets))
             while not self.over:
                 self.looping = True
                 with nogil:
@@ -185,7 +185,7 @@ cdef class RunningRelay(Owner):
                 PyErr_CheckSignals()
         finally:
             write(self.relay.done, b"x", 1)
-            records.end_blocked()
+            who_waits.end_blocked()
             self.give_back()
             self.operated()
         return 0

@@ -19,7 +19,7 @@ from zmq.core.libzmq cimport (
     zmq_errno,
     zmq_unbind,
 )
-from zmq.core.sockets cimport methods
+from zmq.core.sockets cimport overrides
 from zmq.core.sockets.arguments cimport encoded
 from zmq.core.sockets.life cimport Life
 from zmq.core.sockets.monitors cimport (
@@ -30,7 +30,7 @@ from zmq.core.sockets.monitors cimport (
     start_monitor,
     stop_monitor,
 )
-from zmq.core.sockets.option_types cimport get_option
+from zmq.core.sockets.option_values cimport get_option
 
 from zmq.core._text import without_user
 from zmq.core.constants import Errno, Event, SocketOption, SocketType
@@ -292,7 +292,7 @@ cdef class Endpoints(OptionAccess):
             addr = f"inproc://monitor.s-{self.get(SocketOption.FD)}-{next(_monitors)}"
         monitor = self.context.socket(SocketType.PAIR)
         try:
-            methods.socket_class.setsockopt(monitor, ZMQ_RCVHWM, 0)
+            overrides.socket_class.setsockopt(monitor, ZMQ_RCVHWM, 0)
             self.monitor_at(encoded(addr, "addr"), Event.ALL if events is None else events, monitor)
         except BaseException:
             monitor.close(0)

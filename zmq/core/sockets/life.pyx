@@ -26,7 +26,7 @@ from zmq.core.libzmq cimport (
     zmq_setsockopt,
     zmq_version,
 )
-from zmq.core.sockets cimport methods
+from zmq.core.sockets cimport overrides
 from zmq.core.sockets.monitors cimport close_handle, forget_handle
 from zmq.core.waiting cimport budget, forks, ownership
 from zmq.core.waiting.thread_waits cimport leave_polls
@@ -36,7 +36,7 @@ from zmq.core.waiting.ownership cimport Owner
 from zmq.core.constants import Errno, SocketType
 from zmq.core.error import ZMQError
 
-# Whether this libzmq wants the rest of a message whose pipe died, see `zmq.core.messages.attempts`.
+# Whether this libzmq wants the rest of a message whose pipe died, see `zmq.core.messages.whole_messages`.
 cdef bint libzmq_drops = False
 
 
@@ -135,7 +135,7 @@ cdef class Life(MixedCase):
         self.own_threshold = -1
         if copy_threshold is not None:
             self.copy_threshold = copy_threshold
-        self.overrides = methods.find_overrides(type(self))
+        self.overrides = overrides.find_overrides(type(self))
         self.frame_class = self._frame_class
         self.package_threshold = self.frame_class._threshold
         if isinstance(ctx_or_socket, Life):
@@ -211,7 +211,7 @@ cdef class Life(MixedCase):
             return 0
         for option, value in context.defaults_for(self.socket_type):
             try:
-                methods.socket_class.setsockopt(self, option, value)
+                overrides.socket_class.setsockopt(self, option, value)
             except ZMQError:
                 # It means nothing for this type of socket.
                 pass
@@ -438,7 +438,7 @@ def made_by(socket_class, Context context not None, socket_type, dict kwargs):
         isinstance(socket_class, type)
         and issubclass(socket_class, Life)
         and type(socket_class).__call__ is type.__call__
-        and methods.find_overrides(socket_class) & methods.SETSOCKOPT
+        and overrides.find_overrides(socket_class) & overrides.SETSOCKOPT
     ):
         # As by a call. What a class has in the place of `setsockopt` may need what its __init__ sets after ours.
         made = socket_class.__new__(socket_class, context, socket_type, **kwargs)

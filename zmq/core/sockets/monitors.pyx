@@ -13,13 +13,12 @@ closed his end, and where he does not read and a high-water mark is reached. Ano
 once there was one: libzmq's end does not learn that its peer is gone, as it never reads. Where nobody ever connected,
 one that connects does help.
 
-What follows
-------------
-A reader of ours has no high-water mark, is connected before anything can be told, and is closed only after the monitor
-has been stopped; when the monitored socket was closed first, which may tell more for as long as it lingers, the reader
-is kept open by a thread (farewell.h) until libzmq has let go of it. To stop a monitor that nobody reads, a reader is
-connected to it for a moment. With such a reader no send waits, so that to stop is done with the GIL held: all handles
-stay valid meanwhile. Only where the reader is not known may it take long, and the GIL is given up.
+What follows ------------ A reader of ours has no high-water mark, is connected before anything can be told, and is
+closed only after the monitor has been stopped; when the monitored socket was closed first, which may tell more for as
+long as it lingers, the reader is kept open by a thread (monitor_farewell.h) until libzmq has let go of it. To stop a
+monitor that nobody reads, a reader is connected to it for a moment. With such a reader no send waits, so that to stop
+is done with the GIL held: all handles stay valid meanwhile. Only where the reader is not known may it take long, and
+the GIL is given up.
 
 For a monitor at an address of the program's choice, a PAIR that connects there with `Socket.connect` is known as its
 reader. An event before anybody has connected still waits for somebody to do so: nothing here can read in his place.
@@ -46,7 +45,7 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.waiting.clock cimport monotonic
 
-cdef extern from "sockets/farewell.h" nogil:
+cdef extern from "sockets/monitor_farewell.h" nogil:
     bint drain "greenzmq_drain"(void *reader)
     int bid_farewell "greenzmq_bid_farewell"(void *reader)
 

@@ -1,7 +1,7 @@
 """The options of a socket, as its users get and set them.
 
 Lives here: `get` and `set` in all their spellings, subscriptions and groups. What must not: how libzmq takes an option
-(`zmq.core.sockets.option_types`). A base of `zmq.core.socket.Socket`.
+(`zmq.core.sockets.option_values`). A base of `zmq.core.socket.Socket`.
 """
 
 cimport cython
@@ -18,12 +18,12 @@ from zmq.core.libzmq cimport (
     zmq_join,
     zmq_leave,
 )
-from zmq.core.sockets cimport methods
+from zmq.core.sockets cimport overrides
 from zmq.core.sockets.arguments cimport encoded, need_draft
 from zmq.core.sockets.life cimport is_owned
-from zmq.core.sockets.methods cimport GETSOCKOPT, SETSOCKOPT
+from zmq.core.sockets.overrides cimport GETSOCKOPT, SETSOCKOPT
 from zmq.core.sockets.option_attributes cimport option_named
-from zmq.core.sockets.option_types cimport HWM, Setting, get_option, set_option, take_value
+from zmq.core.sockets.option_values cimport HWM, Setting, get_option, set_option, take_value
 
 from zmq.core._text import decode, describe, encode
 from zmq.core.constants import SocketOption
@@ -94,7 +94,7 @@ cdef class OptionAccess(Life):
         option = either(option, opt, "get", "option")
         if self.overrides & GETSOCKOPT:
             return self.getsockopt(option)
-        return methods.socket_class.getsockopt(self, option)
+        return overrides.socket_class.getsockopt(self, option)
 
     def setsockopt(self, option, optval):
         """Set a socket option; the same as `set`."""
@@ -139,7 +139,7 @@ cdef class OptionAccess(Life):
         if self.overrides & SETSOCKOPT:
             self.setsockopt(option, optval)
         else:
-            methods.socket_class.setsockopt(self, option, optval)
+            overrides.socket_class.setsockopt(self, option, optval)
 
     def __setattr__(self, name, value):
         cdef int option

@@ -20,13 +20,13 @@ from zmq.core.libzmq cimport (
     zmq_msg_t,
 )
 from zmq.core.message cimport Frame, frame_of
-from zmq.core.messages.returned cimport return_message, try_returned
-from zmq.core.messages.attempts cimport AS_SET, Incoming, expect, release, try_recv
+from zmq.core.messages.given_back cimport return_message, try_returned
+from zmq.core.messages.whole_messages cimport AS_SET, Incoming, expect, release, try_recv
 from zmq.core.sockets.arguments cimport seconds_of, several_frames
-from zmq.core.sockets.copies cimport copies_freely, locked_again
+from zmq.core.sockets.copies_without_gil cimport copies_freely, locked_again
 from zmq.core.sockets.life cimport is_usable
-from zmq.core.sockets.methods cimport RECV
-from zmq.core.sockets.blocking cimport cost_of_bytes, cost_of_frames
+from zmq.core.sockets.overrides cimport RECV
+from zmq.core.sockets.wait_and_retry cimport cost_of_bytes, cost_of_frames
 from zmq.core.waiting cimport budget
 from zmq.core.waiting.budget cimport is_time_to_yield
 from zmq.core.waiting.clock cimport monotonic

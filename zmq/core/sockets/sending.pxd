@@ -1,6 +1,6 @@
 from zmq.core.message cimport Frame
-from zmq.core.messages.attempts cimport Part
-from zmq.core.sockets.blocking cimport BEGUN, WHOLE, Operation
+from zmq.core.messages.whole_messages cimport Part
+from zmq.core.sockets.wait_and_retry cimport BEGUN, WHOLE, Operation
 
 cdef enum:
     # Up to here a message that must be copied again, because there is no room, costs next to nothing.

@@ -17,13 +17,13 @@ from zmq.core.libzmq cimport (
     zmq_send,
 )
 from zmq.core.message cimport Frame, threshold_of
-from zmq.core.messages.attempts cimport Outgoing, Part, discard, try_send
-from zmq.core.sockets cimport methods
+from zmq.core.messages.whole_messages cimport Outgoing, Part, discard, try_send
+from zmq.core.sockets cimport overrides
 from zmq.core.sockets.arguments cimport no_buffer
-from zmq.core.sockets.copies cimport prepare_copies
+from zmq.core.sockets.copies_without_gil cimport prepare_copies
 from zmq.core.sockets.life cimport is_usable
-from zmq.core.sockets.methods cimport SEND
-from zmq.core.sockets.blocking cimport DROPPED, WHOLE, cost_of_bytes, cost_of_frames, is_unobserved
+from zmq.core.sockets.overrides cimport SEND
+from zmq.core.sockets.wait_and_retry cimport DROPPED, WHOLE, cost_of_bytes, cost_of_frames, is_unobserved
 
 from zmq.core.error import Again
 from zmq.core.tracker import _FINISHED_TRACKER, MessageTracker
@@ -214,7 +214,7 @@ cdef class Sending(Operation):
                         # Of its own: the caller's may change while it is sent.
                         self.send_whole(list(data), flags, copy, False)
                     else:
-                        methods.socket_class.send_multipart(self, data, flags, copy)
+                        overrides.socket_class.send_multipart(self, data, flags, copy)
                 elif self.overrides & SEND:
                     self.send(data, flags, copy)
                 elif not (
@@ -227,7 +227,7 @@ cdef class Sending(Operation):
                         self.handle, PyBytes_AS_STRING(data), <size_t> PyBytes_GET_SIZE(data), flags | ZMQ_DONTWAIT
                     ) >= 0
                 ):
-                    methods.socket_class.send(self, data, flags, copy)
+                    overrides.socket_class.send(self, data, flags, copy)
                 i += 1
         except Again:
             pass

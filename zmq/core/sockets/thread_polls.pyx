@@ -11,7 +11,7 @@ from libc.errno cimport EINTR
 from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_errno, zmq_poll, zmq_pollitem_t
 from zmq.core.sockets.life cimport Life
-from zmq.core.waiting cimport budget, records
+from zmq.core.waiting cimport budget, who_waits
 from zmq.core.waiting.thread_waits cimport ThreadWait, begin_wait, end_wait
 
 
@@ -66,10 +66,10 @@ cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) 
         # First, as Python code may run after it: what that closes wakes this thread.
         waiting = begin_wait(items, count, what)
         try:
-            records.begin_blocked(what)
+            who_waits.begin_blocked(what)
             rc = waiting.enter(0 if read_handles(items, count, what) else timeout)
         finally:
-            records.end_blocked()
+            who_waits.end_blocked()
             end_wait(waiting)
         if waiting.woken:
             rc = -EINTR

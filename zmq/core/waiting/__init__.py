@@ -3,9 +3,10 @@
 Lives here: hubs and the trampolines that greenlets, futures and pollers park on. What must not: anything of a socket
 but its handle. Called by everything in `zmq.core` that may have to wait.
 
-- `trampoline`: all that waits for one socket. Its parts are in ``waiters.pxi``, ``handover.pxi`` and
-  ``routed_senders.pxi``; ``bell.h`` tells what was missed from what comes while one looks.
-- `hub`: what a framework supplies. `sweep_alarm`: the look for wake-ups that were missed.
+- `trampoline`: all that waits for one socket, and in which hub that may be. Its parts are in ``waiters.pxi``,
+  ``handover.pxi`` and ``routed_senders.pxi``; ``bell.h`` tells what was missed from what comes while one looks.
+- `hub`: what a framework supplies, and what it does again after a signal's handler raised in its midst.
+- `sweep_alarm`: the look for wake-ups that were missed.
 - `pipes`: how other threads and signals wake a hub.
 - `interrupts`: Ctrl-C, which is for the main greenlet.
 - ``quiet_threads.h``: native threads that no signal disturbs.
@@ -13,6 +14,6 @@ but its handle. Called by everything in `zmq.core` that may have to wait.
 - `sleeper`: greenlets that wait for a descriptor or for some time.
 - `budget`: calls that never wait let the hub run.
 - `ownership`: sockets that belong to a proxy alone.
-- `records`: what `zmq.statistics` shows of those who wait for no single socket.
+- `who_waits`: threads that are blocked and greenlets that are parked for no single socket, for `zmq.statistics`.
 - `forks`, `clock` (``clock.h``): in which process this is, and when.
 """

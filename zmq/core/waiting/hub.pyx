@@ -44,7 +44,7 @@ from posix.unistd cimport getpid
 from zmq.core.libzmq cimport ZMQ_POLLIN
 from zmq.core.waiting.pipes cimport Pipe
 from zmq.core.waiting import sweep_alarm
-from zmq.core.waiting.records import leave_all
+from zmq.core.waiting.who_waits import leave_all
 
 cdef extern from "Python.h":
     PyObject *PyThreadState_GetDict()

@@ -1,11 +1,11 @@
 """A greenlet that waits, and not for a single socket: for a descriptor, for its next turn, or for a poll.
 
-Lives here: `Sleeper`, on which polls build (`zmq.core.polling.in_hub`), `wait_readable` and `let_run`. Called by all that
-waits in ways that are not a socket's: the end of a context, proxies, lent memory, the budget, event loops.
+Lives here: `Sleeper`, on which polls build (`zmq.core.polling.in_hub`), `wait_readable` and `let_run`. Called by all
+that waits in ways that are not a socket's: the end of a context, proxies, lent memory, the budget, event loops.
 """
 
 from zmq.core.libzmq cimport ZMQ_POLLIN
-from zmq.core.waiting cimport records
+from zmq.core.waiting cimport who_waits
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.hub cimport Hub
 
@@ -101,9 +101,9 @@ cpdef bint wait_readable(Hub hub, int fd, double timeout, what=None) except -1:
         sleeper.watcher.start(sleeper.wake)
         if timeout >= 0:
             sleeper.timer = hub.call_at(monotonic() + timeout, sleeper.expire)
-        records.begin_parked(sleeper.greenlet, fd if what is None else what, sleeper)
+        who_waits.begin_parked(sleeper.greenlet, fd if what is None else what, sleeper)
         sleeper.sleep()
     finally:
-        records.end_parked(sleeper.greenlet)
+        who_waits.end_parked(sleeper.greenlet)
         sleeper.stop()
     return not sleeper.expired

@@ -1,4 +1,4 @@
-# Written by tools/frameworks.py from zmq/green/eventloop/ioloop.py: change that one, then run ``make frameworks``.
+# Written by tools/generate_frameworks.py from zmq/green/eventloop/ioloop.py: change that, then ``make frameworks``.
 """`IOLoop`: tornado's loop, waiting in eventlet's hub, so that other greenlets run while it does.
 
 All other names of `tornado.ioloop` are here too.

@@ -1,4 +1,4 @@
-# Written by tools/frameworks.py from zmq/green/eventloop/zmqstream.py: change that one, then run ``make frameworks``.
+# Written by tools/generate_frameworks.py from zmq/green/eventloop/zmqstream.py: change that, then ``make frameworks``.
 """`ZMQStream` for eventlet: without a loop it takes the current one of `zmq.eventlet.eventloop`."""
 
 from __future__ import annotations

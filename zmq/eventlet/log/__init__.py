@@ -1,2 +1,2 @@
-# Written by tools/frameworks.py from zmq/green/log/__init__.py: change that one, then run ``make frameworks``.
+# Written by tools/generate_frameworks.py from zmq/green/log/__init__.py: change that, then ``make frameworks``.
 """`zmq.log` for eventlet."""

@@ -1,4 +1,4 @@
-# Written by tools/frameworks.py from zmq/green/log/handlers.py: change that one, then run ``make frameworks``.
+# Written by tools/generate_frameworks.py from zmq/green/log/handlers.py: change that, then ``make frameworks``.
 """`zmq.log.handlers` for eventlet."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# Written by tools/frameworks.py from zmq/green/ssh/__init__.py: change that one, then run ``make frameworks``.
+# Written by tools/generate_frameworks.py from zmq/green/ssh/__init__.py: change that, then ``make frameworks``.
 """`zmq.ssh` for eventlet: to open a tunnel blocks only the greenlet."""
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Write what every green framework has from what gevent has.
 
 A framework is two files that are written by hand, `hub.py` and `tasks.py`, and a row of the table below. Everything
-else is the same for all of them, and is written from the files of `zmq/green`: ``python tools/frameworks.py``, or
-``make frameworks``. With ``--check``, as ``make lint`` calls it, nothing is written, and files that differ from what
-would be are named. See docs/frameworks.md.
+else is the same for all of them, and is written from the files of `zmq/green`: ``make frameworks``. With ``--check``,
+as ``make lint`` calls it, nothing is written, and files that differ from what would be are named. See
+docs/frameworks.md.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ FRAMEWORKS = (
 BY_HAND = {"hub.py", "tasks.py"}
 ALONE = {"demo.py"}
 
-HEADER = "# Written by tools/frameworks.py from {source}: change that one, then run ``make frameworks``.\n"
+HEADER = "# Written by tools/generate_frameworks.py from {source}: change that, then ``make frameworks``.\n"
 
 
 def translated(text: str, framework: Framework) -> str:

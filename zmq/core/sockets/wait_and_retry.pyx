@@ -1,8 +1,8 @@
 """The operation: one message is sent or received; when that would block, wait, parked or blocked, and try again.
 
 Lives here: the one loop around attempts, for all forms of send and receive. What must not: how an attempt is made
-(`zmq.core.messages.attempts`), how to wait (`zmq.core.waiting`). A base of `zmq.core.socket.Socket`; called by the
-others that build on it.
+(`zmq.core.messages.whole_messages`), how to wait (`zmq.core.waiting`). A base of `zmq.core.socket.Socket`; called by
+the others that build on it.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
@@ -24,10 +24,10 @@ from zmq.core.libzmq cimport (
     zmq_msg_data,
     zmq_msg_size,
 )
-from zmq.core.messages.returned cimport drop_returned, try_returned
-from zmq.core.messages.attempts cimport AS_SET, Incoming, Outgoing, attempt_t, end_dropped
+from zmq.core.messages.given_back cimport drop_returned, try_returned
+from zmq.core.messages.whole_messages cimport AS_SET, Incoming, Outgoing, attempt_t, end_dropped
 from zmq.core.sockets.life cimport is_usable
-from zmq.core.waiting cimport budget, records
+from zmq.core.waiting cimport budget, who_waits
 from zmq.core.waiting.thread_waits cimport wait_for_bell
 from zmq.core.waiting.budget cimport refuel
 from zmq.core.waiting.clock cimport monotonic
@@ -116,7 +116,7 @@ cdef class Operation(Endpoints):
         cdef Trampoline trampoline = self.waited()
         if trampoline.descriptor() < 0 or trampoline.bell != NULL:
             return self.operate_in_libzmq(attempt, transfer, flags)
-        records.begin_blocked(self)
+        who_waits.begin_blocked(self)
         try:
             while True:
                 err = self.attempt_again(attempt, transfer, events, False)
@@ -129,7 +129,7 @@ cdef class Operation(Endpoints):
                 wait_for_bell(self.handle, trampoline.fd, left, self)
                 self.usable()
         finally:
-            records.end_blocked()
+            who_waits.end_blocked()
         if self.trampoline is not None and self.trampoline.interest:
             self.trampoline.notify()
         if err:
@@ -141,7 +141,7 @@ cdef class Operation(Endpoints):
         """The operation of a thread-safe socket, which has no bell: libzmq waits."""
         cdef int err = EINTR
         cdef void *handle
-        records.begin_blocked(self)
+        who_waits.begin_blocked(self)
         try:
             while err == EINTR:
                 PyErr_CheckSignals()
@@ -150,7 +150,7 @@ cdef class Operation(Endpoints):
                 with nogil:
                     err = attempt(handle, transfer, flags)
         finally:
-            records.end_blocked()
+            who_waits.end_blocked()
         if err:
             raise_errno(err)
         return 0
@@ -243,7 +243,7 @@ cdef class Operation(Endpoints):
 
         A receive that fails has processed all commands. A send processes them only about once a millisecond
         (socket_base_t::process_commands, throttled), so that its EAGAIN may be stale. Not within a message: there it
-        means that the pipe died, see `zmq.core.messages.attempts`.
+        means that the pipe died, see `zmq.core.messages.whole_messages`.
         """
         cdef int found = 0
         cdef size_t size = sizeof(int)
@@ -273,7 +273,7 @@ cdef class Operation(Endpoints):
     cdef int give_up(self, Outgoing *out) noexcept:
         """A blocking send in the middle of a message whose pipe died: drop it, as libzmq itself does.
 
-        Waiting would send the rest of the message as a message of its own. See `zmq.core.messages.attempts`.
+        Waiting would send the rest of the message as a message of its own. See `zmq.core.messages.whole_messages`.
         """
         if not self.drops:
             self.message = DROPPED

@@ -6,8 +6,8 @@ and by `zmq.core.sockets`, where the next receive, in whatever form, takes what 
 
 Between the moment when a message is received for a task and the moment when the task runs, the task may be cancelled.
 libzmq takes no message back. So the message stays in a delivery, as libzmq gave it, until the program has seen it. One
-that is given back joins `Trampoline.returned`, in the order in which the messages came. While there are any, `interest` is
-not 0, which keeps every operation off the short cuts, and EVENTS, as everybody here reads it, has POLLIN.
+that is given back joins `Trampoline.returned`, in the order in which the messages came. While there are any, `interest`
+is not 0, which keeps every operation off the short cuts, and EVENTS, as everybody here reads it, has POLLIN.
 """
 
 from libc.errno cimport ENOMEM
@@ -22,7 +22,7 @@ from zmq.core.libzmq cimport (
     zmq_msg_move,
     zmq_msg_t,
 )
-from zmq.core.messages.attempts cimport expect, grow, release, try_recv
+from zmq.core.messages.whole_messages cimport expect, grow, release, try_recv
 
 
 cdef class Delivery:
