@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 import re
-import sys
 from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from support import ROOT
+from support import ROOT, tool
 
 
 @pytest.fixture(scope="module")
 def reference() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("reference", ROOT / "tools" / "reference.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "reference", module)
-        spec.loader.exec_module(module)
+    with tool("reference") as module:
         yield module
 
 

@@ -5,8 +5,6 @@ The site itself is built by ``make docs``, which ``make lint`` calls.
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,21 +12,13 @@ from types import ModuleType
 
 import pytest
 
-from support import ROOT
+from support import ROOT, tool
 
 
 @pytest.fixture(scope="module")
 def website() -> Iterator[ModuleType]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "path", [*sys.path])
-        patch.delitem(sys.modules, "reference", raising=False)
-        spec = importlib.util.spec_from_file_location("website", ROOT / "tools" / "website.py")
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        patch.setitem(sys.modules, "website", module)
-        spec.loader.exec_module(module)
+    with tool("website") as module:
         yield module
-        sys.modules.pop("reference", None)
 
 
 @pytest.fixture
@@ -149,13 +139,8 @@ def test_pages_are_in_the_table_of_contents(website: ModuleType) -> None:
 
 
 def test_the_pictures_are_what_is_drawn() -> None:
-    spec = importlib.util.spec_from_file_location("drawings", ROOT / "tools" / "drawings.py")
-    assert spec is not None and spec.loader is not None
-    drawings = importlib.util.module_from_spec(spec)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "drawings", drawings)
-        spec.loader.exec_module(drawings)
-    drawn = drawings.pictures()
+    with tool("drawings") as drawings:
+        drawn = drawings.pictures()
     assert {name: (drawings.FOLDER / name).read_text() for name in drawn} == drawn
     assert {path.name for path in drawings.FOLDER.iterdir()} == set(drawn)
     for name in drawn:
