@@ -37,6 +37,8 @@ class InALoop(RuleBasedStateMachine):
         self.budget = get_budget()
         self.trusted_after = _set_trusted_after(1)
         self.missed = sweep_alarm.missed()
+        # As in the machine of greenlets.
+        self.rounds, sweep_alarm.ROUNDS = sweep_alarm.ROUNDS, 1
         self.loop = asyncio.new_event_loop()
         self.context = za.Context()
         self.serial = itertools.count()
@@ -208,6 +210,7 @@ class InALoop(RuleBasedStateMachine):
         finally:
             set_budget(self.budget)
             _set_trusted_after(self.trusted_after)
+            sweep_alarm.ROUNDS = self.rounds
             self.context.destroy(linger=0)
             self.loop.close()
 

@@ -5,13 +5,13 @@ What a poller says is compared with what `zmq_poll` says, which looks at every s
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import zmq
+from support.foreign_code import read_events
 from support.front_ends import LIMIT, LONG, Threads, ThreadTask, wait_until
 from zmq.core.waiting import sweep_alarm
 
@@ -420,21 +421,81 @@ def test_a_poller_that_is_freed_leaves_nothing_behind(pairs: Pairs) -> None:
 
 def test_what_others_take_behind_the_back_is_found_in_the_end(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Code in C that uses a socket's address tells nobody."""
-    monkeypatch.setattr(sweep_alarm, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(sweep_alarm, "SWEEP_SECONDS", 0.01)
+    monkeypatch.setattr(sweep_alarm, "ROUNDS", 10**9)
+    # Of twenty one after the other, each of which takes one turn of the loop.
+    monkeypatch.setattr(sweep_alarm, "SLICE_SECONDS", 0)
     poller = poller_of(pairs)
     one, other = pairs[4]
-    assert poller.poll(0) == []
-    get = getattr(ctypes.CDLL(None), "zmq_getsockopt", None) or ctypes.CDLL("libzmq.so.5").zmq_getsockopt
-    one.send(b"1")
-    events, size = ctypes.c_int(), ctypes.c_size_t(4)
-    get(ctypes.c_void_p(other.underlying), zmq.EVENTS, ctypes.byref(events), ctypes.byref(size))
-    assert events.value & zmq.POLLIN
     before = sweep_alarm.missed()
-    with pytest.warns(RuntimeWarning, match="missed"):
-        found = poller.poll(1000 * LIMIT)
-    assert found == [(other, zmq.POLLIN)]
+
+    def miss(*found: tuple[Socket, int]) -> None:
+        one.send(b"1")
+        assert read_events(other) & zmq.POLLIN
+        with pytest.warns(RuntimeWarning, match="missed") if found else nullcontext():
+            assert poller.poll(1000 * LIMIT if found else 100) == [*found]
+        assert sweep_alarm.missed() == before + len(found)
+        sweep_alarm._reset_missed(before)
+        assert other.recv() == b"1"
+
+    # The poller itself has just read EVENTS.
+    miss((other, zmq.POLLIN))
+    poller.poll(100)
+    looks = sweep_alarm._looks()
+    poller.poll(100)
+    assert sweep_alarm._looks() == looks, "nobody touches these, and they are looked at again and again"
+    # Now nothing but the other code has touched it.
+    miss()
+    poller.poll(100)
+    monkeypatch.setattr(sweep_alarm, "ROUNDS", 5)
+    miss((other, zmq.POLLIN))
+
+
+def test_a_busy_poller_finds_it_too(pairs: Pairs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The alarm does not wait until for a while no bell has rung."""
+    monkeypatch.setattr(sweep_alarm, "SWEEP_SECONDS", 0.1)
+    poller = poller_of(pairs)
+    before = sweep_alarm.missed()
+    (talker, listener), (one, other) = pairs[0], pairs[4]
+    enough = threading.Event()
+
+    def talk() -> None:
+        while not enough.wait(0.005):
+            talker.send(b"1", zmq.NOBLOCK)
+
+    one.send(b"1")
+    assert read_events(other) & zmq.POLLIN
+    task = ThreadTask(talk, (), {})
+    end = time.monotonic() + LIMIT
+    try:
+        with pytest.warns(RuntimeWarning, match="missed"):
+            while (other, zmq.POLLIN) not in poller.poll(1000 * LIMIT):
+                assert listener.recv(zmq.NOBLOCK) == b"1"
+                assert time.monotonic() < end
+    finally:
+        enough.set()
+        task.get()
     assert sweep_alarm.missed() == before + 1
     sweep_alarm._reset_missed(before)
+
+
+def test_a_socket_that_is_closed_while_a_thread_gets_ready_to_wait(
+    pairs: Pairs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the handler of a signal, or by what is collected: after the look, and before there is anybody to be woken."""
+
+    class Closing:
+        def __float__(self) -> float:
+            pairs[4][1].close()
+            return 3.0
+
+    monkeypatch.setattr(sweep_alarm, "SWEEP_SECONDS", Closing())
+    poller = poller_of(pairs)
+    begun = time.monotonic()
+    with pytest.raises(zmq.ZMQError) as caught:
+        poller.poll(1000 * LIMIT)
+    assert caught.value.errno == zmq.ENOTSOCK
+    assert time.monotonic() - begun < AT_ONCE
 
 
 POLLS: dict[str, Callable[[list[Socket], float], Any]] = {

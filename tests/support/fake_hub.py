@@ -109,7 +109,13 @@ class FakeHub(Hub):
         timer.callback()
 
     def ring_alarm(self) -> None:
-        """Let the sweep alarm look, if it is set."""
+        """Let the sweep alarm look at whatever it looks at in one round, if it is set."""
+        self.ring_alarm_once()
+        while any(timer.deadline <= time.monotonic() for timer in self.timers if not timer.keep):
+            self.ring_alarm_once()
+
+    def ring_alarm_once(self) -> None:
+        """Let the sweep alarm look for one slice of time, if it is set."""
         for timer in [timer for timer in self.timers if not timer.keep]:
             self.expire(timer)
 

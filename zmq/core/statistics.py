@@ -19,8 +19,9 @@ def statistics() -> dict[str, Any]:
     dict
         ``parked``, ``woken``, ``expired``: greenlets that began to wait, were woken, ran out of time.
         ``vain``: wake-ups after which the attempt still had to wait. ``yields``: blocking calls that let the hub
-        run because their budget was used up. ``missed``: wake-ups that only the sweep alarm noticed; a number
-        other than 0 is a bug. ``waiting``: one dict for each greenlet that is parked now, in this thread or
+        run because their budget was used up. ``missed``: wake-ups that only the sweep alarm noticed, within 3
+        seconds, or a minute where code of others swallowed them; a number other than 0 is a bug, if there is no
+        such code. ``waiting``: one dict for each greenlet that is parked now, in this thread or
         another, with ``greenlet``, for how many ``seconds``, and ``waits_for``: the Socket; a list of what it polls or
         relays; the Context that is to end; or what was lent to libzmq. For a single socket it has also ``fd``, its
         descriptor, ``events``, `POLLIN` or `POLLOUT`, and ``route``, the peer that a message is for, where that

@@ -8,8 +8,8 @@ Being green is one attribute, `_get_hub`. Where a class has it, three things hol
 - The park: when libzmq can do nothing now, the greenlet switches to the hub, which watches the socket's ZMQ_FD, by
   which libzmq says that something has changed, and switches back when it has (`zmq/core/waiting/trampoline.pyx`).
 - The alarm: a greenlet that was not told of a change would be parked for ever. Instead of having each of them wake up
-  from time to time to see for itself, the hub looks after all who are parked in it, every 3 seconds, and should find
-  nothing (`zmq/core/waiting/hub.pyx`).
+  from time to time to see for itself, the hub looks every 3 seconds after those who are parked in it, and should find
+  nothing (`zmq/core/waiting/sweep_alarm.pyx`).
 """
 
 from __future__ import annotations

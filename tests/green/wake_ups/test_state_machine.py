@@ -76,6 +76,8 @@ class Waiting(RuleBasedStateMachine):
         # Two who talk to each other soon do so without their bells.
         self.sure = _set_trusted_after(1)
         self.missed = sweep_alarm.missed()
+        # The alarm looks at all, marked or not.
+        self.rounds, sweep_alarm.ROUNDS = sweep_alarm.ROUNDS, 1
         self.serial = itertools.count()
         self.sockets: list[zmq.Socket] = []
         # Accepted and not yet delivered, by the side that sent them.
@@ -424,6 +426,7 @@ class Waiting(RuleBasedStateMachine):
     def teardown(self) -> None:
         set_budget(self.budget)
         _set_trusted_after(self.sure)
+        sweep_alarm.ROUNDS = self.rounds
         if self.sockets:
             try:
                 self.end()

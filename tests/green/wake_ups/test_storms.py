@@ -40,6 +40,8 @@ NARROW = {"hwm": 2, "sndbuf": 4096, "rcvbuf": 4096}
 @pytest.fixture(autouse=True)
 def keen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zmq.core.waiting.sweep_alarm, "SWEEP_SECONDS", 0.02)
+    # Marked or not.
+    monkeypatch.setattr(zmq.core.waiting.sweep_alarm, "ROUNDS", 1)
 
 
 class Crowd:

@@ -1,6 +1,7 @@
 from zmq.core.polling.registry cimport Registry
 from zmq.core.waiting.hub cimport Hub
 from zmq.core.waiting.sleeper cimport Sleeper
+from zmq.core.waiting.sweep_alarm cimport Round
 
 
 cdef class ParkedPoll(Sleeper):
@@ -15,7 +16,9 @@ cdef class PollSet(Registry):
     cdef object __weakref__
     cdef object weak            # a weak reference to itself, as hubs know it
     cdef bint dropped           # the poller is gone
-    cdef double next_sweep      # when a thread that waits looks for what it was not told of
+    cdef Round round            # of the sweep alarm, while a thread waits, that is not over
+    cdef long rounds            # how many began
+    cdef double next_round      # when the next one is due
 
     cdef int own(self) except -1
     cdef bint is_empty(self) noexcept

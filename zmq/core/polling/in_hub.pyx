@@ -152,6 +152,9 @@ cdef class PollSet(Registry):
                     parked.armed.append(registered)
                     if registered.heard:
                         self.look(registered)
+                else:
+                    # As in `join_all`.
+                    self.wake()
         if self.descriptors:
             self.watch_descriptors(parked)
         if deadline >= 0:
@@ -244,6 +247,15 @@ cdef class PollSet(Registry):
             if not parked.woken:
                 parked.woken = True
                 parked.hub.soon(parked.resume)
+
+    cdef bint sleeps(self, RegisteredSocket registered) noexcept:
+        cdef ParkedPoll parked
+        if self.blocks:
+            return not registered.doubtful
+        for parked in self.waiting:
+            if not parked.woken:
+                return True
+        return False
 
     def _wake(self):
         self.wake()

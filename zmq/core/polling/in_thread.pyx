@@ -16,6 +16,7 @@ from zmq.core.polling.in_hub cimport PollSet
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.thread_polls cimport INTERRUPTED, poll_in_thread
 from zmq.core.waiting.clock cimport monotonic
+from zmq.core.waiting.sweep_alarm cimport Round
 
 from zmq.core.waiting import sweep_alarm
 
@@ -70,25 +71,46 @@ cdef list poll_set(PollSet members, double timeout):
         ready = members.collect()
         if ready or timeout >= 0 and monotonic() >= deadline:
             return ready
-        if members.next_sweep == 0:
-            members.next_sweep = monotonic() + sweep_alarm.SWEEP_SECONDS
         members.blocks = True
         try:
             members.join_all()
-            bells[0].socket = NULL
-            bells[0].fd = members.bells.fd
-            bells[0].events = ZMQ_POLLIN
-            left = sweep_alarm.SWEEP_SECONDS
+            left = left_until_sweep(members)
             if timeout >= 0:
                 left = min(left, max(0, deadline - monotonic()))
-            if not poll_in_thread(bells, 1, left, members) and monotonic() >= members.next_sweep:
-                # No hub does it here.
-                members.next_sweep = monotonic() + sweep_alarm.SWEEP_SECONDS
-                sweep_alarm.note_missed(members.sweep())
+            if not members.doubtful:
+                # Otherwise one was closed meanwhile, or has something to say.
+                bells[0].socket = NULL
+                bells[0].fd = members.bells.fd
+                bells[0].events = ZMQ_POLLIN
+                poll_in_thread(bells, 1, left, members)
+                if left_until_sweep(members) == 0:
+                    sweep(members)
         finally:
             members.blocks = False
         members.own()
     return None
+
+
+cdef double left_until_sweep(PollSet members) except -1:
+    """Return how many seconds are left until the sweep alarm, which no hub has here, is to look."""
+    cdef double now = monotonic()
+    if members.next_round == 0:
+        members.next_round = now + <double> sweep_alarm.SWEEP_SECONDS
+    return 0 if members.round is not None else max(0, members.next_round - now)
+
+
+cdef int sweep(PollSet members) except -1:
+    """Look for what nobody was told of, for a slice of time."""
+    cdef long found
+    if members.round is None:
+        members.round = Round({members.weak}, members.rounds)
+        members.rounds += 1
+        members.next_round = monotonic() + <double> sweep_alarm.SWEEP_SECONDS
+    found = members.round.go_on()
+    if members.round.is_over():
+        members.round = None
+    sweep_alarm.note_missed(found)
+    return 0
 
 
 cdef bint can_block(PollSet members) noexcept:

@@ -49,6 +49,7 @@ cdef class Registry:
     cdef void clear(self, RegisteredSocket registered) noexcept
     cdef int look(self, RegisteredSocket registered) noexcept
     cdef void wake(self) noexcept
+    cdef bint sleeps(self, RegisteredSocket registered) noexcept
     cdef void give_up(self, Hub hub) noexcept
     cdef void lost(self, RegisteredSocket registered) noexcept
     cdef list hear(self)

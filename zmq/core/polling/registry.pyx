@@ -75,6 +75,9 @@ cdef class RegisteredSocket(Subscription):
     cdef bint waits(self) noexcept:
         return self.registry.waiting and self.registry.born == forks.generation
 
+    cdef bint overlooks(self, int events) noexcept:
+        return events & self.mask and self.registry.sleeps(self)
+
 
 cdef class Registry:
     """The sockets and descriptors of one poller."""
@@ -186,6 +189,10 @@ cdef class Registry:
     cdef void wake(self) noexcept:
         """Wake the polls that wait in a hub, soon: there is something to look at."""
 
+    cdef bint sleeps(self, RegisteredSocket registered) noexcept:
+        """Tell whether a poll waits that nobody told to look at this socket."""
+        return False
+
     cdef void give_up(self, Hub hub) noexcept:
         """Forget the polls that wait in a hub which does not run any more."""
 
@@ -280,14 +287,14 @@ cdef class Registry:
             free(items)
         return 0
 
-    def sweep(self):
-        """Wake the polls that a bell of the set should have woken; tell how many bells there were."""
+    def swept_members(self):
+        """List what the sweep alarm has to look at: weak references to those whose bells are in the set."""
         cdef RegisteredSocket registered
-        cdef int found = 0
+        cdef list found = []
         if self.born == forks.generation:
-            for registered in list(self.sockets.values()):
-                if registered.in_set and not registered.doubtful and registered.trampoline.missed(registered.mask):
-                    found += 1
+            for registered in self.sockets.values():
+                if registered.in_set and registered.trampoline is not None:
+                    found.append(registered.trampoline.weak)
         return found
 
     # The set of bells.
@@ -314,7 +321,11 @@ cdef class Registry:
         """Put the bells of all in doubt into the set, after `collect` found that they have nothing to say."""
         cdef RegisteredSocket registered
         for registered in list(self.doubtful):
-            if registered.trampoline is None or not self.join_set(registered):
+            if registered.trampoline is None:
+                # It was closed since the look: have the next one say so.
+                self.wake()
+                continue
+            if not self.join_set(registered):
                 continue
             if registered.heard:
                 # Since the look.

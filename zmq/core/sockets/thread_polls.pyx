@@ -18,12 +18,17 @@ from zmq.core.waiting.thread_waits cimport ThreadWait, begin_wait, end_wait
 cdef bint read_handles(zmq_pollitem_t *items, int count, what) except -1:
     """Store the handles of what is polled, and tell whether one of the sockets need not be waited for."""
     cdef int i
+    cdef Life socket
     cdef list several = what if isinstance(what, list) else None
     for i in range(count):
         polled = what if several is None else several[i]
         if isinstance(polled, Life):
-            (<Life> polled).usable()
-            items[i].socket = (<Life> polled).handle
+            socket = polled
+            socket.usable()
+            items[i].socket = socket.handle
+            if socket.trampoline is not None:
+                # zmq_poll reads EVENTS.
+                socket.trampoline.marked = True
     return add_returned(items, count, what)
 
 

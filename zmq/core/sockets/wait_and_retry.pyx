@@ -119,6 +119,7 @@ cdef class Operation(Endpoints):
         who_waits.begin_blocked(self)
         try:
             while True:
+                trampoline.marked = True
                 err = self.attempt_again(attempt, transfer, events, False)
                 if err != EAGAIN:
                     break

@@ -1,4 +1,5 @@
 from zmq.core.waiting.pipes cimport Pipe
+from zmq.core.waiting.sweep_alarm cimport Round
 
 
 cdef class Call:
@@ -41,6 +42,9 @@ cdef class Hub:
     cdef public object native_watcher
     cdef set watched        # weak references to the waiters with somebody parked
     cdef object alarm       # the timer of the sweep
+    cdef Round round        # the one that is not over
+    cdef long rounds        # how many began
+    cdef double next_round  # when the next one is due
     cdef bint tidying       # `tidy` will be called
     cdef object last        # a weak reference to the waiter on which somebody parked last, until the hub woke somebody
     cdef double since       # when the first of these was

@@ -42,7 +42,9 @@ from cpython.ref cimport PyObject
 from posix.unistd cimport getpid
 
 from zmq.core.libzmq cimport ZMQ_POLLIN
+from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.pipes cimport Pipe
+from zmq.core.waiting.sweep_alarm cimport Round
 from zmq.core.waiting import sweep_alarm
 from zmq.core.waiting.who_waits import leave_all
 
@@ -395,6 +397,7 @@ cdef class Hub:
                 # As below.
                 pass
         self.last = None
+        self.round = None
         if self.alarm is not None:
             alarm, self.alarm = self.alarm, None
             try:
@@ -629,26 +632,40 @@ cdef class Hub:
             self.soon(self.tidy)
 
     def set_alarm(self):
+        cdef double now
         if self.watched and self.alarm is None:
-            self.alarm = self.call_at(time.monotonic() + sweep_alarm.SWEEP_SECONDS, self.sweep, False)
+            now = monotonic()
+            if self.next_round <= now:
+                self.next_round = now + <double> sweep_alarm.SWEEP_SECONDS
+            self.alarm = self.call_at(self.next_round if self.round is None else now, self.sweep, False)
 
     def tidy(self):
         """Cancel the alarm if nobody is parked any more."""
         self.tidying = False
         if self.alarm is not None and not self.watched:
             alarm = self.alarm
-            self.alarm = None
+            self.alarm = self.round = None
+            self.next_round = 0
             self.cancel(alarm)
 
     def sweep(self):
-        """Look for readiness that nobody was told of; there should be none."""
+        """Look for readiness that nobody was told of, for a slice of time; there should be none."""
+        cdef long found = 0
         self.alarm = None
         self.take_posted()
-        found = sweep_alarm.look_at(self.watched)
         try:
-            self.set_alarm()
-        except BaseException as error:
-            self.retry(error, self.set_alarm)
+            if self.round is None:
+                self.round = Round(self.watched, self.rounds)
+                self.rounds += 1
+                self.next_round += <double> sweep_alarm.SWEEP_SECONDS
+            found = self.round.go_on()
+        finally:
+            if self.round is not None and self.round.is_over():
+                self.round = None
+            try:
+                self.set_alarm()
+            except BaseException as error:
+                self.retry(error, self.set_alarm)
         sweep_alarm.note_missed(found)
 
 

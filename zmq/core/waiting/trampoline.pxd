@@ -1,5 +1,6 @@
 from zmq.core.waiting.hub cimport Hub
 from zmq.core.waiting.ownership cimport Owner
+from zmq.core.waiting.sweep_alarm cimport Swept
 
 
 cdef enum:
@@ -53,6 +54,7 @@ cdef class Subscription:
     cdef void gone(self) noexcept
     cdef void abandoned(self, Hub hub) noexcept
     cdef bint waits(self) noexcept
+    cdef bint overlooks(self, int events) noexcept
 
 
 cdef class Handover:
@@ -86,14 +88,12 @@ cdef class RoutedSenders:
     cdef void stop(self) noexcept
 
 
-cdef class Trampoline:
+cdef class Trampoline(Swept):
     cdef object __weakref__
-    cdef object weak            # a weak reference to itself, as hubs know it
     cdef int born               # `generation` when it was made
 
     # The socket.
     cdef void *handle           # NULL once it is closed
-    cdef int fd                 # the bell; -1 until it is needed
     cdef void *bell             # of a thread-safe socket, which has no ZMQ_FD; else NULL
     cdef bint closing           # the hub will close the handle
     cdef Owner owner            # who has the socket to itself: nobody else may look at it
@@ -128,7 +128,7 @@ cdef class Trampoline:
     cdef Waiter answer(self)
     cdef void notify(self) noexcept
     cdef void events_were_read(self, int events) noexcept
-    cdef bint missed(self, int mask) noexcept
+    cdef bint overlooks(self, int events) noexcept
     cdef bint is_waited_for(self) noexcept
     cdef int descriptor(self) except -1
     cdef int enter(self) except -1

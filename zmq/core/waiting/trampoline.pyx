@@ -54,7 +54,8 @@ The alarm
 ---------
 While anybody is parked, one timer per hub (`zmq.core.waiting.hub`) looks every few seconds for readiness that nobody
 was told of. It never should find any. If it does it wakes the greenlet, counts it in ``statistics()["missed"]`` and
-warns.
+warns. It looks at the sockets that are marked, and now and then at the others (`zmq.core.waiting.sweep_alarm`). Whoever
+parks marks the socket, and so does whatever makes an attempt or reads EVENTS while anybody waits or has subscribed.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -89,12 +90,6 @@ from zmq.core.libzmq cimport (
 from zmq.core.waiting cimport budget, forks
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.hub cimport Hub, report, this_thread
-
-cdef extern from "waiting/bell.h" nogil:
-    enum:
-        GREENZMQ_RINGS
-    int listen_to "greenzmq_listen"(int bell)
-    bint heard "greenzmq_heard"(int ear)
 
 cdef enum:
     HANDOVERS = 32      # switches past the hub in a row
@@ -184,6 +179,10 @@ cdef class Subscription:
     cdef bint waits(self) noexcept:
         return self.armed
 
+    cdef bint overlooks(self, int events) noexcept:
+        """Tell whether a greenlet waits by it for one of `events`, and was not told."""
+        return False
+
 
 include "handover.pxi"
 include "routed_senders.pxi"
@@ -194,7 +193,6 @@ cdef class Trampoline:
     """All that waits for one socket handle."""
 
     def __cinit__(self):
-        self.fd = -1
         self.born = forks.generation
         self.receivers = Queue()
         self.senders = Queue()
@@ -237,6 +235,7 @@ cdef class Trampoline:
         cdef size_t size = sizeof(int)
         if self.owner is not None:
             return 0
+        self.marked = True
         self.handover.unheard = False
         if self.bell != NULL:
             bell_still(self.bell)
@@ -323,6 +322,7 @@ cdef class Trampoline:
     cdef void notify(self) noexcept:
         """After an operation while `interest` is not 0: it may have changed what others wait for."""
         cdef Subscription subscription
+        self.marked = True
         for subscription in self.subscriptions:
             subscription.touched()
         if self.parked:
@@ -363,6 +363,7 @@ cdef class Trampoline:
     cdef int enter(self) except -1:
         """Before an operation while `interest` is not 0: refuse it while a hub of another thread waits."""
         cdef unsigned long thread
+        self.marked = True
         if self.parked:
             thread = this_thread()
             if self.hub.thread != thread:
@@ -503,6 +504,7 @@ cdef class Trampoline:
         waiter.events = events
         waiter.since = monotonic()
         waiter.trampoline = self
+        self.marked = True
         self.interest += 1
         self.queue_of(events).append(waiter)
         try:
@@ -576,6 +578,7 @@ cdef class Trampoline:
     cdef int arm_for(self, Subscription subscription, get_hub) except -1:
         if not subscription.armed:
             self.watch(get_hub)
+            self.marked = True
             subscription.armed = True
         return 0
 
@@ -658,46 +661,44 @@ cdef class Trampoline:
             bell_close(self.bell)
             self.bell = NULL
 
-    cdef bint missed(self, int mask) noexcept:
-        """Tell subscribers whether one of these events is true; return whether the bell should have said so."""
-        cdef int events
-        cdef int ear = listen_to(self.fd)
-        if ear == GREENZMQ_RINGS:
-            return False
-        events = self.read_events()
-        self.choose(events, False)
-        return ear >= 0 and not heard(ear) and events > 0 and events & mask
+    # The alarm.
 
-    def sweep(self):
-        """Wake those whom the bell should have woken; tell whether there were any."""
-        cdef int events
-        cdef Waiter waiter
-        cdef bint found = False
-        cdef int ear
-        if self.handle == NULL or self.born != forks.generation:
-            return False
-        if self.handover.unheard:
-            # That is no surprise.
-            self.choose(self.read_events(), False)
-            return False
-        ear = listen_to(self.fd)
-        if ear == GREENZMQ_RINGS:
-            return False
-        events = self.read_events()
-        waiter = self.receivers.head
+    cdef bint can_be_swept(self) noexcept:
+        return self.handle != NULL and self.fd >= 0 and self.owner is None and self.born == forks.generation
+
+    cdef bint is_lost(self) noexcept:
+        cdef int number
+        cdef size_t size = sizeof(int)
+        return self.can_be_swept() and zmq_getsockopt(self.handle, ZMQ_TYPE, &number, &size) != 0
+
+    cdef bint look(self) noexcept:
+        # After a park without an attempt it is no surprise.
+        cdef bint unheard = self.handover.unheard
+        cdef int events = self.read_events()
+        cdef bint found = not unheard and self.overlooks(events)
+        # Before others run, who may leave one.
+        self.marked = False
+        self.choose(events, False)
+        return found
+
+    cdef bint overlooks(self, int events) noexcept:
+        """Tell whether anybody waits for one of `events` who was not chosen, or told."""
+        cdef Subscription subscription
+        cdef Waiter waiter = self.receivers.head
         if waiter is not None and waiter.state == PARKED and events & ZMQ_POLLIN:
-            found = True
+            return True
         waiter = self.senders.head
         if waiter is not None and waiter.state == PARKED and events & ZMQ_POLLOUT and self.routed is None:
-            found = True
+            return True
         waiter = self.pollers.head
         while waiter is not None:
             if waiter.state == PARKED and waiter.events & events:
-                found = True
+                return True
             waiter = waiter.after
-        self.choose(events, False)
-        # Without an ear, or where the bell rang after all, nobody can say that it was missed.
-        return ear >= 0 and not heard(ear) and found
+        for subscription in self.subscriptions:
+            if events > 0 and subscription.overlooks(events):
+                return True
+        return False
 
 
 cdef Trampoline trampoline_of(void *handle):

@@ -65,6 +65,7 @@ cdef class Waiter:
         """The attempt was in vain: keep the place in the queue."""
         global count_vain
         cdef Trampoline trampoline = self.trampoline
+        trampoline.marked = True
         if self.state == CHOSEN:
             count_vain += 1
         else:
