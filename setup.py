@@ -30,7 +30,8 @@ SELDOM = {
         "waiting/forks",
         "waiting/pipes",
     ),
-    *("sockets/endpoints", "sockets/life", "sockets/overrides", "sockets/monitors"),
+    "inspection/dump_signal",
+    *("sockets/endpoints", "sockets/label", "sockets/life", "sockets/overrides", "sockets/monitors"),
     *("sockets/option_access", "sockets/option_attributes", "sockets/option_values"),
 }
 #: The folders of ZMQ_PREFIX that ZMQ_BUNDLE puts into it.

@@ -73,6 +73,9 @@ def warm() -> None:
     # A sanitizer opens the file of its reports when an allocation fails first.
     with contextlib.suppress(MemoryError):
         bytearray(sys.maxsize // 2)
+    # Its threads stay.
+    plain.install_dump(signal.SIGUSR1, 2)
+    plain.uninstall_dump(signal.SIGUSR1)
     for front_end in FRONT_ENDS:
         with front_end.zmq.Context() as context, context.socket(plain.PAIR) as a, context.socket(plain.PAIR) as b:
             a.bind("inproc://warm")

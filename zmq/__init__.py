@@ -25,6 +25,8 @@ from zmq.core.error import (
     ZMQVersionError,
 )
 from zmq.core.includes import get_includes, get_library_dirs
+from zmq.core.inspection.dump import dump, install_dump, uninstall_dump
+from zmq.core.inspection.watch import set_slow_hub, set_slow_wait
 from zmq.core.message import COPY_THRESHOLD, Frame, Message
 from zmq.core.poll import Poller, select, zmq_poll
 from zmq.core.socket import Socket, SyncContext, SyncSocket
@@ -81,11 +83,13 @@ __all__ = [
     "curve_keypair",
     "curve_public",
     "device",
+    "dump",
     "get_budget",
     "get_includes",
     "get_library_dirs",
     "greenzmq_version",
     "has",
+    "install_dump",
     "monitored_queue",
     "proxy",
     "proxy_steerable",
@@ -93,8 +97,11 @@ __all__ = [
     "pyzmq_version_info",
     "select",
     "set_budget",
+    "set_slow_hub",
+    "set_slow_wait",
     "statistics",
     "strerror",
+    "uninstall_dump",
     "zmq_errno",
     "zmq_poll",
     "zmq_version",

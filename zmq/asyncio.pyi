@@ -46,6 +46,7 @@ class Socket(AwaitedSocket):
         _from_socket: None = None,
         *,
         copy_threshold: int | None = None,
+        name: str | None = None,
     ) -> None: ...
     @overload
     def __init__(
@@ -56,6 +57,7 @@ class Socket(AwaitedSocket):
         _from_socket: None = None,
         *,
         copy_threshold: int | None = None,
+        name: str | None = None,
     ) -> None: ...
     @overload
     def __init__(
@@ -66,6 +68,7 @@ class Socket(AwaitedSocket):
         *,
         _from_socket: _socket.Socket[Any],
         copy_threshold: int | None = None,
+        name: str | None = None,
     ) -> None: ...
     @overload
     def __init__(
@@ -77,6 +80,7 @@ class Socket(AwaitedSocket):
         *,
         shadow: int | c_void_p | _socket.Socket[Any],
         copy_threshold: int | None = None,
+        name: str | None = None,
     ) -> None: ...
     @classmethod
     def from_socket(cls, socket: _socket.Socket[Any], io_loop: Any = None) -> Self: ...
@@ -155,6 +159,8 @@ class Context(_context.Context[_SocketT_co]):
         self: Context[Socket],
         io_threads: int | _context.Context[Any] = 1,
         shadow: int | c_void_p | _context.Context[Any] | None = None,
+        *,
+        name: str | None = None,
     ) -> None: ...
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, *args: Unused) -> None: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -10,12 +11,21 @@ import pytest
 
 from support.front_ends import GreenFrontEnd, Task, wait_until
 from support.waits import poller_of, start
+from zmq.core.waiting.hub import thread_ident
 
 Pair = Callable[..., tuple[Any, Any]]
 
+KEYS = {
+    *("kind", "waiter", "name", "thread", "thread_name", "function", "file", "line", "begun", "action", "waits_for"),
+    *("sockets", "context", "descriptors", "fd", "events", "route", "seconds"),
+}
+
 
 def entry(zmq: ModuleType) -> dict[str, Any]:
-    (found,) = zmq.statistics()["waiting"]
+    (found,) = zmq.statistics(objects=True)["waiting"]
+    (plain,) = zmq.statistics()["waiting"]
+    assert found.keys() == plain.keys() == KEYS
+    json.dumps(plain)
     return found  # type: ignore[no-any-return]
 
 
@@ -40,8 +50,11 @@ def test_who_waits_for_a_socket(green: GreenFrontEnd, zmq: ModuleType, context: 
     waiting = start(green, call, socket, zmq)
     green.sleep(0.005)
     found = entry(zmq)
-    assert found["waits_for"] is socket and found["fd"] == socket.fileno()
+    assert found["waits_for"] is socket and found["fd"] == socket.fileno() and found["sockets"] == [socket]
     assert found["events"] == getattr(zmq, events) and found["route"] is None
+    assert found["action"] == ("poll" if "poll" in name else "receive" if events == "POLLIN" else "send")
+    assert found["kind"] == "greenlet" and found["thread"] == thread_ident()
+    assert (found["function"].rpartition(".")[2], found["file"]) == ("<lambda>", __file__)
     assert 0.004 < found["seconds"] < 60
     end(green, zmq, waiting)
 
@@ -55,7 +68,7 @@ def test_for_which_peer_somebody_waits(green: GreenFrontEnd, zmq: ModuleType, pa
         while True:
             router.send_multipart([b"peer", b"fill"], zmq.NOBLOCK)
     waiting = start(green, router.send_multipart, [b"peer", b"late"])
-    assert entry(zmq)["route"] == b"peer"
+    assert entry(zmq)["route"] == b"peer" and zmq.statistics()["waiting"][0]["route"] == "peer"
     end(green, zmq, waiting)
 
 
@@ -65,7 +78,8 @@ def test_who_polls_many(green: GreenFrontEnd, zmq: ModuleType, context: Any, oth
     for call in (poller_of(zmq, zmq.POLLIN, *sockets).poll, lambda: zmq.select(sockets, [], [])):
         waiting = start(green, call)
         found = entry(zmq)
-        assert found["waits_for"] == sockets and found["fd"] is None and found["seconds"] >= 0
+        assert found["waits_for"] == found["sockets"] == sockets and found["fd"] is None and found["seconds"] >= 0
+        assert found["action"] == "poll"
         end(green, zmq, waiting)
 
 
@@ -73,7 +87,13 @@ def test_who_waits_for_the_end_of_a_context(green: GreenFrontEnd, zmq: ModuleTyp
     context = zmq.Context()
     socket = context.socket(zmq.PULL)
     waiting = start(green, context.term)
-    assert entry(zmq)["waits_for"] is context
+    found = entry(zmq)
+    assert found["waits_for"] is found["context"] is context and found["action"] == "term"
+    assert [each["ends"] for each in zmq.statistics(objects=True)["contexts"] if each["context"] is context] == [True]
+    context.name = "shop"
+    assert (
+        entry(zmq)["context"] is context and zmq.statistics()["waiting"][0]["waits_for"] == "the end of Context 'shop'"
+    )
     socket.close()
     waiting.get()
     assert zmq.statistics()["waiting"] == []
@@ -82,7 +102,10 @@ def test_who_waits_for_the_end_of_a_context(green: GreenFrontEnd, zmq: ModuleTyp
 def test_who_relays(green: GreenFrontEnd, zmq: ModuleType, context: Any) -> None:
     sockets = [context.socket(zmq.PULL), context.socket(zmq.PUSH)]
     waiting = start(green, zmq.proxy, *sockets)
-    assert entry(zmq)["waits_for"] == sockets
+    assert entry(zmq)["waits_for"] == sockets and entry(zmq)["action"] == "proxy"
+    assert [each["in_proxy"] for each in zmq.statistics(objects=True)["sockets"] if each["socket"] in sockets] == [
+        True
+    ] * 2
     end(green, zmq, waiting)
 
 
@@ -90,7 +113,87 @@ def test_who_waits_for_what_was_lent(green: GreenFrontEnd, zmq: ModuleType, pair
     push, pull = pair(zmq.PUSH, zmq.PULL)
     tracker = push.send(bytes(100_000), copy=False, track=True)
     waiting = start(green, tracker.wait)
-    assert entry(zmq)["seconds"] >= 0
+    assert entry(zmq)["action"] == "tracker"
+    assert zmq.statistics()["waiting"][0]["waits_for"] == "memory that was lent to libzmq"
     pull.recv()
     waiting.get()
     wait_until(green, lambda: zmq.statistics()["waiting"] == [])
+
+
+def test_what_is_said_without_objects(green: GreenFrontEnd, zmq: ModuleType, context: Any) -> None:
+    socket = context.socket(zmq.REP, name="orders")
+    with socket.bind("inproc://orders"):
+        waiting = start(green, socket.recv)
+        everything = zmq.statistics()
+        assert json.loads(json.dumps(everything)) == everything
+        (found,) = everything["waiting"]
+        assert found["waits_for"] == "REP 'orders' bound to inproc://orders"
+        assert found["sockets"] == [hex(id(socket))] and found["context"] is None
+        assert found["waiter"] in repr(zmq.statistics(objects=True)["waiting"][0]["waiter"])
+        (shown,) = [each for each in everything["sockets"] if each["socket"] == hex(id(socket))]
+        assert shown == {
+            "socket": hex(id(socket)),
+            "name": "orders",
+            "type": "REP",
+            "class": f"{zmq.__name__}.Socket",
+            "context": hex(id(context)),
+            "bound": ["inproc://orders"],
+            "connected": [],
+            "shadows": 0,
+            "in_proxy": False,
+        }
+        end(green, zmq, waiting)
+
+
+def test_a_peer_that_is_no_text_is_shown_in_digits(green: GreenFrontEnd, zmq: ModuleType, pair: Pair) -> None:
+    router, dealer = pair(zmq.ROUTER, zmq.DEALER, hwm=1, routing_id=b"\xff\x00peer")
+    router.router_mandatory = 1
+    dealer.send(b"hello")
+    router.recv_multipart()
+    with pytest.raises(zmq.Again):
+        while True:
+            router.send_multipart([b"\xff\x00peer", b"fill"], zmq.NOBLOCK)
+    waiting = start(green, router.send_multipart, [b"\xff\x00peer", b"late"])
+    assert zmq.statistics()["waiting"][0]["route"] == "0xff0070656572"
+    end(green, zmq, waiting)
+
+
+def test_a_poll_of_many_counts_as_a_wait(green: GreenFrontEnd, zmq: ModuleType, context: Any) -> None:
+    sockets = [context.socket(zmq.PAIR) for _ in range(2)]
+    sockets[0].bind("inproc://counted")
+    sockets[1].connect("inproc://counted")
+    before = zmq.statistics()
+    waiting = start(green, poller_of(zmq, zmq.POLLIN, *sockets).poll)
+    assert zmq.statistics()["parked"] == before["parked"] + 1
+    sockets[1].send(b"news")
+    waiting.get()
+    assert zmq.statistics()["woken"] == before["woken"] + 1
+    assert poller_of(zmq, zmq.POLLOUT, *(context.socket(zmq.PUSH) for _ in range(2))).poll(1) == []
+    assert zmq.statistics()["expired"] == before["expired"] + 1
+
+
+def test_a_plain_call_is_listed_with_its_thread(green: GreenFrontEnd, zmq: ModuleType, ledger: None) -> None:
+    import zmq as plain
+
+    with (
+        plain.Context() as context,
+        context.socket(plain.PULL, name="jobs") as pull,
+        context.socket(plain.PUSH) as push,
+    ):
+        pull.bind("inproc://jobs")
+        push.connect("inproc://jobs")
+        idents: list[int] = []
+
+        def work() -> None:
+            idents.append(thread_ident())
+            pull.recv()
+
+        task = green.thread(work)
+        wait_until(green, lambda: zmq.statistics()["blocked"])
+        (found,) = zmq.statistics()["blocked"]
+        assert found.keys() == KEYS and json.dumps(found)
+        assert found["kind"] == "thread" and found["thread"] == idents[0] and found["action"] == "receive"
+        assert (found["function"].rpartition(".")[2], found["file"]) == ("work", __file__)
+        assert found["waits_for"] == "PULL 'jobs' bound to inproc://jobs" and found["waiter"] is None
+        push.send(b"done")
+        task.get()

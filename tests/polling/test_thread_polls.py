@@ -221,7 +221,9 @@ def blocked(task: ThreadTask) -> list[Any]:
     found: list[Any] = []
 
     def blocks() -> bool:
-        found[:] = [each["waits_for"] for each in zmq.statistics()["blocked"] if each["thread"] == task.thread.ident]
+        found[:] = [
+            each["waits_for"] for each in zmq.statistics(True)["blocked"] if each["thread"] == task.thread.ident
+        ]
         return bool(found)
 
     wait_until(Threads(), blocks)

@@ -70,7 +70,7 @@ def start(green: GreenFrontEnd, call: Callable[..., Any], *args: Any) -> Task:
         return call(*args)
 
     task = green.spawn(run)
-    wait_until(green, lambda: begun and any(begun[0] is entry["greenlet"] for entry in statistics()["waiting"]))
+    wait_until(green, lambda: begun and any(begun[0] is entry["waiter"] for entry in statistics(True)["waiting"]))
     return task
 
 

@@ -58,13 +58,28 @@ def without_user(address: object) -> str:
     """
     if not isinstance(address, (str, bytes)):
         return describe(address)
+    text = shown_address(address)
+    shown = text.encode("utf-8", "backslashreplace") if isinstance(address, bytes) else text
+    return repr(shown)
+
+
+def shown_address(address: str | bytes) -> str:
+    """Return an address as text, without the user and the password that some write before the host.
+
+    Parameters
+    ----------
+    address : str or bytes
+
+    Returns
+    -------
+    str
+    """
     text = address.decode("utf-8", "backslashreplace") if isinstance(address, bytes) else address
     scheme, colons, rest = text.partition("://")
     if colons and scheme not in ("ipc", "inproc") and "@" in rest:
         # A password may have any of these characters itself.
         text = f"{scheme}{colons}...@{rest.rpartition('@')[2]}"
-    shown = text.encode("utf-8", "backslashreplace") if isinstance(address, bytes) else text
-    return repr(shown)
+    return text
 
 
 def encode(text: str, encoding: str = "utf-8", errors: str = "strict") -> bytes:

@@ -16,6 +16,7 @@ cdef class Context:
     cdef bint exposed       # somebody was told its address
     cdef dict settings      # what was set, to have it again in the child of a fork
     cdef set cpus           # the processors for its threads
+    cdef object called      # its name, or None
 
     cdef int usable(self) except -1
     cdef int usable_for_options(self) except -1
@@ -34,4 +35,5 @@ cdef bint exiting       # the interpreter is: what is collected from here on is 
 cdef object close_unreachable   # of `zmq.core.sockets.life`, which this can't import
 cdef size_t address_of(shadow) except? 0
 cpdef bint is_attribute(type cls, str name) except -1
+cdef object checked_name(owner, name, type ours)
 cpdef str public_name(type cls)

@@ -1,7 +1,8 @@
 """`Context`: the container of sockets and of libzmq's I/O threads.
 
 Lives here: making, configuring and ending contexts, and what they do after a fork. What must not: what sockets do; and
-what needs no context, which is in `zmq.core.contexts`. Called by users and by `zmq.core.socket`.
+what needs no context, which is in `zmq.core.contexts`. Called by users and by `zmq.core.socket`. It is one file because
+shadows, forks and the end of a context all turn on the same two sets of addresses.
 """
 
 import atexit
@@ -31,6 +32,7 @@ from zmq.core.waiting cimport forks, who_waits
 from zmq.core.waiting.sleeper cimport let_run, wait_readable
 from zmq.core.waiting.trampoline cimport close_left
 
+from zmq.core._text import describe
 from zmq.core.constants import ContextOption, Errno, SocketOption, SocketType
 from zmq.core.contexts.termination import Termination
 from zmq.core.error import ContextTerminated, ZMQError
@@ -91,6 +93,40 @@ cdef list contexts_at(void *handle):
     return found
 
 
+def _living_contexts():
+    """Return the contexts of this process that are not terminated, each once.
+
+    Returns
+    -------
+    list of (Context, str or None, bool)
+        With its name, and whether it is being terminated.
+    """
+    cdef Context context
+    cdef size_t address
+    cdef list contexts = []
+    cdef dict found = {}
+    # As in `contexts_at`.
+    for address in living:
+        if (<PyObject *> address).ob_refcnt > 0:
+            contexts.append(<Context> <void *> address)
+    for context in contexts:
+        if context.born != forks.generation or context.handle == NULL and context.termination is None:
+            continue
+        # One that is terminated in a hub has no handle any more.
+        key = <size_t> context.handle or id(context)
+        if key not in found or not context.is_shadow:
+            found[key] = context
+    return [
+        (
+            context,
+            context.called if isinstance(context.called, str) else None,
+            context.termination is not None or <size_t> context.handle in terminating,
+        )
+        for context in found.values()
+        if not context.closed
+    ]
+
+
 cdef Context original_at(void *handle):
     """Return the context that is no shadow, where it is known."""
     cdef Context context
@@ -111,7 +147,7 @@ cdef int forget_handle(void *handle) except -1:
 
 
 cdef class Context:
-    """Context(io_threads=1, shadow=None)
+    """Context(io_threads=1, shadow=None, *, name=None)
 --
 
     A container of sockets, with its I/O threads.
@@ -122,11 +158,15 @@ cdef class Context:
         How many I/O threads libzmq uses for the sockets; or a context to make a shadow of.
     shadow : Context or int, optional
         A context, or its address, that somebody else made and will terminate; 0 is none.
+    name : str, optional
+        What it is called where it is shown; see `name`.
 
     Raises
     ------
     ZMQError
         EINVAL: `io_threads` is negative.
+    TypeError
+        `name` is no str.
 
     Notes
     -----
@@ -150,12 +190,15 @@ cdef class Context:
     def __cinit__(self):
         self.handle = NULL
 
-    def __init__(self, io_threads=1, shadow=None):
+    def __init__(self, io_threads=1, shadow=None, *, name=None):
         cdef size_t address
+        cdef Context other
         cdef int threads
         cdef void *handle
         if self.handle != NULL:
             raise RuntimeError("a Context is made once")
+        if name is not None:
+            self.called = checked_name(self, name, Context)
         self.born = forks.generation
         self._sockets = Members()
         self.sockopts = {}
@@ -174,6 +217,11 @@ cdef class Context:
             origin = shadow if isinstance(shadow, Context) else original_at(self.handle)
             if origin is not None and (<Context> origin).handle == self.handle:
                 self.origin = weakref.ref(origin)
+            for other in contexts_at(self.handle):
+                if name is not None:
+                    other.called = self.called
+                elif other is not self and other.called is not None:
+                    self.called = other.called
             return
         threads = setting(ZMQ_IO_THREADS, io_threads)
         handle = new_context(self._get_hub)
@@ -212,7 +260,27 @@ cdef class Context:
     def __repr__(self):
         count = len(self._sockets) if self._sockets is not None else 0
         sockets = f"{count} socket{'' if count == 1 else 's'}" if count else ""
-        return f"<{public_name(type(self))}({sockets}) at {hex(id(self))}{' closed' if self.closed else ''}>"
+        named = "" if self.called is None else f" {self.called!r}"
+        return f"<{public_name(type(self))}({sockets}){named} at {hex(id(self))}{' closed' if self.closed else ''}>"
+
+    @property
+    def name(self):
+        """str or None : what the context is called where it is shown: errors, warnings, `statistics`; shadows share it.
+
+        Raises
+        ------
+        TypeError
+            It was set to something else.
+        """
+        return self.called
+
+    @name.setter
+    def name(self, value):
+        cdef Context other
+        self.called = checked_name(self, value, Context)
+        if self.handle != NULL:
+            for other in contexts_at(self.handle):
+                other.called = value
 
     def __enter__(self):
         return self
@@ -538,7 +606,8 @@ cdef class Context:
         socket_class : type, optional
             The class to make; that of the context when left out.
         **kwargs
-            Passed on to the class.
+            Passed on to the class. `name`, a str, is what the socket is called where it is shown, also where the class
+            knows nothing of names.
 
         Returns
         -------
@@ -599,7 +668,7 @@ cdef class Context:
             self.handle = NULL
             return
         if get_hub is None:
-            who_waits.begin_blocked(self)
+            who_waits.begin_blocked(self, "term")
             try:
                 # Not once this context was forgotten, by another thread that terminated it or found it freed.
                 while self.handle != NULL:
@@ -712,6 +781,21 @@ cpdef bint is_attribute(type cls, str name) except -1:
         if name in base.__dict__ or name in annotations_of(base):
             return True
     return False
+
+
+cdef object checked_name(owner, name, type ours):
+    """Return a name if a socket or context may have it; `ours` is the class that has the attribute.
+
+    A subclass that annotates `name` has an attribute of its own: it may put anything there.
+    """
+    if name is None or isinstance(name, str):
+        return name
+    for base in type(owner).__mro__:
+        if base is ours:
+            break
+        if "name" in annotations_of(base):
+            return name
+    raise TypeError(f"a name is a str or None, not {describe(name)}")
 
 
 cdef annotations_of(type cls):

@@ -24,10 +24,29 @@ from posix.fcntl cimport F_SETFD, F_SETFL, FD_CLOEXEC, O_NONBLOCK, fcntl
 from posix.unistd cimport close as close_fd
 from posix.unistd cimport pipe, read, write
 
+from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_poll, zmq_pollitem_t
 from zmq.core.waiting cimport forks
 
 cdef extern from "Python.h":
     unsigned long PyThread_start_new_thread(void (*run)(void *) noexcept, void *argument)
+
+
+# The names of those that run, by their identifiers.
+cdef dict names = {}
+
+
+def name_of(ident):
+    """Return the name of a `NativeThread` that runs.
+
+    Parameters
+    ----------
+    ident : int
+
+    Returns
+    -------
+    str or None
+    """
+    return names.get(ident)
 
 
 cdef class NativeLock:
@@ -117,6 +136,21 @@ cdef class NativeSignal:
         read(self.fd, found, sizeof(found))
         if self.is_set:
             write(self.writer, b"x", 1)
+
+    def wait(self, double seconds):
+        """Block this native thread until it is readable, for so many seconds, or a signal comes.
+
+        Parameters
+        ----------
+        seconds : float
+        """
+        cdef zmq_pollitem_t item
+        cdef long milliseconds = <long> (1000 * seconds + 0.999)
+        item.socket = NULL
+        item.fd = self.fd
+        item.events = ZMQ_POLLIN
+        with nogil:
+            zmq_poll(&item, 1, milliseconds)
 
     cpdef close(self):
         """Give the descriptor back."""
@@ -220,11 +254,13 @@ cdef void run(void *argument) noexcept with gil:
     cdef NativeThread thread = <NativeThread> argument
     Py_DECREF(thread)
     thread.ident = <unsigned long> PyThread_get_thread_ident()
+    names[thread.ident] = thread.name
     try:
         thread.target()
     except BaseException as error:
         thread.error = error
     thread.target = None
+    names.pop(thread.ident, None)
     thread.finished = True
     if not thread.daemon:
         atexit.unregister(thread.join)

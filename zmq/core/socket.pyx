@@ -45,7 +45,7 @@ from zmq.core.tracker import _FINISHED_TRACKER
 
 
 cdef class Socket(Conversions):
-    """Socket(ctx_or_socket=None, socket_type=zmq.PAIR, *, shadow=None, copy_threshold=None)
+    """Socket(ctx_or_socket=None, socket_type=zmq.PAIR, *, shadow=None, copy_threshold=None, name=None)
 --
 
     A 0MQ socket.
@@ -64,11 +64,15 @@ cdef class Socket(Conversions):
     copy_threshold : int, optional
         Bytes from which on sending with ``copy=False`` does not copy; what `zmq.COPY_THRESHOLD` is at that moment when
         left out.
+    name : str, optional
+        What the socket is called where it is shown; see `name`.
 
     Raises
     ------
     ZMQError
         EINVAL: there is no such type. ETERM: the context is terminated.
+    TypeError
+        `name` is no str.
 
     Notes
     -----

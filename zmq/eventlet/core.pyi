@@ -19,6 +19,8 @@ class Context(_context.Context[_SocketT_co]):
         self: Context[Socket[bytes]],
         io_threads: int | _context.Context[Any] = 1,
         shadow: int | c_void_p | _context.Context[Any] | None = None,
+        *,
+        name: str | None = None,
     ) -> None: ...
 
 _Socket = Socket

@@ -260,7 +260,7 @@ class TwoHubs(World):
         self.first.running = True
         self.first.settle()
         assert not task.done
-        assert task not in [entry["greenlet"] for entry in zmq.statistics()["waiting"]]
+        assert task not in [entry["waiter"] for entry in zmq.statistics(objects=True)["waiting"]]
         task.throw(Killed)
 
 

@@ -394,13 +394,13 @@ class Waiting(RuleBasedStateMachine):
     def entries(self) -> list[dict[str, Any]]:
         """Return what the package says of those who wait, of this machine's sockets alone."""
         bells = {socket.fileno() for socket in self.sockets if not socket.closed}
-        return [entry for entry in statistics()["waiting"] if entry["fd"] in bells]
+        return [entry for entry in statistics(objects=True)["waiting"] if entry["fd"] in bells]
 
     @invariant()
     def armed_while_somebody_waits(self) -> None:
         entries = self.entries()
         for hub in (*self.hubs, *self.ended):
-            parked = {entry["fd"] for entry in entries if self.home[entry["greenlet"]] is hub}
+            parked = {entry["fd"] for entry in entries if self.home[entry["waiter"]] is hub}
             armed = [watcher.fd for watcher in hub.armed]
             assert len(armed) == len(set(armed))
             assert parked <= set(armed)
@@ -410,7 +410,7 @@ class Waiting(RuleBasedStateMachine):
 
     @invariant()
     def everybody_is_in_one_queue(self) -> None:
-        greenlets = [entry["greenlet"] for entry in self.entries()]
+        greenlets = [entry["waiter"] for entry in self.entries()]
         assert len(greenlets) == len(set(greenlets))
         assert set(greenlets) <= set(self.waiting())
 

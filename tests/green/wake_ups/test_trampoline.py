@@ -87,7 +87,7 @@ def full(sender: zmq.Socket) -> int:
 
 
 def waiting(*tasks: Task) -> bool:
-    parked = {entry["greenlet"] for entry in statistics()["waiting"]}
+    parked = {entry["waiter"] for entry in statistics(objects=True)["waiting"]}
     return all(task in parked for task in tasks)
 
 

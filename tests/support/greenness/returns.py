@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import logging
+import signal
 import sys
 import types
 import warnings
@@ -60,6 +62,18 @@ returns("curve_keypair", curve("curve_keypair"))
 returns("curve_public", curve("curve_public", z85.encode(bytes(range(32)))))
 returns("has", lambda s: s.zmq.has("ipc"))
 returns("set_budget", lambda s: s.zmq.set_budget(s.zmq.get_budget()))
+returns("dump", lambda s: s.zmq.dump(io.StringIO()))
+returns("uninstall_dump", lambda s: s.zmq.uninstall_dump(signal.SIGUSR1))
+
+
+def install_dump(s: Scene) -> None:
+    s.zmq.install_dump(signal.SIGUSR1, 2)
+    assert s.zmq.uninstall_dump(signal.SIGUSR1)
+
+
+returns("install_dump", install_dump)
+returns("set_slow_hub", lambda s: s.zmq.set_slow_hub(None))
+returns("set_slow_wait", lambda s: s.zmq.set_slow_wait(None))
 returns("strerror", lambda s: s.zmq.strerror(s.zmq.EAGAIN))
 
 

@@ -28,6 +28,7 @@ from zmq.core.libzmq cimport (
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.arguments cimport seconds_of
 from zmq.core.waiting cimport budget
+from zmq.core.waiting cimport trampoline as trampolines
 from zmq.core.waiting.trampoline cimport PARKED, POLLER, Handover, Trampoline, Waiter
 
 from zmq.core.error import Again
@@ -95,6 +96,8 @@ cdef int enqueue(
     waiter.greenlet = outcome
     waiter.inside = True
     waiter.untried = untried
+    # As `Waiter.wait` does.
+    trampolines.count_parked += 1
     if others or trampoline.interest > 1 or budget.stirred() != before:
         # As in `Socket.operate_parked`.
         trampoline.notify()
@@ -105,6 +108,7 @@ cdef int enqueue(
         # What usually rings next rings already, or need not: have that call end before the loop looks at descriptors.
         hand_over(trampoline, partner, untried)
     elif untried:
+        trampolines.count_parked -= 1
         outcome.try_parked()
     return 0
 

@@ -22,12 +22,12 @@ cimport cython
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.errno cimport EAGAIN
 
-from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport zmq_msg_close, zmq_msg_init, zmq_msg_move, zmq_msg_t
 from zmq.core.messages.whole_messages cimport release
 from zmq.core.messages.given_back cimport RETURNED, UNSEEN, Delivery
 from zmq.core.socket cimport Socket
-from zmq.core.waiting.trampoline cimport CLOSED, EXPIRED, Trampoline, Waiter
+from zmq.core.waiting cimport trampoline as trampolines
+from zmq.core.waiting.trampoline cimport CHOSEN, CLOSED, EXPIRED, Trampoline, Waiter
 
 from zmq.core.error import Again
 
@@ -418,6 +418,7 @@ cdef class Outcome:
             self.leave()
             self.work.expire(self)
         else:
+            trampolines.count_woken += waiter.state == CHOSEN
             self.try_parked()
 
     cdef int try_parked(self) except -1:
@@ -432,7 +433,7 @@ cdef class Outcome:
             finally:
                 trampoline.trying = False
             if err and err != EAGAIN:
-                raise_errno(err)
+                (<Socket> self.owner).failed(err, waiter.events)
         except Exception as error:
             self.leave()
             if self.state == PENDING:

@@ -9,7 +9,6 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyOb
 from libc.errno cimport EAGAIN, EINTR
 from libc.string cimport memcpy
 
-from zmq.core.check cimport raise_errno
 from zmq.core.futures.calls cimport enqueue, fail_in_turn, timeout_of
 from zmq.core.futures.loop_hub cimport hub_of
 from zmq.core.futures.outcome cimport Outcome, Work, outcome_of
@@ -267,7 +266,7 @@ cdef Outcome begin_receive(Socket socket, Receive receive, int flags, timeout, b
                     outcome.end()
                     return outcome
                 if err != EAGAIN:
-                    raise_errno(err)
+                    socket.failed(err, ZMQ_POLLIN)
         if flags & ZMQ_DONTWAIT:
             outcome.fail(Again())
             return outcome

@@ -120,7 +120,7 @@ cdef int wait_in_thread(int fd, double deadline, what) except -1:
     item.socket = NULL
     item.fd = fd
     item.events = ZMQ_POLLIN
-    who_waits.begin_blocked(what)
+    who_waits.begin_blocked(what, "tracker")
     try:
         while True:
             left = -1

@@ -25,6 +25,7 @@ from zmq.core.libzmq cimport ZMQ_POLLIN, ZMQ_POLLOUT, ZMQ_POLLPRI
 from zmq.core.polling.bell_set cimport native_set
 from zmq.core.polling.registry cimport RegisteredDescriptor, RegisteredSocket, Registry
 from zmq.core.waiting cimport budget, forks, who_waits
+from zmq.core.waiting cimport trampoline as trampolines
 from zmq.core.waiting.hub cimport Hub, report, this_thread
 from zmq.core.waiting.budget cimport refuel
 from zmq.core.waiting.clock cimport monotonic
@@ -116,7 +117,12 @@ cdef class PollSet(Registry):
             try:
                 self.arm(parked, get_hub, deadline)
                 who_waits.begin_parked(parked.greenlet, self, parked)
+                trampolines.count_parked += 1
                 parked.sleep()
+                if parked.expired:
+                    trampolines.count_expired += 1
+                else:
+                    trampolines.count_woken += 1
             finally:
                 who_waits.end_parked(parked.greenlet)
                 self.disarm(parked)
@@ -125,6 +131,7 @@ cdef class PollSet(Registry):
             if ready or parked.expired:
                 return ready
             parked.woken = False
+            trampolines.count_vain += 1
 
     cdef int arm(self, ParkedPoll parked, get_hub, double deadline) except -1:
         """Watch everything for a poll, until `disarm`."""

@@ -1,9 +1,11 @@
 from typing import Any
 
+from zmq.core.futures.loop_hub import LoopHub
 from zmq.core.futures.outcome import Outcome, Work
 from zmq.core.polling.in_hub import PollSet
 
 class PendingPoll(Work):
+    def describe(self) -> tuple[Outcome, PollSet, float, LoopHub] | None: ...
     def switch(self) -> None: ...
     def cancel(self) -> None: ...
 

@@ -9,18 +9,27 @@ from zmq.core.futures.loop_hub cimport LoopHub, hub_of
 from zmq.core.futures.outcome cimport PENDING, Outcome, Work, outcome_of
 from zmq.core.polling.in_hub cimport ParkedPoll, PollSet
 from zmq.core.sockets.arguments cimport seconds_of
-from zmq.core.waiting cimport budget
+from zmq.core.waiting cimport budget, who_waits
+from zmq.core.waiting cimport trampoline as trampolines
 from zmq.core.waiting.clock cimport monotonic
 
 
 cdef class PendingPoll(Work):
     """A poll that waits without a greenlet."""
 
+    cdef object __weakref__
     cdef PollSet members
     cdef ParkedPoll parked
     cdef Outcome outcome
     cdef LoopHub hub
     cdef double deadline
+    cdef double since
+
+    def describe(self):
+        """Return the future, what it waits for, since when, and where; None once it waits no more."""
+        if self.outcome is None or self.outcome.state != PENDING or not self.hub.is_alive():
+            return None
+        return self.outcome, self.members, self.since, self.hub
 
     def switch(self):
         """Look again; or the time is over."""
@@ -30,7 +39,13 @@ cdef class PendingPoll(Work):
         self.parked.woken = False
         try:
             ready = self.members.collect()
+            if self.parked.expired:
+                trampolines.count_expired += 1
+            else:
+                trampolines.count_woken += 1
             if not ready and not self.parked.expired:
+                trampolines.count_vain += 1
+                trampolines.count_parked += 1
                 # There may be more to watch than before.
                 self.members.disarm(self.parked)
                 self.members.arm(self.parked, self.hub, self.deadline)
@@ -51,6 +66,7 @@ cdef class PendingPoll(Work):
         cdef ParkedPoll parked = self.parked
         if parked is None:
             return
+        who_waits.end_pending(self)
         self.parked = None
         self.outcome = None
         outcome.work = None
@@ -110,8 +126,11 @@ def begin_poll_of_many(PollSet members not None, timeout, owner):
     pending.parked.members = members
     pending.parked.inside = True
     outcome.work = pending
+    pending.since = monotonic()
     try:
         members.arm(pending.parked, pending.hub, deadline)
+        who_waits.begin_pending(pending)
+        trampolines.count_parked += 1
     except BaseException:
         outcome.work = None
         pending.parked.inside = False

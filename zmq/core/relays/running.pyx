@@ -174,7 +174,7 @@ cdef class RunningRelay(Owner):
         """Run the loop here; a signal's handler runs meanwhile, and may raise."""
         self.relay.interruptible = True
         try:
-            who_waits.begin_blocked(list(self.sockets))
+            who_waits.begin_blocked(list(self.sockets), "proxy")
             while not self.over:
                 self.looping = True
                 with nogil:

@@ -21,6 +21,7 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.sockets cimport overrides
 from zmq.core.sockets.arguments cimport encoded
+from zmq.core.sockets.label cimport Label
 from zmq.core.sockets.life cimport Life
 from zmq.core.sockets.monitors cimport (
     begin_reading,
@@ -32,7 +33,7 @@ from zmq.core.sockets.monitors cimport (
 )
 from zmq.core.sockets.option_values cimport get_option
 
-from zmq.core._text import without_user
+from zmq.core._text import shown_address, without_user
 from zmq.core.constants import Errno, Event, SocketOption, SocketType
 from zmq.core.error import ZMQBindError, ZMQError
 
@@ -95,7 +96,10 @@ cdef class Endpoints(OptionAccess):
         """
         self.usable()
         self.with_endpoint(zmq_bind, addr)
-        return _SocketContext(self, "bind", self.last_endpoint(addr))
+        where = self.last_endpoint(addr)
+        label = self.labelled()
+        label.note(label.bound, shown_address(addr), shown_address(where))
+        return _SocketContext(self, "bind", where)
 
     def connect(self, addr):
         """Connect to an address.
@@ -127,8 +131,10 @@ cdef class Endpoints(OptionAccess):
                 begin_reading(self.handle, self.context, address)
                 self.with_endpoint(zmq_connect, addr)
                 connected(self.handle, self.context, address)
+                self.note_connected(addr)
                 return _SocketContext(self, "connect", addr)
         self.with_endpoint(zmq_connect, addr)
+        self.note_connected(addr)
         return _SocketContext(self, "connect", addr)
 
     def unbind(self, addr):
@@ -146,6 +152,8 @@ cdef class Endpoints(OptionAccess):
         """
         self.usable()
         self.with_endpoint(zmq_unbind, addr)
+        label = self.labelled()
+        label.strike(label.bound, shown_address(addr))
 
     def disconnect(self, addr):
         """Close the connection to an address.
@@ -162,8 +170,10 @@ cdef class Endpoints(OptionAccess):
         self.usable()
         if self.socket_type == ZMQ_PAIR and disconnected(self.handle, encoded(addr, "addr")):
             self.operated()
-            return
-        self.with_endpoint(zmq_disconnect, addr)
+        else:
+            self.with_endpoint(zmq_disconnect, addr)
+        label = self.labelled()
+        label.strike(label.connected, shown_address(addr))
 
     def bind_to_random_port(self, addr, min_port=49152, max_port=65536, max_tries=100):
         """Bind to a free port.
@@ -230,6 +240,12 @@ cdef class Endpoints(OptionAccess):
             text += f"; the path of an ipc address has at most {IPC_PATH_MAX_LEN} bytes here"
         raise error_for(errno, text)
 
+    cdef int note_connected(self, addr) except -1:
+        cdef Label label = self.labelled()
+        shown = shown_address(addr)
+        label.note(label.connected, shown, shown)
+        return 0
+
     cdef last_endpoint(self, addr):
         found = get_option(self.handle, SocketOption.LAST_ENDPOINT)
         return found.decode("utf-8", "replace") if found else addr
@@ -294,6 +310,8 @@ cdef class Endpoints(OptionAccess):
         try:
             overrides.socket_class.setsockopt(monitor, ZMQ_RCVHWM, 0)
             self.monitor_at(encoded(addr, "addr"), Event.ALL if events is None else events, monitor)
+            if isinstance(monitor, Endpoints):
+                (<Endpoints> monitor).note_connected(addr)
         except BaseException:
             monitor.close(0)
             raise

@@ -1,5 +1,6 @@
 from zmq.core.context cimport Context
 from zmq.core.message cimport Threshold
+from zmq.core.sockets.label cimport Label
 from zmq.core.sockets.option_attributes cimport MixedCase
 from zmq.core.waiting cimport forks, ownership
 from zmq.core.waiting.ownership cimport Owner
@@ -31,6 +32,7 @@ cdef class Life(MixedCase):
     cdef readonly object socket_type
     cdef Py_ssize_t own_threshold   # -1: COPY_THRESHOLD
     cdef Threshold package_threshold    # says what that is; None for `zmq`
+    cdef Label label        # shared with its shadows; None until there is something on it
 
     cdef int usable(self) except -1
     cdef int operated(self) except -1
@@ -39,6 +41,8 @@ cdef class Life(MixedCase):
     cdef int take_defaults(self, Context context) except -1
     cdef int share_trampoline(self) except -1
     cdef Trampoline waited(self)
+    cdef Label labelled(self)
+    cdef int share_label(self) except -1
 
 
 cdef inline bint is_usable(Life socket) noexcept:

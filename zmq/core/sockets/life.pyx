@@ -12,7 +12,7 @@ from libc.errno cimport EBUSY, EINVAL
 
 from zmq.core cimport context as contexts
 from zmq.core.check cimport raise_errno
-from zmq.core.context cimport Context, address_of, public_name
+from zmq.core.context cimport Context, address_of, checked_name, public_name
 from zmq.core.libzmq cimport (
     ENOTSOCK,
     ZMQ_DEALER,
@@ -27,6 +27,7 @@ from zmq.core.libzmq cimport (
     zmq_version,
 )
 from zmq.core.sockets cimport overrides
+from zmq.core.sockets.label cimport Label
 from zmq.core.sockets.monitors cimport close_handle, forget_handle
 from zmq.core.waiting cimport budget, forks, ownership
 from zmq.core.waiting.thread_waits cimport leave_polls
@@ -54,6 +55,42 @@ cdef dict living = {}
 
 # How many of them are shadows. While there are none, no two have the same handle.
 cdef long count_shadows = 0
+
+
+def _open_sockets():
+    """Return what is known of the sockets that are open in this process, each once, whatever its shadows are.
+
+    Returns
+    -------
+    list of (Socket, int, str or None, list of str, list of str, int, bool)
+        The socket, the address of its handle, its name, where it is bound and connected, how many shadows it has, and
+        whether a proxy has it to itself.
+    """
+    cdef Life socket, known
+    cdef size_t handle
+    cdef dict found = {}
+    cdef dict counts = {}
+    for socket in living_sockets():
+        if not (is_usable(socket) or is_owned(socket)):
+            continue
+        handle = <size_t> socket.handle
+        counts[handle] = counts.get(handle, 0) + socket.is_shadow
+        known = found.get(handle)
+        if known is None or known.is_shadow and not socket.is_shadow:
+            found[handle] = socket
+    listed = []
+    for address, socket in found.items():
+        label = socket.label
+        listed.append((
+            socket,
+            address,
+            None if label is None or not isinstance((<Label> label).name, str) else (<Label> label).name,
+            [] if label is None else [pair[1] for pair in (<Label> label).bound],
+            [] if label is None else [pair[1] for pair in (<Label> label).connected],
+            counts[address],
+            is_owned(socket),
+        ))
+    return listed
 
 
 def living_sockets():
@@ -121,7 +158,7 @@ cdef class Life(MixedCase):
         self.handle = NULL
         self.born = GONE
 
-    def __init__(self, ctx_or_socket=None, socket_type=ZMQ_PAIR, *, shadow=None, copy_threshold=None):
+    def __init__(self, ctx_or_socket=None, socket_type=ZMQ_PAIR, *, shadow=None, copy_threshold=None, name=None):
         global count_shadows
         cdef int number = -1
         cdef size_t size = sizeof(int)
@@ -135,6 +172,8 @@ cdef class Life(MixedCase):
         self.own_threshold = -1
         if copy_threshold is not None:
             self.copy_threshold = copy_threshold
+        if name is not None:
+            self.labelled().name = checked_name(self, name, overrides.socket_class)
         self.overrides = overrides.find_overrides(type(self))
         self.frame_class = self._frame_class
         self.package_threshold = self.frame_class._threshold
@@ -189,6 +228,7 @@ cdef class Life(MixedCase):
             living[<size_t> <void *> self] = weakref.ref(self)
             count_shadows += self.is_shadow
             if self.is_shadow:
+                self.share_label()
                 known = known_trampoline(handle)
                 if known is not None and known.owner is not None and known.owner.born == forks.generation:
                     known.owner.admit(self)
@@ -335,7 +375,23 @@ cdef class Life(MixedCase):
 
     def __repr__(self):
         kind = self.socket_type.name if isinstance(self.socket_type, SocketType) else str(self.socket_type)
-        return f"<{public_name(type(self))}(zmq.{kind}) at {hex(id(self))}{' closed' if self.closed else ''}>"
+        named = "" if self.label is None or self.label.name is None else f" {self.label.name!r}"
+        return f"<{public_name(type(self))}(zmq.{kind}){named} at {hex(id(self))}{' closed' if self.closed else ''}>"
+
+    @property
+    def name(self):
+        """str or None : what the socket is called where it is shown: errors, warnings, `statistics`; shadows share it.
+
+        Raises
+        ------
+        TypeError
+            It was set to something else.
+        """
+        return None if self.label is None else self.label.name
+
+    @name.setter
+    def name(self, value):
+        self.labelled().name = checked_name(self, value, overrides.socket_class)
 
     @property
     def type(self):
@@ -403,6 +459,31 @@ cdef class Life(MixedCase):
                 other.trampoline = self.trampoline
         return 0
 
+    cdef Label labelled(self):
+        """Return the label, for a caller that writes on it."""
+        cdef Life other
+        if self.label is None:
+            self.label = Label()
+            if self.handle != NULL:
+                for other in sockets_at(self.handle):
+                    other.label = self.label
+        return self.label
+
+    cdef int share_label(self) except -1:
+        """Be called, as a new shadow, what the others for this handle are called; unless it was given a name."""
+        cdef Life other
+        cdef Label own = self.label
+        for other in sockets_at(self.handle):
+            if other is not self and other.label is not None:
+                self.label = other.label
+                break
+        if own is not None and own is not self.label:
+            self.label.name = own.name
+        elif own is not None:
+            for other in sockets_at(self.handle):
+                other.label = own
+        return 0
+
     cdef Trampoline waited(self):
         """Return the trampoline, for a caller that wants to hear of this socket."""
         if self.trampoline is None:
@@ -416,6 +497,32 @@ cdef class Life(MixedCase):
         if self.trampoline is not None and self.trampoline.interest:
             self.trampoline.notify()
         return 0
+
+
+cdef bint takes_name(maker) except -1:
+    """Tell whether what makes a socket may be given a `name`: classes of programs need not know of it.
+
+    One that has a parameter of this name gets it, whatever it means there; so does one that passes on what it does not
+    know to others that may.
+    """
+    from inspect import signature
+    functions = [maker]
+    if isinstance(maker, type):
+        functions = []
+        for base in maker.__mro__:
+            if issubclass(base, Life) and base.__module__.startswith("zmq."):
+                break
+            functions += [vars(base)[method] for method in ("__new__", "__init__") if method in vars(base)]
+    for function in functions:
+        try:
+            parameters = signature(getattr(function, "__func__", function)).parameters
+        except (TypeError, ValueError):
+            continue
+        if "name" in parameters:
+            return True
+        if not any([each.kind is each.VAR_KEYWORD for each in parameters.values()]):
+            return False
+    return True
 
 
 def made_by(socket_class, Context context not None, socket_type, dict kwargs):
@@ -434,6 +541,9 @@ def made_by(socket_class, Context context not None, socket_type, dict kwargs):
     (object, bool)
         What `socket_class` returned, and whether it still needs the context's defaults.
     """
+    name = kwargs.get("name")
+    if name is not None and not takes_name(socket_class):
+        del kwargs["name"]
     if (
         isinstance(socket_class, type)
         and issubclass(socket_class, Life)
@@ -447,4 +557,6 @@ def made_by(socket_class, Context context not None, socket_type, dict kwargs):
             type(made).__init__(made, context, socket_type, **kwargs)
     else:
         made = socket_class(context, socket_type, **kwargs)
+    if name is not None and isinstance(made, Life) and (<Life> made).labelled().name is None:
+        (<Life> made).label.name = checked_name(made, name, overrides.socket_class)
     return made, not isinstance(made, Life) or (<Life> made).is_shadow or (<Life> made).defaults_pending

@@ -71,7 +71,7 @@ cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) 
         # First, as Python code may run after it: what that closes wakes this thread.
         waiting = begin_wait(items, count, what)
         try:
-            who_waits.begin_blocked(what)
+            who_waits.begin_blocked(what, "poll")
             rc = waiting.enter(0 if read_handles(items, count, what) else timeout)
         finally:
             who_waits.end_blocked()

@@ -26,10 +26,11 @@ cdef class Operation(Endpoints):
     cdef double timeout_ms(self, void *transfer, int events) noexcept
     cdef int operate_parked(self, attempt_t attempt, void *transfer, int flags, int events, int first_step) except -1
     cdef int operate_blocked(self, attempt_t attempt, void *transfer, int flags, int events) except -1
-    cdef int operate_in_libzmq(self, attempt_t attempt, void *transfer, int flags) except -1
+    cdef int operate_in_libzmq(self, attempt_t attempt, void *transfer, int flags, int events) except -1
     cdef int give_up(self, Outgoing *out) noexcept
     cdef int attempt_again(self, attempt_t attempt, void *transfer, int events, bint tried) noexcept
     cdef bint is_within_message(self, int events) noexcept
+    cdef int failed(self, int err, int events) except -1
 
 
 cdef inline bint is_unobserved(Operation socket, int flags) noexcept:

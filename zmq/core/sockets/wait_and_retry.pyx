@@ -10,6 +10,7 @@ from libc.errno cimport EAGAIN, EINTR
 
 from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport (
+    EFSM,
     ZMQ_DONTWAIT,
     ZMQ_EVENTS,
     ZMQ_POLLIN,
@@ -33,13 +34,27 @@ from zmq.core.waiting.budget cimport refuel
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.trampoline cimport Trampoline, Waiter
 
-from zmq.core.error import Again
+from zmq.core.error import Again, ZMQError
+from zmq.core.version import strerror
 
 cdef enum:
     # How `Operation.operate_parked` begins.
     ATTEMPT_FIRST = 0
     ALREADY_ATTEMPTED = 1
     PARK_FIRST = 2
+
+
+# Which turn it is. That of a REQ is as often as not the answer's that did not come in time.
+cdef dict OUT_OF_TURN = {
+    (ZMQ_REQ, ZMQ_POLLOUT): (
+        "this REQ waits for the answer to its last request, also where a receive ran out of time. Receive it; or set "
+        "REQ_RELAXED and REQ_CORRELATE when the socket is made, which let it send again and drop late answers; or "
+        "close it and make a new socket"
+    ),
+    (ZMQ_REQ, ZMQ_POLLIN): "this REQ has no request out: it receives once after each whole request that it sent",
+    (ZMQ_REP, ZMQ_POLLOUT): "this REP has no request to answer: it sends once after each whole request that it got",
+    (ZMQ_REP, ZMQ_POLLIN): "this REP has a request to answer first: it receives again when it has sent a whole answer",
+}
 
 
 cdef class Operation(Endpoints):
@@ -81,7 +96,7 @@ cdef class Operation(Endpoints):
         if err == 0:
             return 0
         if err != EAGAIN:
-            raise_errno(err)
+            self.failed(err, events)
         return self.would_block(attempt, transfer, flags, events)
 
     cdef bint is_within_message(self, int events) noexcept:
@@ -115,8 +130,8 @@ cdef class Operation(Endpoints):
         cdef double left = -1
         cdef Trampoline trampoline = self.waited()
         if trampoline.descriptor() < 0 or trampoline.bell != NULL:
-            return self.operate_in_libzmq(attempt, transfer, flags)
-        who_waits.begin_blocked(self)
+            return self.operate_in_libzmq(attempt, transfer, flags, events)
+        who_waits.begin_blocked(self, "receive" if events == ZMQ_POLLIN else "send")
         try:
             while True:
                 trampoline.marked = True
@@ -134,15 +149,15 @@ cdef class Operation(Endpoints):
         if self.trampoline is not None and self.trampoline.interest:
             self.trampoline.notify()
         if err:
-            raise_errno(err)
+            self.failed(err, events)
         self.owes_reply = events == ZMQ_POLLIN
         return 0
 
-    cdef int operate_in_libzmq(self, attempt_t attempt, void *transfer, int flags) except -1:
+    cdef int operate_in_libzmq(self, attempt_t attempt, void *transfer, int flags, int events) except -1:
         """The operation of a thread-safe socket, which has no bell: libzmq waits."""
         cdef int err = EINTR
         cdef void *handle
-        who_waits.begin_blocked(self)
+        who_waits.begin_blocked(self, "receive" if events == ZMQ_POLLIN else "send")
         try:
             while err == EINTR:
                 PyErr_CheckSignals()
@@ -187,7 +202,7 @@ cdef class Operation(Endpoints):
                     trampoline.notify()
             if err != EAGAIN:
                 if err:
-                    raise_errno(err)
+                    self.failed(err, events)
                 return 0
             if flags & ZMQ_DONTWAIT:
                 raise Again()
@@ -227,8 +242,14 @@ cdef class Operation(Endpoints):
         finally:
             waiter.leave()
         if err:
-            raise_errno(err)
+            self.failed(err, events)
         return 0
+
+    cdef int failed(self, int err, int events) except -1:
+        """Raise what an attempt came to; to who uses a REQ or REP out of turn, with what to do."""
+        if err == EFSM and (self.socket_type, events) in OUT_OF_TURN:
+            raise ZMQError(err, f"{strerror(err)}: {OUT_OF_TURN[self.socket_type, events]}")
+        return raise_errno(err)
 
     cdef double timeout_ms(self, void *transfer, int events) noexcept:
         """Return for how many milliseconds an operation may wait; -1 for ever."""

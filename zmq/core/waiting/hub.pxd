@@ -30,7 +30,7 @@ cdef class Life:
 cdef class Hub:
     cdef object __weakref__
     cdef Life life          # of the thread in which it was made
-    cdef unsigned long thread   # in which it was last seen to run
+    cdef readonly unsigned long thread  # in which it was last seen to run
     cdef list posted        # callbacks from other threads
     cdef Pipe ear           # by which it hears of these; None: the alarm looks
     cdef object ear_watcher, signals_watcher    # those of `ear`, and of the pipe that signals write to

@@ -42,12 +42,16 @@ class Ready:
     callback: Callable[[], object] | None
     def ready(self, fd: int) -> None: ...
 
+def living_hubs() -> list[Hub]: ...
+
 class Hub:
     current: Callable[[], Any]
     park: Callable[[], object]
     call_soon: Callable[[Callable[[], object]], object]
     watcher: Callable[[int, int], Any]
     native_watcher: Callable[[int, int], Any]
+    @property
+    def thread(self) -> int: ...
     def __init__(
         self,
         *,

@@ -224,6 +224,20 @@ cdef Life life_of_this_thread():
     return will.life
 
 
+# Weak references to those of all threads.
+cdef list hubs = []
+
+
+def living_hubs():
+    """Return the hubs that somebody waited in, of all threads, and whose event loops were not closed.
+
+    Returns
+    -------
+    list of Hub
+    """
+    return [hub for reference in list(hubs) if (hub := reference()) is not None and hub.is_alive()]
+
+
 cdef class Hub:
     """One event loop, and the greenlets that wait in it.
 
@@ -264,6 +278,7 @@ cdef class Hub:
         self.thread = this_thread()
         self.life = life_of_this_thread()
         self.life.hubs.append(weakref.ref(self, self.life.hubs.remove))
+        hubs.append(weakref.ref(self, hubs.remove))
         self.calls = {}
         self.started = {}
         self.interruptions = []

@@ -2,7 +2,7 @@ from zmq.core.waiting.hub cimport Hub
 
 
 cdef class Sleeper:
-    cdef Hub hub
+    cdef readonly Hub hub
     cdef object greenlet
     cdef object watcher, timer
     cdef bint inside        # it is parked

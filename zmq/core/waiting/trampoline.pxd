@@ -157,6 +157,9 @@ cdef class Trampoline(Swept):
 ctypedef int (*closer_t)(void *handle) noexcept
 cdef closer_t closer
 
+# What `statistics` tells of all who waited.
+cdef long count_parked, count_woken, count_expired, count_vain
+
 cdef Trampoline trampoline_of(void *handle)
 cdef Trampoline known_trampoline(void *handle)
 cdef void close_left() noexcept

@@ -132,14 +132,18 @@ def waiters(sockets):
     Returns
     -------
     list of dict
-        As in `zmq.statistics`.
+        ``waiter``, a greenlet or future; ``thread``, that of its hub; ``action``; ``waits_for``, the socket; ``fd``,
+        ``events``, ``route`` and ``seconds``, as `zmq.statistics` has them.
     """
     cdef Trampoline trampoline
     now = monotonic()
     found = []
     for address, reference in list(trampolines.items()):
         trampoline = reference()
-        if trampoline is not None and trampoline.born == forks.generation:
+        if trampoline is None or trampoline.born != forks.generation or trampoline.parked == 0:
+            continue
+        # In one that ended nobody waits any more, whoever was forgotten there.
+        if trampoline.hub.is_alive():
             found.extend(trampoline.describe(now, sockets.get(address)))
     return found
 
@@ -218,13 +222,19 @@ cdef class Trampoline:
         cdef Waiter waiter
         for queue in (self.receivers, self.senders, self.pollers):
             for waiter in queue:
+                if waiter.events & POLLER:
+                    action = "poll"
+                else:
+                    action = "receive" if waiter.events == ZMQ_POLLIN else "send"
                 yield {
-                    "greenlet": waiter.greenlet,
-                    "seconds": now - waiter.since,
+                    "waiter": waiter.greenlet,
+                    "thread": waiter.hub.thread,
+                    "action": action,
                     "waits_for": socket,
                     "fd": self.fd,
                     "events": waiter.events & ~POLLER,
                     "route": waiter.route,
+                    "seconds": now - waiter.since,
                 }
 
     # What libzmq knows.

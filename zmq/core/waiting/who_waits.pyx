@@ -1,23 +1,27 @@
-"""Who waits, for `zmq.statistics` to show: plain calls that block their thread, greenlets parked for no single socket.
+"""Who waits, for `zmq.statistics` to show: plain calls that block their thread, and who waits for no single socket.
 
-Lives here: two tables. What must not: any way of waiting. Written to by all who block or park, but for the waiters of a
-single socket, whose trampoline lists them.
+Lives here: three tables. What must not: any way of waiting. Written to by all who block or park, but for the waiters of
+a single socket, whose trampoline lists them.
 """
 
 import os
 import time
+import weakref
+from functools import partial
 
 from cpython.pythread cimport PyThread_get_thread_ident
 
-# What plain calls wait for now, and since when, by the thread they block.
+# What plain calls wait for now, since when, and what they do, by the thread they block.
 cdef dict blocked = {}
 # What greenlets are parked for that is no single socket, since when, and what waits for them, by the greenlet.
 cdef dict parked = {}
+# Weak references to polls of many sockets that wait without a greenlet, by their address.
+cdef dict pending = {}
 
 
-cdef int begin_blocked(what) except -1:
-    """This thread is about to block."""
-    blocked[<unsigned long> PyThread_get_thread_ident()] = what, time.monotonic()
+cdef int begin_blocked(what, str action) except -1:
+    """This thread is about to block; `action` is what `statistics` says it does."""
+    blocked[<unsigned long> PyThread_get_thread_ident()] = what, time.monotonic(), action
     return 0
 
 
@@ -38,6 +42,21 @@ cdef void end_parked(greenlet) noexcept:
     parked.pop(greenlet, None)
 
 
+cdef int begin_pending(poll) except -1:
+    """A poll waits without a greenlet: ``poll.describe()`` returns the future, what it is for, since when, the hub."""
+    key = <size_t> <void *> poll
+    pending[key] = weakref.ref(poll, partial(_lose, key))
+    return 0
+
+
+def _lose(key, _reference):
+    pending.pop(key, None)
+
+
+cdef void end_pending(poll) noexcept:
+    pending.pop(<size_t> <void *> poll, None)
+
+
 def leave_all(hub):
     """Forget the greenlets that are parked in a hub that ends, and what is watched for them.
 
@@ -50,9 +69,19 @@ def leave_all(hub):
             parked.pop(greenlet, None)
 
 
-cdef shown(what):
-    """Return what `statistics` shows: of a poll set what is in it."""
-    return what.members() if hasattr(what, "members") else what
+cdef dict entry(waiter, thread, what, double since, str action):
+    """Return what every list of those who wait has; `action` is None where `waits_for` says it."""
+    return {
+        "waiter": waiter,
+        "thread": thread,
+        "action": action,
+        # Of a poll set what is in it.
+        "waits_for": what.members() if hasattr(what, "members") else what,
+        "fd": None,
+        "events": 0,
+        "route": None,
+        "seconds": time.monotonic() - since,
+    }
 
 
 def blocked_threads():
@@ -61,41 +90,37 @@ def blocked_threads():
     Returns
     -------
     list of dict
-        ``thread``: its identifier, as of `threading.get_ident`. ``seconds``: for how long. ``waits_for``: the Socket or
-        Context, or a list of what is polled or relayed.
+        As `zmq.core.waiting.trampoline.waiters`; ``waiter`` is None.
     """
-    now = time.monotonic()
-    return [
-        {"thread": thread, "seconds": now - since, "waits_for": shown(what)}
-        for thread, (what, since) in list(blocked.items())
-    ]
+    return [entry(None, thread, what, since, action) for thread, (what, since, action) in list(blocked.items())]
 
 
 def parked_greenlets():
-    """List the greenlets that are parked now for what is no single socket.
+    """List the greenlets and futures that wait now for what is no single socket.
 
     Returns
     -------
     list of dict
-        As in `zmq.statistics`.
+        As `zmq.core.waiting.trampoline.waiters`; ``action`` is None where ``waits_for`` tells.
     """
-    now = time.monotonic()
-    return [
-        {
-            "greenlet": greenlet,
-            "seconds": now - since,
-            "waits_for": shown(what),
-            "fd": None,
-            "events": 0,
-            "route": None,
-        }
-        for greenlet, (what, since, _) in list(parked.items())
-    ]
+    found = []
+    for greenlet, (what, since, sleeper) in list(parked.items()):
+        found.append(entry(greenlet, sleeper.hub.thread, what, since, "poll" if hasattr(what, "members") else None))
+    for key, reference in list(pending.items()):
+        poll = reference()
+        described = None if poll is None else poll.describe()
+        if described is None:
+            pending.pop(key, None)
+        else:
+            future, what, since, hub = described
+            found.append(entry(future, hub.thread, what, since, "poll"))
+    return found
 
 
 def _forked():
     blocked.clear()
     parked.clear()
+    pending.clear()
 
 
 os.register_at_fork(after_in_child=_forked)
