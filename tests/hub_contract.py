@@ -304,6 +304,24 @@ def test_whoever_asks_to_go_on_at_once_lets_everybody_else_run(
     assert {*log} == {"watcher", "soon", "timer", "task"}
 
 
+def test_the_number_of_a_turn_is_another_when_descriptors_and_timers_were_looked_at(adapter: Adapter) -> None:
+    hub = adapter.hub
+    numbers: list[list[int]] = [[], [], []]
+
+    def ask() -> None:
+        # Two callbacks of one turn, between which nothing is looked at.
+        for _ in range(2):
+            numbers[-1].append(hub.turn())
+
+    numbers[0] += [hub.turn(), hub.turn()]
+    hub.call_at(time.monotonic(), lambda: numbers[1].extend([hub.turn(), hub.turn()]))
+    for _ in range(3):
+        adapter.rest()
+    ask()
+    assert [len({*turn}) for turn in numbers] == [1, 1, 1]
+    assert len({number for turn in numbers for number in turn}) == 3
+
+
 # Descriptors.
 
 

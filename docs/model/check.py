@@ -33,14 +33,14 @@ class Case(NamedTuple):
     sets: int = 0
     hubs: int = 1
     few: bool = False
+    defers: bool = False
     cycles: bool = True  # look for runs that never end, too
 
     def defines(self) -> list[str]:
         found = [
             f"-D{name.upper()}={getattr(self, name)}" for name in ("callers", "senders", "pollers", "sets", "hubs")
         ]
-        if self.few:
-            found.append("-DFEW")
+        found += [f"-D{name.upper()}" for name in ("few", "defers") if getattr(self, name)]
         if self.cycles:
             found.append("-DSPINS")
         if self.mistake:
@@ -70,6 +70,10 @@ RULE = [
     Case("a receiver, a poll, 2 Pollers of many", callers=1, senders=0, sets=2),
     Case("2 hubs: 2 receivers", callers=2, senders=0, pollers=0, hubs=2),
     Case("2 hubs: a receiver, a sender, a poll", callers=2, hubs=2, cycles=False),
+    Case("later turns: 2 receivers, a sender", pollers=0, defers=True, cycles=False),
+    Case("later turns: a receiver, a sender, a poll", callers=2, defers=True),
+    Case("later turns: a receiver, a poll, a Poller of many", callers=1, senders=0, sets=1, defers=True),
+    Case("later turns: 2 hubs, 2 receivers", callers=2, senders=0, pollers=0, hubs=2, defers=True, cycles=False),
 ]
 
 
@@ -97,6 +101,7 @@ MISTAKES = [
     mistake("LATE_GIVE_UP", "given up while it runs", callers=2, senders=0, pollers=0, hubs=2),
     mistake("REFUSED_UNTOLD", "receiver sleeps on", callers=2, pollers=0, hubs=2),
     mistake("UNSEEN", "receiver sleeps on", callers=2, senders=0, pollers=0, hubs=2),
+    mistake("SERVED_ONCE", "chosen one never runs", callers=2, senders=0, defers=True),
     mistake("NO_CLOSE_HERE", "parked after the end", callers=2, senders=0, pollers=0, hubs=2),
 ]
 

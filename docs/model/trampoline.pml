@@ -26,6 +26,9 @@
    they close the socket. A hub that was closed, or lost its thread, is one that stops; another one takes its place when
    it runs again. Who was given up goes on with an error, as a task does whose future is cancelled.
 
+   Turns. With DEFERS any turn of a hub may have used up its budget when somebody is woken in it, who joins a queue then.
+   In the hub one turn serves several of the queue; here it is one, and anything may come between two of them.
+
    Callbacks. The callback of a turn that is over finds that out and does nothing (Waiter.resume); here it is taken off
    the hub's list when the turn ends. */
 
@@ -57,6 +60,12 @@
 
 #if HUBS > 1 && SETS > 0
 #error "poll sets wait in one hub"
+#endif
+
+#ifdef DEFERS           /* who is woken may have to wait for a later turn of the hub */
+#define CHOICE atomic
+#else
+#define CHOICE d_step
 #endif
 #define ROOM 1          /* high-water mark of the pipe to the peer */
 #define BACKLOG 2       /* messages that the pipe from the peer holds: one bell may stand for two */
@@ -247,7 +256,14 @@ end:
    -------------------------------------- */
 
 byte running = HUB;
-chan soon[HUBS] = [8] of { byte };  /* call_soon(turn.resume) */
+chan soon[HUBS] = [8] of { byte };  /* call_soon(waiter.take_turn) */
+#ifdef DEFERS
+chan deferred[HUBS] = [8] of { byte };  /* Hub.deferred */
+bool serving[HUBS];             /* Hub.serve_timer */
+#define is_serving(h) serving[h]
+#else
+#define is_serving(h) false
+#endif
 bool armed;                     /* the watcher on the descriptor, level-triggered */
 
 #if HUBS > 1
@@ -444,12 +460,19 @@ inline unwatch() {
 
 /* Take a callback off the list whose turn is over. It would find that and do nothing (Waiter.resume). */
 inline forget_callbacks(greenlet) {
-	who = len(soon[hub_of(greenlet)]);
+	take_off(soon[hub_of(greenlet)], greenlet);
+#ifdef DEFERS
+	take_off(deferred[hub_of(greenlet)], greenlet)
+#endif
+}
+
+inline take_off(callbacks, greenlet) {
+	who = len(callbacks);
 	do
 	:: who > 0 ->
-		soon[hub_of(greenlet)]?other;
+		callbacks?other;
 		if
-		:: other != greenlet -> soon[hub_of(greenlet)]!other
+		:: other != greenlet -> callbacks!other
 		:: else
 		fi;
 		who--
@@ -850,15 +873,29 @@ over:
 /* What the hub does
    ----------------- */
 
-/* = Trampoline.answer, and the switch of its callers */
+/* = Waiter.take_turn: the hub switches to a greenlet, or queues it. */
+inline take_turn(greenlet) {
+	if
+	:: !is_serving(hub_of(greenlet)) -> printf("switch to <%d>\n", greenlet); running = greenlet
+#ifdef DEFERS
+	:: true ->
+		printf("<%d> has to wait for a later turn\n", greenlet);
+		deferred[hub_of(greenlet)]!greenlet;
+		serving[hub_of(greenlet)] = true;
+		running = HUB
+#endif
+	fi
+}
+
+/* = Trampoline.answer, and go_on of its callers */
 inline answer() {
 	ringing = true;
 	read_events();
 	changed();
-	d_step {
+	CHOICE {
 		ringing = false;
 		if
-		:: first != NOBODY -> printf("switch to <%d>\n", first); running = first; first = NOBODY
+		:: first != NOBODY -> take_turn(first); first = NOBODY
 		:: else -> running = HUB
 		fi
 	}
@@ -943,22 +980,48 @@ inline close() {
 			printf("<%d> begins a call\n", g); running = g } moved \
 	:: d_step { running == HUB && inside[g] && runs_in(hub_of(g)) && !is_left(g) -> \
 			printf("something is thrown into <%d>\n", g); thrown[g] = true; running = g } moved \
-	:: d_step { running == HUB && inside[g] && state[g] == PARKED && runs_in(hub_of(g)) -> \
-			printf("the time of <%d> is over\n", g); state[g] = EXPIRED; running = g } moved
+	:: CHOICE { running == HUB && inside[g] && state[g] == PARKED && runs_in(hub_of(g)) -> \
+			printf("the time of <%d> is over\n", g); state[g] = EXPIRED; take_turn(g) } moved
 
-/* A callback = Waiter.resume */
+/* A callback */
 #define resumes(h) \
-	:: d_step { running == HUB && runs_in(h) && len(soon[h]) > 0 -> \
+	:: CHOICE { running == HUB && runs_in(h) && len(soon[h]) > 0 -> \
 			soon[h]?greenlet; \
 			if \
-			:: inside[greenlet] && state[greenlet] != PARKED -> \
-				is_given_up(greenlet); \
-				printf("switch to <%d>\n", greenlet); \
-				running = greenlet \
+			:: inside[greenlet] && state[greenlet] != PARKED -> is_given_up(greenlet); take_turn(greenlet) \
 			:: else \
 			fi; \
 			greenlet = 0 \
 		}
+
+#ifdef DEFERS
+/* A turn begins = turns.serve, Waiter.resume */
+#define serves(h) \
+	:: d_step { running == HUB && runs_in(h) && serving[h] -> \
+			serving[h] = false; \
+			if \
+			:: len(deferred[h]) > 0 -> \
+				deferred[h]?greenlet; \
+				serves_on(h); \
+				if \
+				:: inside[greenlet] && state[greenlet] != PARKED -> \
+					is_given_up(greenlet); \
+					printf("it is the turn of <%d>\n", greenlet); \
+					running = greenlet \
+				:: else \
+				fi \
+			:: else \
+			fi; \
+			greenlet = 0 \
+		}
+#ifdef SERVED_ONCE
+#define serves_on(h) skip
+#else
+#define serves_on(h) serving[h] = (len(deferred[h]) > 0)
+#endif
+#else
+#define serves(h)
+#endif
 
 /* Another callback = Trampoline.on_unheard. It may come before those that were there first. */
 #define looks(h) \
@@ -1015,9 +1078,11 @@ active proctype hub() {
 end_loop:
 	do
 	resumes(0)
+	serves(0)
 	looks(0)
 #if HUBS > 1
 	resumes(1)
+	serves(1)
 	looks(1)
 #endif
 
@@ -1118,14 +1183,14 @@ progress:
 
 /* The hub sleeps: nothing moves unless the I/O thread does, or a greenlet or a timer of its own accord. */
 #if HUBS > 1
-#define idle(h) (!runs[h] || len(soon[h]) == 0 && !looking[h])
+#define idle(h) (!runs[h] || len(soon[h]) == 0 && !is_serving(h) && !looking[h])
 #define hubs_idle (idle(0) && idle(1) && !(told && is_watched))
 /* Somebody is in a queue whose hub runs. */
 #define in_queue(q, g) (q??[g] && runs[hub_of(g)])
 #define some_in(q) (in_queue(q, 0) || in_queue(q, 1) || in_queue(q, 2))
 #define some_parked (parked > 0 && runs[home])
 #else
-#define hubs_idle (len(soon[0]) == 0 && !looking[0])
+#define hubs_idle (len(soon[0]) == 0 && !is_serving(0) && !looking[0])
 #define some_in(q) (len(q) > 0)
 #define some_parked (parked > 0)
 #endif

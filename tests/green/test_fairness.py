@@ -12,7 +12,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import cycle
 from types import ModuleType
@@ -240,3 +240,140 @@ def test_in_the_hub_itself_nothing_has_to_yield(green: GreenFrontEnd, pair: Call
     get_hub().call_soon(callback)
     wait_until(green, lambda: bool(ends))
     assert isinstance(ends[0], int) and ends[0] > 64
+
+
+# Many that are woken at once.
+
+#: How many, and for how many seconds of CPU time each is busy then.
+CROWD, BUSY = 60, 0.001
+
+
+def be_busy() -> None:
+    end = time.thread_time() + BUSY
+    while time.thread_time() < end:
+        pass
+
+
+def timed_out(call: Callable[[], object]) -> Callable[[], object]:
+    def run() -> None:
+        with pytest.raises(plain.Again):
+            call()
+
+    return run
+
+
+def in_poller(zmq: ModuleType, socket: Any) -> Callable[[], Any]:
+    poller = zmq.Poller()
+    poller.register(socket, zmq.POLLIN)
+    return lambda: poller.poll(1000 * LIMIT)
+
+
+#: What each of them waits for, and what they do when that came, again and again for those who never wait.
+CROWDS: dict[str, Callable[[ModuleType, Any], Callable[[], object]]] = {
+    "recv": lambda zmq, s: s.recv,
+    "poll": lambda zmq, s: lambda: s.poll() and s.recv(zmq.NOBLOCK),
+    "Poller": in_poller,
+    "out of time": lambda zmq, s: timed_out(lambda: s.recv()),
+    "poll out of time": lambda zmq, s: lambda: s.poll(1000 * LATE),
+}
+
+
+@pytest.mark.parametrize("form", some(CROWDS, "recv", "Poller", "out of time"))
+def test_many_who_are_woken_at_once(
+    green: GreenFrontEnd, zmq: ModuleType, pair: Callable[..., tuple[Any, Any]], form: str
+) -> None:
+    """They are no more than a slice of time ahead of anybody else, though all are woken in one turn of the hub."""
+    pairs = [pair(zmq.PUSH, zmq.PULL) for _ in range(CROWD)]
+    late = "out of time" in form
+    ran: list[int] = []
+
+    def run(number: int, wait: Callable[[], object]) -> None:
+        wait()
+        ran.append(number)
+        be_busy()
+
+    for _, pull in pairs:
+        pull.rcvtimeo = round(1000 * LATE) if form == "out of time" else -1
+    tasks = [green.spawn(run, number, CROWDS[form](zmq, pull)) for number, (_, pull) in enumerate(pairs)]
+    wait_until(green, lambda: bool(ran) or len(zmq.statistics()["waiting"]) >= CROWD)
+    deferred = zmq.statistics()["deferred"]
+    gaps: list[tuple[float, int]] = []
+
+    def tick() -> None:
+        while len(ran) < CROWD:
+            before, count = time.thread_time(), len(ran)
+            green.sleep(0.001)
+            gaps.append((time.thread_time() - before, len(ran) - count))
+
+    ticking = green.spawn(tick)
+    if not late:
+        # All of them before the hub runs.
+        for push, _ in pairs:
+            push.send(b"x", zmq.NOBLOCK)
+    for task in [ticking, *tasks]:
+        task.get()
+    busy, count = max(gaps)
+    assert busy <= INTERVAL + LATE, f"the hub was kept busy for {busy:.3f} s, by {count}"
+    assert zmq.statistics()["deferred"] > deferred
+
+
+def test_many_who_never_wait(green: GreenFrontEnd, pair: Callable[..., tuple[Any, Any]]) -> None:
+    """Each runs out of time, but not one after the other in one turn of the hub."""
+    a, b = pair()
+    over: list[bool] = []
+
+    def run() -> None:
+        while not over:
+            a.send(b"x")
+            b.recv()
+            be_busy()
+
+    tasks = [green.spawn(run) for _ in range(CROWD)]
+    green.sleep(0)
+    gaps: list[float] = []
+    for _ in range(10):
+        before = time.thread_time()
+        green.sleep(0.001)
+        gaps.append(time.thread_time() - before)
+    over.append(True)
+    for task in tasks:
+        task.get()
+    # The first time all of them begin.
+    assert max(gaps[1:]) <= INTERVAL + LATE, gaps
+
+
+@pytest.mark.parametrize("form", ["recv", "poll", "Poller"])
+def test_who_is_killed_while_he_waits_for_a_later_turn(
+    green: GreenFrontEnd, zmq: ModuleType, pair: Callable[..., tuple[Any, Any]], form: str
+) -> None:
+    """Two wait for each socket, so that a turn that is not handed on leaves somebody waiting with a message there."""
+    pairs = [pair(zmq.PUSH, zmq.PULL) for _ in range(CROWD)]
+    got: list[bytes] = []
+    killed: list[Any] = []
+
+    def run(push: Any, pull: Any) -> None:
+        call = CROWDS[form](zmq, pull)
+        call()
+        # He has his turn; those who wait for theirs behind him may be killed.
+        be_busy()
+        if form == "Poller":
+            with suppress(plain.Again):
+                got.append(pull.recv(zmq.NOBLOCK))
+        if killed:
+            green.doom(killed.pop())
+
+    tasks = [[green.spawn(run, push, pull) for _ in range(2)] for push, pull in pairs]
+    wait_until(green, lambda: len(zmq.statistics()["waiting"]) >= 2 * CROWD)
+    deferred = zmq.statistics()["deferred"]
+    killed += [one for one, _ in reversed(tasks[1:])]
+    for push, _ in pairs:
+        push.send(b"x", zmq.NOBLOCK)
+    wait_until(green, lambda: not killed)
+    # Whoever is left of a pair, or came too late for the first message, ends with the next.
+    for push, _ in pairs:
+        push.send(b"x", zmq.NOBLOCK)
+        push.send(b"x", zmq.NOBLOCK)
+    for _, other in tasks:
+        other.get()
+    tasks[0][0].get()
+    assert zmq.statistics()["deferred"] > deferred

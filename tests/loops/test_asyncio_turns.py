@@ -380,3 +380,45 @@ def test_a_batch_ends_when_others_shall_have_their_turn(context: Any, no_time: N
         assert got == [b"%d" % number for number in range(len(got))]
 
     run(main())
+
+
+@every_loop
+@pytest.mark.parametrize("call", ["send", "recv", "poll"])
+def test_nobody_goes_on_in_a_turn_whose_time_is_over(
+    context: Any, call: str, new_loop: Callable[[], Any], no_time: None
+) -> None:
+    """Whoever runs in the same turn as one who was put off is put off too, with the first call."""
+    a, b = connect(context, zmq.PUSH, zmq.PULL, sndhwm=0, rcvhwm=0)
+    calls = {"send": lambda: a.send(b"x"), "recv": lambda: b.recv(), "poll": lambda: b.poll()}
+    done: list[bool] = []
+
+    async def first() -> None:
+        await (await put_off(lambda: a.send(b"x")))
+
+    async def others() -> None:
+        future = calls[call]()
+        done.append(future.done())
+        await future
+
+    async def main() -> None:
+        await a.send_many([b"x"] * 4 * AT_ONCE)
+        await asyncio.gather(first(), others(), others())
+        assert len(done) == 2 and not any(done)
+
+    run_on(new_loop(), main())
+
+
+def test_sends_that_nobody_awaits_are_not_put_off_one_by_one(context: Any, no_time: None) -> None:
+    """It would let nobody run, and each would cost a callback of the loop."""
+
+    async def main() -> None:
+        a, b = connect(context, zmq.PUSH, zmq.PULL, sndhwm=0, rcvhwm=0)
+        futures = [a.send(b"%d" % number) for number in range(4 * AT_ONCE)]
+        late = [future for future in futures if not future.done()]
+        assert len(late) == 1
+        assert await asyncio.gather(*futures) == [None] * len(futures)
+        assert [await b.recv() for _ in futures] == [b"%d" % number for number in range(len(futures))]
+        # Who awaits lets the others run.
+        await put_off(lambda: a.send(b"x"))
+
+    run(main())

@@ -16,6 +16,7 @@ import greenlet
 
 import zmq
 from zmq.core.waiting.hub import Hub, thread_ident
+from zmq.core.waiting.turns import serve
 
 
 class Watcher:
@@ -60,6 +61,9 @@ class FakeHub(Hub):
         self.timers: list[Timer] = []
         self.closed = 0
         self.switches = 0
+        # Whether this turn lasts until `run_queue`, and whether calls whose budget is used up let the hub run.
+        self.is_late, self.yields = False, True
+        self.turn_number = 0
         hub = greenlet.getcurrent()
 
         def park() -> None:
@@ -76,7 +80,27 @@ class FakeHub(Hub):
     def call_at(self, deadline: float, callback: Callable[[], object], keep: bool = True) -> Timer:
         return Timer(self, deadline, callback, keep)
 
+    def turn(self) -> int:
+        if not self.is_late:
+            self.turn_number += 1
+        return self.turn_number
+
+    def is_current(self) -> bool:
+        return not self.yields
+
     # What the test does.
+
+    def queue_timers(self) -> list[Timer]:
+        """Return the timers, of which there is one at most, that are due when the next turn begins."""
+        return [timer for timer in self.timers if getattr(timer.callback, "func", None) is serve]
+
+    def run_queue(self) -> bool:
+        """Let the next turn begin, if somebody waits for it; tell whether somebody did."""
+        for timer in self.queue_timers():
+            self.turn_number += 1
+            self.expire(timer)
+            return True
+        return False
 
     def run_callback(self) -> bool:
         """Run the callback that waits longest; tell whether there was one."""
@@ -120,9 +144,11 @@ class FakeHub(Hub):
             self.expire(timer)
 
     def settle(self, limit: int = 10_000) -> None:
-        """Run callbacks and descriptors until nothing is left to do."""
+        """Run callbacks, descriptors and those who wait for the next turn until nothing is left to do."""
         for _ in range(limit):
-            if not self.run_callback() and not self.fire():
+            # A descriptor may be ready until the next turn has come.
+            went_on = self.run_callback() or self.fire()
+            if not self.run_queue() and not went_on:
                 return
         raise AssertionError("the hub never comes to rest: something spins")
 

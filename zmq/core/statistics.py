@@ -12,7 +12,7 @@ from zmq.core.constants import SocketType
 from zmq.core.context import Context, _living_contexts
 from zmq.core.inspection import who
 from zmq.core.sockets.life import _open_sockets
-from zmq.core.waiting import budget, sweep_alarm, trampoline, who_waits
+from zmq.core.waiting import budget, sweep_alarm, trampoline, turns, who_waits
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all the rest
 
@@ -42,6 +42,9 @@ def statistics(objects: bool = False) -> dict[str, Any]:
             Wake-ups after which the call had to wait on.
         ``yields``
             Calls that never wait and let the hub run because their budget was used up.
+        ``deferred``
+            How many that were woken, or let others run, had to wait for a later turn of the hub because the budget of
+            that one was used up.
         ``missed``
             Wake-ups that only the sweep alarm noticed, within 3 seconds, or a minute where code of others swallowed
             them; a number other than 0 is a bug, if there is no such code.
@@ -117,6 +120,7 @@ def statistics(objects: bool = False) -> dict[str, Any]:
         "pid": os.getpid(),
         **trampoline.counts(),
         "yields": budget.yields(),
+        "deferred": turns.deferred(),
         "missed": sweep_alarm.missed(),
         "waiting": [_who_waits(entry, sockets) for entry in waiting],
         "blocked": [_who_waits(entry, sockets) for entry in who_waits.blocked_threads()],

@@ -23,6 +23,7 @@ from greenlet import getcurrent
 
 from zmq.core.constants import PollEvent
 from zmq.core.waiting import hub as _hub
+from zmq.core.waiting.turns import CountedTurns
 
 
 class Watcher(_hub.Ready):
@@ -106,6 +107,8 @@ class Hub(_hub.Hub):
         self.retired: dict[Watcher, None] = {}
         self.disarm_retired = partial(self.surely, self.disarm)
         self.hear()
+        # The hub asks that once in a turn, before it looks at descriptors.
+        self.sleeps = hub.sleep_until = CountedTurns(hub.sleep_until)
         self.run_hub = hub.run
         self.squelch_of_hub = hub.squelch_exception
         self.squelch_timer_of_hub = hub.squelch_timer_exception
@@ -126,6 +129,9 @@ class Hub(_hub.Hub):
             call.cancel()
             raise
         return call
+
+    def turn(self) -> int:
+        return self.sleeps.count
 
     def failed(self, error: BaseException) -> None:
         if isinstance(error, self.hub.SYSTEM_EXCEPTIONS):

@@ -17,6 +17,7 @@ from gevent.exceptions import HubDestroyed
 from greenlet import getcurrent, greenlet
 
 from zmq.core.waiting import hub as _hub
+from zmq.core.waiting.turns import CountedTurns
 
 
 def nothing() -> None:
@@ -39,6 +40,11 @@ class Hub(_hub.Hub):
         )
         self.hub = hub
         self.loop = hub.loop
+        self.turns: CountedTurns | None = None
+        if hub.loop.iteration < 0:
+            # libuv does not count its turns, and gevent has no watcher there that is called in each. It calls this one
+            # before descriptors are looked at.
+            self.turns = hub.loop._run_callbacks = CountedTurns(hub.loop._run_callbacks)
         # `run_callback_threadsafe` is not safe where the loop is libev and written in Python.
         self.hear()
         self.handle_error_of_hub = hub.handle_error
@@ -77,6 +83,9 @@ class Hub(_hub.Hub):
         loop.update_now()
         timer = loop.timer(delay, ref=keep)
         return _hub.Timer(timer, callback, self, deadline) if self.is_python else _hub.Timer(timer, callback)
+
+    def turn(self) -> int:
+        return self.loop.iteration if self.turns is None else self.turns.count
 
     def background_watcher(self, fd: int) -> Any:
         watcher = self.loop.io(fd, 1, ref=False)

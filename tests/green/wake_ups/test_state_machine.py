@@ -63,10 +63,9 @@ class Waiting(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        # Yields would depend on the clock.
         self.budget = get_budget()
-        set_budget(0)
-        self.hubs = [FakeLoop(), FakeLoop()]
+        self.defers = False
+        self.hubs = [self.new_hub(), self.new_hub()]
         self.here = self.hubs[0]
         # Those that ended.
         self.ended: list[FakeLoop] = []
@@ -100,9 +99,15 @@ class Waiting(RuleBasedStateMachine):
         ),
         hwm=st.integers(1, 3),
         way=st.sampled_from(ENDS),
+        defers=st.booleans(),
     )
-    def connect(self, kinds: tuple[int, int], hwm: int, way: str) -> None:
+    def connect(self, kinds: tuple[int, int], hwm: int, way: str, defers: bool) -> None:
         self.way = way
+        # A budget that is over whenever somebody is woken in a turn that has not just begun.
+        self.defers = defers
+        set_budget(1e-9 if defers else 0)
+        for hub in self.hubs:
+            hub.is_late = defers
         for kind in kinds:
             socket = self.context.socket(kind)
             socket.hwm = hwm
@@ -118,6 +123,13 @@ class Waiting(RuleBasedStateMachine):
         one_way = kinds[0] in (zmq.PUSH, zmq.PUB)
         self.can_send = [True, not one_way]
         self.can_receive = [not one_way, True]
+
+    def new_hub(self) -> FakeLoop:
+        hub = FakeLoop()
+        hub.is_late = self.defers
+        # Yields would depend on the clock.
+        hub.yields = False
+        return hub
 
     # What happened to tasks that ended.
 
@@ -313,7 +325,7 @@ class Waiting(RuleBasedStateMachine):
             self.collect()
             assert hub not in [self.home[task] for task in self.waiting()]
         self.ended.append(hub)
-        self.hubs[which] = FakeLoop()
+        self.hubs[which] = self.new_hub()
         if self.here is hub:
             self.here = self.hubs[which]
 
@@ -347,6 +359,12 @@ class Waiting(RuleBasedStateMachine):
             hub.run_callback()
             self.collect()
 
+    @rule(other=picks)
+    def next_turn(self, other: int) -> None:
+        if hub := self.hub(other):
+            hub.run_queue()
+            self.collect()
+
     @rule(which=picks, other=picks)
     def fire(self, which: int, other: int) -> None:
         if hub := self.hub(other):
@@ -357,7 +375,7 @@ class Waiting(RuleBasedStateMachine):
         """Run callbacks and descriptors of the hubs that run until nothing is left to do."""
         running = [hub for hub in self.hubs if hub.running]
         # What one of them does may ring a bell that another one watches.
-        while any(hub.callbacks or hub.readable() for hub in running):
+        while any(hub.callbacks or hub.readable() or hub.queue_timers() for hub in running):
             for hub in running:
                 hub.settle()
 
@@ -366,7 +384,8 @@ class Waiting(RuleBasedStateMachine):
         self.settle_hubs()
         # For senders of an XPUB that drops nothing EVENTS does not tell; they are tried again in a moment.
         for hub in self.hubs:
-            for timer in [timer for timer in hub.timers if timer.callback.__name__ == "on_look" and hub.running]:
+            looks = [timer for timer in hub.timers if getattr(timer.callback, "__name__", "") == "on_look"]
+            for timer in looks if hub.running else []:
                 hub.expire(timer)
                 self.settle_hubs()
         self.collect()
@@ -406,7 +425,10 @@ class Waiting(RuleBasedStateMachine):
             assert parked <= set(armed)
             if hub not in [self.home[task] for task in self.waiting()]:
                 assert armed == []
-                assert not [timer for timer in hub.timers if timer.keep]
+                # Who was in the queue may have left since.
+                queue = hub.queue_timers()
+                assert len(queue) <= 1
+                assert not [timer for timer in hub.timers if timer.keep and timer not in queue]
 
     @invariant()
     def everybody_is_in_one_queue(self) -> None:

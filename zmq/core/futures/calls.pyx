@@ -15,7 +15,7 @@ from libc.errno cimport EAGAIN
 from zmq.core.check cimport raise_errno
 from zmq.core.futures.loop_hub cimport LoopHub, hub_of
 from zmq.core.futures.outcome cimport PENDING, Outcome, Work, outcome_of
-from zmq.core.futures.time_slice cimport is_time_to_yield
+from zmq.core.futures.time_slice cimport Slice, is_time_to_yield
 from zmq.core.libzmq cimport (
     ZMQ_DONTWAIT,
     ZMQ_POLLIN,
@@ -29,6 +29,7 @@ from zmq.core.socket cimport Socket
 from zmq.core.sockets.arguments cimport seconds_of
 from zmq.core.waiting cimport budget
 from zmq.core.waiting cimport trampoline as trampolines
+from zmq.core.waiting.budget cimport FUEL
 from zmq.core.waiting.trampoline cimport PARKED, POLLER, Handover, Trampoline, Waiter
 
 from zmq.core.error import Again
@@ -135,12 +136,20 @@ cdef int hand_over(Trampoline trampoline, Waiter partner, bint untried) except -
 
 cdef int end_in_turn(Outcome outcome, result) except -1:
     """End a call that is done with what it returned or raised; in the loop's next turn if others must have theirs."""
+    cdef Slice slice
+    cdef Outcome before
     if budget.fuel <= 0:
         hub = hub_of(outcome.its_loop())
         if is_time_to_yield(hub):
-            budget.count_yields += 1
-            hub.call_soon(partial(settle, outcome, result))
-            return 0
+            slice = hub.slice
+            before = slice.put_off
+            if before is None or before.state != PENDING or before.callback is not None:
+                budget.count_yields += 1
+                slice.put_off = outcome
+                hub.call_soon(partial(settle, outcome, result))
+                return 0
+            # Nobody waits for that one, so whoever makes these calls goes on in this turn whatever becomes of them.
+            budget.set_fuel(FUEL)
     return outcome.settle(result)
 
 

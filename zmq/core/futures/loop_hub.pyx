@@ -124,6 +124,8 @@ cdef class LoopHub(Hub):
             lingers=True,
         )
         self.slice = Slice(self._soon)
+        # Who is woken is told in the loop's next turn, and runs nobody's code before.
+        self.defers = False
 
     def __call__(self):
         """Return the hub, as what says which hub to wait in does."""

@@ -1,6 +1,7 @@
 cdef class Slice:
     cdef object call_soon
     cdef double begun   # when a call looked first after the loop had run; 0 until then
+    cdef object put_off     # the outcome that was put off last, until the loop runs
 
 
 cpdef bint is_time_to_yield(hub) except -1

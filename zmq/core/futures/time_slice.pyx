@@ -29,6 +29,7 @@ cdef class Slice:
     def renew(self):
         """The loop runs."""
         self.begun = 0
+        self.put_off = None
 
 
 cpdef bint is_time_to_yield(hub) except -1:
@@ -45,16 +46,19 @@ cpdef bint is_time_to_yield(hub) except -1:
     """
     cdef Slice slice = hub.slice
     cdef double now
-    budget.fuel = FUEL
     if budget.slice_seconds == 0:
+        budget.set_fuel(FUEL)
         return False
     now = monotonic()
+    budget.refill(now)
     if slice.begun != 0 and now - slice.begun < budget.slice_seconds:
         return False
     if not hub.is_alive():
         # What is put off until a closed loop runs never happens.
         return False
     if slice.begun != 0:
+        # Also for whoever calls next in this turn.
+        budget.set_fuel(0)
         return True
     slice.call_soon(slice.renew)
     slice.begun = now

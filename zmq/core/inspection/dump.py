@@ -157,7 +157,7 @@ def text(why: str | None = None) -> str:
     def look() -> Iterator[str]:
         found.update(_statistics.statistics(objects=True))
         counts = ", ".join(
-            f"{name} {found[name]}" for name in ("parked", "woken", "expired", "vain", "yields", "missed")
+            f"{name} {found[name]}" for name in ("parked", "woken", "expired", "vain", "yields", "deferred", "missed")
         )
         yield f"Waits so far: {counts}"
 

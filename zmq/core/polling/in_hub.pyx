@@ -27,9 +27,8 @@ from zmq.core.polling.registry cimport RegisteredDescriptor, RegisteredSocket, R
 from zmq.core.waiting cimport budget, forks, who_waits
 from zmq.core.waiting cimport trampoline as trampolines
 from zmq.core.waiting.hub cimport Hub, report, this_thread
-from zmq.core.waiting.budget cimport refuel
 from zmq.core.waiting.clock cimport monotonic
-from zmq.core.waiting.sleeper cimport Sleeper
+from zmq.core.waiting.sleeper cimport Sleeper, refuel
 
 #: Seconds between two looks for what cannot be watched where there is no epoll.
 LOOK_SECONDS = 0.02
@@ -253,7 +252,7 @@ cdef class PollSet(Registry):
         for parked in self.waiting:
             if not parked.woken:
                 parked.woken = True
-                parked.hub.soon(parked.resume)
+                parked.hub.soon(parked.take_turn)
 
     cdef bint sleeps(self, RegisteredSocket registered) noexcept:
         cdef ParkedPoll parked

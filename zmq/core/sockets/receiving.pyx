@@ -171,7 +171,7 @@ cdef class Receiving(Sending):
         if self.overrides & RECV:
             return self.recv_each(max, incoming.timeout, flags, copy, multipart)
         # If it is time to let others run, then before the batch and not in its midst.
-        budget.fuel = 0
+        budget.set_fuel(0)
         try:
             self.operate(try_recv, &incoming, flags, ZMQ_POLLIN, 1)
         except Again:

@@ -30,8 +30,8 @@ from zmq.core.messages.whole_messages cimport AS_SET, Incoming, Outgoing, attemp
 from zmq.core.sockets.life cimport is_usable
 from zmq.core.waiting cimport budget, who_waits
 from zmq.core.waiting.thread_waits cimport wait_for_bell
-from zmq.core.waiting.budget cimport refuel
 from zmq.core.waiting.clock cimport monotonic
+from zmq.core.waiting.sleeper cimport refuel
 from zmq.core.waiting.trampoline cimport Trampoline, Waiter
 
 from zmq.core.error import Again, ZMQError

@@ -1,5 +1,5 @@
 cdef enum:
-    FUEL = 64           # transfers between two looks at the clock
+    FUEL = 64           # transfers between two looks at the clock, at most
 
 cdef long fuel          # transfers left before `refuel` has to be asked whether it is time to let a hub run
 cdef long stirs         # grows with what may process a socket's commands and uses no fuel
@@ -12,5 +12,14 @@ cdef inline long stirred() noexcept:
     return stirs - fuel
 
 
+cdef inline void set_fuel(long left) noexcept:
+    """Set the fuel; what `stirred` returns stays what it is."""
+    global stirs, fuel
+    stirs += left - fuel
+    fuel = left
+
+
+cdef void refill(double now) noexcept
 cdef bint is_time_to_yield() noexcept
-cdef int refuel(get_hub) except -1
+cdef double slice_age(double now) noexcept
+cdef void begin_slice(double now) noexcept

@@ -8,7 +8,7 @@ What a framework supplies
 An adapter is a subclass of `Hub`. These, described there, are all that it may say; tests/hub_contract.py asks for them.
 
 - Every one, as arguments: `current`, `park`, `call_soon`, `watcher`; as methods: `call_at`, `is_current`.
-- Where the framework can: `call_soon_threadsafe`, `background_watcher`.
+- Where the framework can: `call_soon_threadsafe`, `background_watcher`, `turn`.
 - Where its watchers are not as simple as others: `forget`, `native_watcher`, `lingers`.
 - Where its loops are asyncio's: `asyncio_loop`.
 - Where its loops end one by one, stop, or move from thread to thread: `is_alive`, `is_running`, `is_elsewhere`,
@@ -34,6 +34,7 @@ code is not interrupted, but calls of a framework that is written in Python are.
 import os
 import time
 import weakref
+from collections import deque
 from sys import is_finalizing
 
 from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
@@ -282,6 +283,8 @@ cdef class Hub:
         self.calls = {}
         self.started = {}
         self.interruptions = []
+        self.deferred = deque()
+        self.defers = True
 
     def call_at(self, double deadline, callback, bint keep=True):
         """Have a callback called in the hub at a time.
@@ -301,6 +304,26 @@ cdef class Hub:
             With ``cancel()``, which does nothing once the call was made; such as a `Timer`.
         """
         raise NotImplementedError
+
+    def turn(self):
+        """Return a number that is another one when the hub has looked at descriptors and timers since.
+
+        Returns
+        -------
+        int
+
+        Notes
+        -----
+        A framework that does not count its turns is asked by a timer that is due at once, which runs in the next one.
+        """
+        if self.turn_timer is None:
+            self.turns += 1
+            self.turn_timer = self.call_at(time.monotonic(), self.turned, False)
+        return self.turns
+
+    def turned(self):
+        """Note that a turn has begun since `turn` was asked first."""
+        self.turn_timer = None
 
     def forget(self, watcher):
         """Close a watcher that is not armed; in any thread, also after the hub's own has ended.
@@ -413,13 +436,15 @@ cdef class Hub:
                 pass
         self.last = None
         self.round = None
-        if self.alarm is not None:
-            alarm, self.alarm = self.alarm, None
-            try:
-                alarm.cancel()
-            except Exception:
-                # The event loop is gone already, and the alarm with it.
-                pass
+        self.deferred.clear()
+        for timer in (self.alarm, self.serve_timer, self.turn_timer):
+            if timer is not None:
+                try:
+                    timer.cancel()
+                except Exception:
+                    # The event loop is gone already, and the timer with it.
+                    pass
+        self.alarm = self.serve_timer = self.turn_timer = None
 
     def is_current(self):
         """Tell whether the greenlet that runs is the hub's own, which cannot park.

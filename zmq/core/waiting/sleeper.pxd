@@ -13,5 +13,6 @@ cdef class Sleeper:
     cdef int sleep(self) except -1
 
 
+cdef int refuel(get_hub) except -1
 cpdef int let_run(Hub hub, double seconds=*) except -1
 cpdef bint wait_readable(Hub hub, int fd, double timeout, what=*) except -1

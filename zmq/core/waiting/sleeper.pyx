@@ -1,13 +1,15 @@
 """A greenlet that waits, and not for a single socket: for a descriptor, for its next turn, or for a poll.
 
-Lives here: `Sleeper`, on which polls build (`zmq.core.polling.in_hub`), `wait_readable` and `let_run`. Called by all
-that waits in ways that are not a socket's: the end of a context, proxies, lent memory, the budget, event loops.
+Lives here: `Sleeper`, on which polls build (`zmq.core.polling.in_hub`), `wait_readable`, `let_run` and `refuel`. Called
+by all that waits in ways that are not a socket's: the end of a context, proxies, lent memory, calls whose budget is
+used up, event loops.
 """
 
 from zmq.core.libzmq cimport ZMQ_POLLIN
-from zmq.core.waiting cimport who_waits
+from zmq.core.waiting cimport budget, who_waits
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.hub cimport Hub
+from zmq.core.waiting.turns cimport defer, has_turned, must_wait
 
 
 cdef class Sleeper:
@@ -21,9 +23,16 @@ cdef class Sleeper:
         if self.inside and self.woken:
             self.greenlet.switch()
 
+    def take_turn(self):
+        """Switch to it, in this turn of the hub or a later one."""
+        if self.inside and self.woken and not must_wait(self.hub, self):
+            self.greenlet.switch()
+
     def wake(self):
-        self.woken = True
-        self.resume()
+        # A descriptor stays ready while its sleeper waits for a later turn.
+        if not self.woken:
+            self.woken = True
+            self.take_turn()
 
     def expire(self):
         self.expired = True
@@ -56,6 +65,31 @@ cdef class Sleeper:
         return 0
 
 
+cdef class Yielder(Sleeper):
+    """A greenlet that lets others run, and goes on when its place in the hub's queue has come."""
+
+    def resume(self):
+        if self.inside:
+            self.woken = True
+            self.greenlet.switch()
+
+
+cdef int refuel(get_hub) except -1:
+    """Before a blocking call when there is no fuel: let the hub run if it is time."""
+    cdef Hub hub
+    if budget.is_time_to_yield():
+        hub = get_hub()
+        if hub.is_current():
+            return 0
+        if has_turned(hub):
+            # By itself.
+            budget.begin_slice(monotonic())
+            return 0
+        budget.count_yields += 1
+        let_run(hub)
+    return 0
+
+
 cpdef int let_run(Hub hub, double seconds=0) except -1:
     """Let the hub run once, or for some time: descriptors, timers, everybody.
 
@@ -66,7 +100,13 @@ cpdef int let_run(Hub hub, double seconds=0) except -1:
     seconds : float
         For how long; 0 for once.
     """
-    cdef Sleeper sleeper = Sleeper(hub)
+    cdef Sleeper sleeper
+    if seconds == 0:
+        sleeper = Yielder(hub)
+        if defer(hub, sleeper):
+            sleeper.sleep()
+        return 0
+    sleeper = Sleeper(hub)
     timer = hub.call_at(monotonic() + seconds, sleeper.wake)
     try:
         sleeper.sleep()

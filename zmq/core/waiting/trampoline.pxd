@@ -34,6 +34,7 @@ cdef class Waiter:
     cdef void again(self) noexcept
     cdef void leave(self) noexcept
     cpdef resume(self)
+    cpdef take_turn(self)
     cpdef expire(self)
     cdef void choose(self, int state) noexcept
     cdef void park_again(self) noexcept
@@ -126,6 +127,7 @@ cdef class Trampoline(Swept):
     cdef int read_events(self) noexcept
     cdef void choose(self, int events, bint rang) noexcept
     cdef Waiter answer(self)
+    cdef int go_on(self, Waiter waiter) except -1
     cdef void notify(self) noexcept
     cdef void events_were_read(self, int events) noexcept
     cdef bint overlooks(self, int events) noexcept

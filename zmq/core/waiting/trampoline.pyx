@@ -23,7 +23,7 @@ could go on is woken: that is the baton. These invariants hold, and the tests ch
 
 I1  While somebody is parked the descriptor is watched.
 I2  After any operation on a socket with somebody parked, either nobody parked could proceed, or a wake-up is
-    scheduled.
+    scheduled: a callback of the hub's, or a place in the queue of its next turns (`zmq.core.waiting.turns`).
 I3  A greenlet is in at most one queue and leaves it exactly once, also when it is killed or timed out. If it had
     been chosen already, it hands its turn on.
 I4  Nothing switches greenlets between a successful attempt and its return.
@@ -32,7 +32,8 @@ I5  After close nobody is parked and nothing is armed; those who were got ZMQErr
 I6  First come, first served; one is woken per readiness.
 I7  Only the trampoline reads ZMQ_FD.
 I8  A socket belongs to no hub until somebody waits on it.
-I9  Nothing is armed when nobody waits, and no timer runs but for those who wait.
+I9  Nothing is armed when nobody waits, and no timer runs but for those who wait; that of a turn may outlast them until
+    that turn begins.
 I10 Where somebody parked without an attempt before, EVENTS is read before the hub sleeps.
 I11 All who are parked wait in one hub, whichever thread runs it. Only while that hub runs is another one that would
     wait refused, and another thread that operates. A close is never refused. Who waits in a hub that has stopped, was
@@ -90,6 +91,8 @@ from zmq.core.libzmq cimport (
 from zmq.core.waiting cimport budget, forks
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.hub cimport Hub, report, this_thread
+from zmq.core.waiting.sleeper cimport refuel
+from zmq.core.waiting.turns cimport must_wait
 
 cdef enum:
     HANDOVERS = 32      # switches past the hub in a row
@@ -295,10 +298,18 @@ cdef class Trampoline:
             subscription.touched()
         self.hub.handovers = 0
         self.hub.thread = this_thread()
-        cdef Waiter waiter = self.answer()
+        self.go_on(self.answer())
+
+    cdef int go_on(self, Waiter waiter) except -1:
+        """Switch to whoever was chosen, None for nobody, in this turn of the hub or a later one."""
         if waiter is not None:
-            remember(self)
-            waiter.resume()
+            if must_wait(self.hub, waiter):
+                # Who has parked since has nothing to do with it.
+                self.hub.last = None
+            else:
+                remember(self)
+                waiter.resume()
+        return 0
 
     cdef Waiter answer(self):
         """The bell rang: choose the waiters that can proceed; return one of them, to be switched to at once."""
@@ -321,13 +332,10 @@ cdef class Trampoline:
         if not handover.unheard or self.parked == 0 or self.handle == NULL or self.born != forks.generation:
             return
         waiter = self.answer()
-        if waiter is None:
-            if self.hub.handovers < HANDOVERS:
-                # The partner did something else than to answer.
-                handover.reset(0)
-        else:
-            remember(self)
-            waiter.resume()
+        if waiter is None and self.hub.handovers < HANDOVERS:
+            # The partner did something else than to answer.
+            handover.reset(0)
+        self.go_on(waiter)
 
     cdef void notify(self) noexcept:
         """After an operation while `interest` is not 0: it may have changed what others wait for."""
@@ -538,7 +546,7 @@ cdef class Trampoline:
         cdef Waiter waiter = None
         budget.fuel -= 1
         if budget.fuel <= 0 and timeout != 0:
-            budget.refuel(get_hub)
+            refuel(get_hub)
         try:
             while True:
                 self.enter()

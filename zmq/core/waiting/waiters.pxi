@@ -44,11 +44,16 @@ cdef class Waiter:
                 if other is None:
                     return
                 self = other
-            self.hub.soon(self.resume)
+            self.hub.soon(self.take_turn)
 
     cpdef resume(self):
         # The greenlet may have left meanwhile and wait for something else by now.
         if self.inside and self.state != PARKED:
+            self.greenlet.switch()
+
+    cpdef take_turn(self):
+        """Switch to it, in this turn of the hub or a later one."""
+        if self.inside and self.state != PARKED and not must_wait(self.hub, self):
             self.greenlet.switch()
 
     cpdef expire(self):
@@ -57,7 +62,7 @@ cdef class Waiter:
         if self.state == PARKED:
             count_expired += 1
             self.state = EXPIRED
-            self.resume()
+            self.take_turn()
         else:
             self.overdue = True
 
