@@ -19,9 +19,11 @@
 # make sanitize run the tests with the sanitizers of GCC, and programs with threads too; fail where one reports something
 #               (SANITIZE="threads" for a part of it, SANITIZE=--help for options)
 # make model    search every state of a model of the wake-up rule, with SPIN
+# make docs     build the site of the documentation into .bench/docs/html, and fail where something on it is not in order
 # make frameworks  write zmq/eventlet, but for what is written by hand, from zmq/green
 # make lint     check the style, the types, the order of the layers and what is written by make frameworks
 # make architecture  draw the picture of the layers again, from the imports
+# make drawings draw the pictures of the patterns again
 # make clean    remove what was built
 #
 # Each target first installs what it needs: libzmq's headers with apt-get, where that is there and they are not, and
@@ -66,7 +68,7 @@ space = $(subst ,, )
 pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
 .PHONY: demo test quick $(runs) installed matrix distros pythons bench pictures conformance clients installation wheel \
-    pyzmq-shim release sanitize model frameworks lint architecture clean system system-for-tests
+    pyzmq-shim release sanitize model docs frameworks lint drawings architecture clean system system-for-tests
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
@@ -162,10 +164,14 @@ model:
 	@sh tools/system.sh model
 	@$(PYTHON) docs/model/check.py
 
+# The docstrings are read where the extension modules have been built.
+docs: $(VENV)/.installed $(BENCH)/docs/.installed
+	@PYTHONPATH="$(CURDIR)" $(BENCH)/docs/bin/python tools/website.py $(BENCH)/docs
+
 frameworks:
 	@$(PYTHON) tools/generate_frameworks.py
 
-lint: $(VENV)/.installed $(VENV)/.lint
+lint: $(VENV)/.installed $(VENV)/.lint docs
 	@$(python) tools/generate_frameworks.py --check
 	@$(VENV)/bin/ruff check .
 	@$(VENV)/bin/ruff format --check .
@@ -173,6 +179,10 @@ lint: $(VENV)/.installed $(VENV)/.lint
 	@$(python) -m mypy
 	@$(stubtest)
 	@$(python) tools/house.py
+	@$(python) tools/drawings.py --check
+
+drawings:
+	@$(PYTHON) tools/drawings.py
 
 architecture:
 	@$(PYTHON) tools/house.py picture
@@ -260,7 +270,7 @@ $(BENCH)/wheel/.built: $(VENV)/.installed $(python_sources)
 	@touch $@
 
 # What tools need that have an environment to themselves: a group of pyproject.toml each.
-$(addprefix $(BENCH)/,$(addsuffix /.installed,installation release auditwheel)): $(BENCH)/%/.installed: pyproject.toml | system
+$(addprefix $(BENCH)/,$(addsuffix /.installed,docs installation release auditwheel)): $(BENCH)/%/.installed: pyproject.toml | system
 	@$(PYTHON) -m venv $(BENCH)/$*
 	@$(BENCH)/$*/bin/python -m pip install --quiet --upgrade pip
 	@$(BENCH)/$*/bin/python -m pip install --quiet --group $*

@@ -19,6 +19,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Make a pair of keys and print it."""
     parser = Parser(
         prog="python3 -m zmq.curve_keygen",
         description="Make a new pair of CURVE keys and print them as Z85. Keep the secret one secret: files that only "

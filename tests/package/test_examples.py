@@ -92,14 +92,3 @@ def test_the_list_of_examples_is_complete() -> None:
 def test_examples_are_short() -> None:
     for path in EXAMPLES.glob("*.py"):
         assert len(path.read_text().splitlines()) < 100
-
-
-def test_the_fake_hub_of_the_documents_runs() -> None:
-    (program,) = (
-        block
-        for block in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "debugging.md").read_text(), re.DOTALL)
-        if "fake_hub" in block
-    )
-    command = [sys.executable, "-W", "error", "-c", program]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from support import ROOT, TESTS
+from support import TESTS, tool
 
 DESIGN = """# Design
 
@@ -28,13 +26,7 @@ DESIGN = """# Design
 
 @pytest.fixture(scope="module")
 def house() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("house", ROOT / "tools" / "house.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    # Where dataclasses look for the names in annotations.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(sys.modules, "house", module)
-        spec.loader.exec_module(module)
+    with tool("house") as module:
         yield module
 
 

@@ -158,7 +158,7 @@ def programs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     """A folder with programs, a version of Python, and the folder of a numpy, or None for that which is installed."""
     version, numpy = request.param
     folder = tmp_path_factory.mktemp("programs")
-    for path in [*PROGRAMS.glob("*.py")] + ([] if numpy else [*(ROOT / "examples").glob("*.py")]):
+    for path in [*PROGRAMS.glob("*.py")] + ([] if numpy else [*(ROOT / "examples").rglob("*.py")]):
         (folder / path.name).write_text(path.read_text())
     if not numpy:
         for name, text in blocks_of_readme().items():

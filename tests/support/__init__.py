@@ -22,9 +22,29 @@ Folders
 Imports neither zmq nor a framework: programs that patch them import this first.
 """
 
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 #: What a program that a test starts puts on its path, to import this package.
 TESTS = Path(__file__).resolve().parents[1]
 ROOT = TESTS.parent
 PRELOAD = TESTS / "support" / "preload"
+
+
+@contextmanager
+def tool(name: str) -> Iterator[ModuleType]:
+    """Import one of tools/, which is there by its name meanwhile, as dataclasses need it, and no more afterwards."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    path, sys.modules[name] = [*sys.path], module
+    try:
+        spec.loader.exec_module(module)
+        yield module
+    finally:
+        sys.path[:] = path
+        del sys.modules[name]

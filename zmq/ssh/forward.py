@@ -43,6 +43,7 @@ class ForwardServer(socketserver.ThreadingTCPServer):
         super().__init__(server_address, RequestHandlerClass, bind_and_activate)
 
     def count(self, change: int) -> None:
+        """Note that a connection has begun (1) or ended (-1)."""
         with self.counting:
             self.active += change
             self.idle_since = time.monotonic()
@@ -64,6 +65,7 @@ class Handler(socketserver.BaseRequestHandler):
     ssh_transport: Any
 
     def handle(self) -> None:
+        """Move what comes and goes on one connection, until it ends."""
         server: Any = self.server
         count = getattr(server, "count", lambda change: None)
         count(1)
@@ -73,6 +75,7 @@ class Handler(socketserver.BaseRequestHandler):
             count(-1)
 
     def relay(self) -> None:
+        """Open a channel of ssh's for the connection and move bytes both ways."""
         target = (self.chain_host, self.chain_port)
         try:
             channel = self.ssh_transport.open_channel("direct-tcpip", target, self.request.getpeername())
@@ -101,6 +104,7 @@ def move(source: Any, target: Any) -> None:
 
 
 def make_server(local_port: int, remote_host: str, remote_port: int, transport: Any) -> ForwardServer:
+    """Return a server on a local port whose connections go through a paramiko transport."""
     target = {"chain_host": remote_host, "chain_port": remote_port, "ssh_transport": transport}
     return ForwardServer(("127.0.0.1", local_port), type("SubHandler", (Handler,), target))
 
