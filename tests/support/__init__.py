@@ -7,6 +7,7 @@ For every test
 Hubs and waiting
     `fake_hub` is a hub in which nothing happens by itself.
     `waits` has every way to wait for a socket, and what ends the wait.
+    `foreign_code` takes messages behind the back of the package, as code in C can.
     `every_loop` has the event loops that futures and streams wait in; `awaiting` and `streams` what their tests share.
 Subjects
     `device_ways` starts devices in every way there is.
