@@ -223,5 +223,5 @@ def test_programs(checker: Any, programs: tuple[Path, str, str | None]) -> None:
 
 
 def test_the_programs_are_all_there() -> None:
-    assert len(blocks_of_readme()) == 2
+    assert len(blocks_of_readme()) == (ROOT / "README.md").read_text().count("```python") > 0
     assert names_of_the_api().count("zmq.green ") > 300 < names_of_the_api().count("zmq.eventlet ")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -199,9 +200,8 @@ def takes_green_locks() -> bool:
 
 def log_in_greenlet(text: str) -> None:
     """Log in a greenlet of its own, which may wait; called in the hub."""
-    from greenlet import greenlet
-
-    greenlet(partial(logger.warning, "%s", text)).switch()
+    # There, that has been imported.
+    sys.modules["greenlet"].greenlet(partial(logger.warning, "%s", text)).switch()
 
 
 def tell(text: str, hub: Hub | None) -> None:
