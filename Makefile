@@ -49,7 +49,7 @@ stubtest = $(python) -m mypy.stubtest zmq --concise --ignore-disjoint-bases --my
 everything = $(addprefix test-,core gevent eventlet threads)
 on_loops = $(addprefix test-gevent-,libev-cffi libuv-cffi)
 on_hubs = $(addprefix test-eventlet-,poll selects asyncio)
-runs = $(everything) $(on_loops) $(on_hubs) test-stubs
+runs = $(everything) $(on_loops) $(on_hubs) test-toy test-stubs
 # What a loop or hub decides, which runs on those too; the rest, and the long form of some tests, does so under
 # "make matrix".
 waiting = $(addprefix tests/green/test_,ends.py eventloop.py fairness.py gevent.py green_devices.py greenness.py hub_contract.py hubs.py \

@@ -42,7 +42,7 @@ TESTS = (
     "tests/auth/test_auth.py",
 )
 FRONT_ENDS = ("core", "threads", "gevent", "eventlet")
-#: What they read, beside what is installed. conftest.py writes a framework of the tests' own from zmq/green.
+#: What they read, beside what is installed. tests/toy/package.py writes a framework of the tests' own from zmq/green.
 READ = ("tests", "tools", "zmq/green", "pyproject.toml")
 #: What a wheel may take, in bytes.
 MOST = 2_000_000

@@ -1,5 +1,5 @@
 /* How greenlets that wait for one 0MQ socket are woken: a model of zmq/core/waiting/trampoline.pyx, and of what calls it in
-   socket.pyx and polling/registry.pyx. The invariants I1 to I11 are those at the top of trampoline.pyx.
+   sockets/wait_and_retry.pyx and polling/registry.pyx. The invariants I1 to I11 are those at the top of trampoline.pyx.
 
    `make model` has SPIN search every state. README.md says what is modelled, what is left out, and what the mistakes
    do that can be switched on here. Names are those of the sources; "= name" says which function a part stands for.
@@ -358,7 +358,7 @@ inline wake(s) {
 #define is_told(s) true
 #endif
 
-/* = Registered.ready */
+/* = RegisteredSocket.ready */
 inline ready(s) {
 	doubtful[s] = true;
 	wake(s)
@@ -393,7 +393,7 @@ inline changed() {
 	}
 }
 
-/* = PollSet.look */
+/* = Registry.look */
 inline look_at(s) {
 	read_events();
 	if
@@ -403,7 +403,7 @@ inline look_at(s) {
 	changed()
 }
 
-/* = Registered.touched */
+/* = RegisteredSocket.touched */
 inline touched(s) {
 	doubtful[s] = true;
 	if
@@ -582,7 +582,7 @@ inline leave(queue) {
    -------------
    Each makes one call after the other, begun by the hub, and goes back to it after a call and to park. */
 
-/* = Socket.attempt_again, and the attempt before it */
+/* = Operation.attempt_again, and the attempt before it */
 inline attempt() {
 	if
 #if HUBS > 1
@@ -614,7 +614,7 @@ inline attempt() {
 	fi
 }
 
-/* = Socket.operate, operate_parked */
+/* = Operation.operate, operate_parked */
 proctype caller(byte me; bool sends; chan queue) {
 	byte err;
 	bool in, out, nowait, there_was_room, EAGAIN_with_room_there, message_lost;
@@ -793,7 +793,7 @@ left:
 }
 
 #if SETS > 0
-/* = PollSet.poll, park and collect. The bell is in the epoll set from the start: join_epoll adds it after a look at
+/* = PollSet.poll, park and collect. The bell is in the epoll set from the start: join_set adds it after a look at
    EVENTS, and if it rings by then it is reported at once. */
 proctype poll_set(byte me; byte s) {
 	bool in, out, found, once;

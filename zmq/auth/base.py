@@ -1,7 +1,7 @@
 """`Authenticator`: decides who may connect.
 
-Lives here: the policies and the replies, for every front-end. What must not: what runs it (`zmq.auth.thread` and its
-like), and how the socket is held (`zmq.auth._door`).
+Lives here: the replies to requests, for every front-end. What must not: the policies (`zmq.auth._policies`), what runs
+it (`zmq.auth.thread` and its like), and how the socket is held (`zmq.auth._door`).
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@ The package has the names of its modules, as in old versions of PyZMQ; `device` 
 - What programs use: `socket`, `context`, `message`, `poll`, `device`, `tracker`, `constants`, `error`, `version`,
   `statistics`, `stopwatch`. `curve`, `capabilities` and `includes` are what `version` has from elsewhere.
 - What those are made of is in rooms: `waiting`, `messages`, `contexts`, `sockets`, `polling`, `futures`, `relays`.
-- What other packages of `zmq` use: `native_threads`, `_text`; `monkeypatch` and `command_line`, for programs that are
+- What a program that hangs is asked with: `inspection`.
+- What all of `zmq` uses: `native_threads`, `_text`; `monkeypatch` and `command_line`, for programs that are
   monkeypatched.
 - libzmq: `libzmq` declares it, ``zmq_compat.h`` has the differences of its versions, `check` turns its errors into
   Python's.

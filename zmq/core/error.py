@@ -129,7 +129,10 @@ class ZMQVersionError(NotImplementedError):
 
 
 class DraftFDWarning(RuntimeWarning):
-    """A draft, thread-safe socket has no FD to wait on."""
+    """A thread-safe socket of libzmq's draft API has no FD to wait on.
+
+    It is there for programs that name it: such sockets are waited for here as others are, so nothing warns of that.
+    """
 
     def __init__(self, msg: str = "") -> None:
         super().__init__(

@@ -1,6 +1,7 @@
 """`NativeThread`, `NativeLock` and `NativeSignal`: things of the operating system, whatever is monkeypatched.
 
-Lives here: all three. What must not: what is done with them. Called by `zmq.devices`, `zmq.auth` and `zmq.log`. Under
+Lives here: all three. What must not: what is done with them. Called by `zmq.devices`, `zmq.auth`, `zmq.log` and
+`zmq.core.inspection`. Under
 monkeypatching `threading.Thread` is a greenlet, and a greenlet that blocks in C blocks its hub; and locks that exist
 already may be made into locks between greenlets.
 """

@@ -76,7 +76,7 @@ cdef class Socket(Conversions):
 
     Notes
     -----
-    Attributes named like a `zmq.SocketOption`, in lower or upper case or capitalized, get and set that option.
+    Attributes named like a `zmq.SocketOption`, in any mix of lower and upper case, get and set that option.
     """
 
     #: Returns the hub to park in; None blocks the thread.

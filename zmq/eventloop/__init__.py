@@ -1,4 +1,7 @@
-"""0MQ in tornado's event loop: streams with callbacks (`zmqstream`) and sockets with futures (`future`)."""
+"""0MQ in tornado's event loop: streams with callbacks (`zmqstream`) and sockets with futures (`future`).
+
+Green loops are built on `hubloop`, `selector` and `running`.
+"""
 
 from __future__ import annotations
 

@@ -381,6 +381,43 @@ def test_who_lets_the_hub_run_may_end_before_his_turn(world: World, ends: str) -
         assert not task.done and not other.done
 
 
+@pytest.mark.parametrize("asked", ["turn", "call_at"])
+def test_a_handler_that_raises_before_a_call_lets_the_hub_run_ends_that_call(
+    world: World, asked: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, and not a later one; nobody waits for a turn then."""
+    a, b = world.pair()
+    world.hub.yields = True
+    reached: list[int] = []
+    done = {"sent": 0, "received": 0}
+
+    def interrupted(*args: Any, **kwargs: Any) -> Any:
+        reached.append(1)
+        raise Killed
+
+    def work() -> None:
+        while True:
+            a.send(b"x")
+            done["sent"] += 1
+            b.recv()
+            done["received"] += 1
+
+    with monkeypatch.context() as patch:
+        patch.setattr(world.hub, asked, interrupted, raising=False)
+        task = spawn(work)
+    assert isinstance(task.error, Killed) and len(reached) == 1
+    assert world.queued == 0
+    others = [spawn(let_run, world.hub) for _ in range(2)]
+    assert world.queued == 1
+    world.hub.settle()
+    assert all(other.done for other in others)
+    world.hub.yields = False
+    left = done["sent"] - done["received"]
+    assert [b.recv(zmq.NOBLOCK) for _ in range(left)] == [b"x"] * left
+    with pytest.raises(zmq.Again):
+        b.recv(zmq.NOBLOCK)
+
+
 def test_whoever_joins_the_queue_in_a_turn_is_served_in_another(world: World) -> None:
     """Or a greenlet that lets the hub run would come back without that having happened."""
     set_budget(1000)

@@ -100,7 +100,7 @@ cdef int enqueue(
     # As `Waiter.wait` does.
     trampolines.count_parked += 1
     if others or trampoline.interest > 1 or budget.stirred() != before:
-        # As in `Socket.operate_parked`.
+        # As in `Operation.operate_parked`.
         trampoline.notify()
     if waiter.state != PARKED:
         return 0

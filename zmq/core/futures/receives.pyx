@@ -255,7 +255,7 @@ cdef Outcome begin_receive(Socket socket, Receive receive, int flags, timeout, b
                 # Not between two frames: others might receive the rest of the message.
                 yields = not socket.is_within_message(ZMQ_POLLIN)
             if untried and not yields:
-                # As in `Socket.operate`: the partner goes on first.
+                # As in `Operation.operate`: the partner goes on first.
                 seconds = timeout_of(socket, ZMQ_RCVTIMEO) if seconds == AS_SET else seconds
                 untried = seconds != 0
             if not yields and not untried:

@@ -13,7 +13,9 @@ closed his end, and where he does not read and a high-water mark is reached. Ano
 once there was one: libzmq's end does not learn that its peer is gone, as it never reads. Where nobody ever connected,
 one that connects does help.
 
-What follows ------------ A reader of ours has no high-water mark, is connected before anything can be told, and is
+What follows
+------------
+A reader of ours has no high-water mark, is connected before anything can be told, and is
 closed only after the monitor has been stopped; when the monitored socket was closed first, which may tell more for as
 long as it lingers, the reader is kept open by a thread (monitor_farewell.h) until libzmq has let go of it. To stop a
 monitor that nobody reads, a reader is connected to it for a moment. With such a reader no send waits, so that to stop

@@ -154,7 +154,7 @@ cdef class Operation(Endpoints):
         return 0
 
     cdef int operate_in_libzmq(self, attempt_t attempt, void *transfer, int flags, int events) except -1:
-        """The operation of a thread-safe socket, which has no bell: libzmq waits."""
+        """The operation of a thread-safe socket in a thread without a hub: libzmq waits."""
         cdef int err = EINTR
         cdef void *handle
         who_waits.begin_blocked(self, "receive" if events == ZMQ_POLLIN else "send")

@@ -9,7 +9,7 @@ from zmq.core.libzmq cimport ZMQ_POLLIN
 from zmq.core.waiting cimport budget, who_waits
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.hub cimport Hub
-from zmq.core.waiting.turns cimport defer, has_turned, must_wait
+from zmq.core.waiting.turns cimport has_turned, join, must_wait
 
 
 cdef class Sleeper:
@@ -103,8 +103,8 @@ cpdef int let_run(Hub hub, double seconds=0) except -1:
     cdef Sleeper sleeper
     if seconds == 0:
         sleeper = Yielder(hub)
-        if defer(hub, sleeper):
-            sleeper.sleep()
+        join(hub, sleeper)
+        sleeper.sleep()
         return 0
     sleeper = Sleeper(hub)
     timer = hub.call_at(monotonic() + seconds, sleeper.wake)

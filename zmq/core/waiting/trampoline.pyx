@@ -1,4 +1,4 @@
-"""Greenlets and futures that wait for 0MQ sockets: queues of waiters, the baton, the sweep alarm.
+"""Greenlets and futures that wait for 0MQ sockets: queues of waiters, and the baton.
 
 Lives here: the one place that is told whenever a socket's ZMQ_FD rings or may have been stilled, and decides who goes
 on. What must not: attempts to send and receive, and any framework. Called by sockets, and by pollers and streams that

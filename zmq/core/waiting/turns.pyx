@@ -56,18 +56,22 @@ cdef class CountedTurns:
         return self.function()
 
 
-cdef bint has_turned(Hub hub) noexcept:
+cdef bint has_turned(Hub hub) except -1:
     """Tell whether the hub has looked at descriptors and timers since this was asked last."""
-    cdef long turn
-    try:
-        turn = hub.turn()
-    except BaseException as error:
-        hub.retry(error, hub.turn)
-        return True
+    cdef long turn = hub.turn()
     if turn == hub.turn_seen:
         return False
     hub.turn_seen = turn
     return True
+
+
+cdef bint surely_turned(Hub hub) noexcept:
+    """Tell the same in the hub, where nothing may be raised."""
+    try:
+        return has_turned(hub)
+    except BaseException as error:
+        hub.retry(error, hub.turn)
+        return True
 
 
 cdef bint is_over(Hub hub) noexcept:
@@ -82,7 +86,7 @@ cdef bint is_over(Hub hub) noexcept:
     # That a turn has begun is found out late, but not by more than this.
     if age < budget.slice_seconds / 2:
         return False
-    if has_turned(hub):
+    if surely_turned(hub):
         budget.begin_slice(now)
         return False
     return age >= budget.slice_seconds
@@ -103,6 +107,20 @@ cdef bint defer(Hub hub, parked) noexcept:
     count_deferred += 1
     ask(hub)
     return True
+
+
+cdef int join(Hub hub, parked) except -1:
+    """Queue the greenlet that runs, before it parks; raise what a signal's handler raises, or that memory is short."""
+    global count_deferred
+    hub.deferred.append(parked)
+    try:
+        if hub.serve_timer is None:
+            set_timer(hub)
+    except BaseException:
+        hub.deferred.remove(parked)
+        raise
+    count_deferred += 1
+    return 0
 
 
 cdef void ask(Hub hub) noexcept:
@@ -131,7 +149,7 @@ def serve(Hub hub not None):
     hub.serve_timer = None
     hub.thread = this_thread()
     hub.handovers = 0
-    has_turned(hub)
+    surely_turned(hub)
     budget.begin_slice(now)
     while left and hub.deferred:
         left -= 1
