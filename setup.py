@@ -1,6 +1,6 @@
 """Build the extension modules, with the system's libzmq or with one that goes into the wheel.
 
-Where the package is put, and how `import zmq` finds it, is tools/beside_pyzmq.py's. Everything else about the package
+Where the package is put, and how `import zmq` finds it, is tools/wheel_layout.py's. Everything else about the package
 is in pyproject.toml.
 """
 
@@ -17,7 +17,7 @@ from setuptools import Extension, setup
 
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools"))
-import beside_pyzmq  # noqa: E402
+import wheel_layout  # noqa: E402
 
 #: What no message passes through is compiled to be small where libzmq is inside: else this would be a third of a wheel.
 SELDOM = {
@@ -196,7 +196,7 @@ def cythonized() -> list[Extension]:
     )
 
 
-class BuildPy(beside_pyzmq.BuildPy):
+class BuildPy(wheel_layout.BuildPy):
     """Copy `zmq`, and the libzmq of a bundle."""
 
     def run(self) -> None:
@@ -219,7 +219,7 @@ class BuildPy(beside_pyzmq.BuildPy):
         return {os.path.join(self.build_lib, "zmq", name): path for name, path in bundle().items()}
 
 
-class BuildExt(beside_pyzmq.BuildExt):
+class BuildExt(wheel_layout.BuildExt):
     """Compile `zmq.core`, one module on each processor."""
 
     def finalize_options(self) -> None:
@@ -235,5 +235,5 @@ setup(
     version=version(),
     options={"egg_info": {"egg_base": "build"}},
     ext_modules=cythonized() if needs_build else [],
-    cmdclass={**beside_pyzmq.COMMANDS, "build_ext": BuildExt, "build_py": BuildPy},
+    cmdclass={**wheel_layout.COMMANDS, "build_ext": BuildExt, "build_py": BuildPy},
 )

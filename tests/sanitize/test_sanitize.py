@@ -45,7 +45,7 @@ READ of size 8 at 0x60200001 thread T0
 
 Direct leak of 64 byte(s) in 1 object(s) allocated from:
     #0 0x7f01 in __interceptor_malloc ../../../../src/libsanitizer/asan/asan_malloc_linux.cpp:69
-    #1 0x7f03 in __pyx_f_3zmq_lend zmq/core/messages/lent.c:99
+    #1 0x7f03 in __pyx_f_3zmq_lend zmq/core/messages/lent_memory.c:99
 
 Direct leak of 24 byte(s) in 1 object(s) allocated from:
     #0 0x7f01 in __interceptor_malloc ../../../../src/libsanitizer/asan/asan_malloc_linux.cpp:69
@@ -59,7 +59,7 @@ Indirect leak of 8 byte(s) in 1 object(s) allocated from:
 SUMMARY: AddressSanitizer: 96 byte(s) leaked in 3 allocation(s).
 """,
         [
-            ("leaks", "Direct leak", "__pyx_f_3zmq_lend zmq/core/messages/lent.c:99"),
+            ("leaks", "Direct leak", "__pyx_f_3zmq_lend zmq/core/messages/lent_memory.c:99"),
             ("leaks", "Indirect leak", "zmq::ctx_t::create_socket(int) (/usr/lib/libzmq.so.5+)"),
         ],
     ),
@@ -82,13 +82,13 @@ SUMMARY: AddressSanitizer: 96 byte(s) leaked in 3 allocation(s).
 ==================
 WARNING: ThreadSanitizer: data race (pid=31)
   Write of size 8 at 0x7b04 by thread T1:
-    #0 greenzmq_give_back zmq/core/messages/lent.h:60 (lent.so+0x1)
+    #0 greenzmq_give_back zmq/core/messages/lent_memory.h:60 (lent.so+0x1)
 
   Previous read of size 8 at 0x7b04 by main thread:
-    #0 greenzmq_is_lent zmq/core/messages/lent.h:170 (lent.so+0x2)
+    #0 greenzmq_is_lent zmq/core/messages/lent_memory.h:170 (lent.so+0x2)
 ==================
 """,
-        [("threads", "data race", "greenzmq_give_back zmq/core/messages/lent.h:60 (lent.so+)")],
+        [("threads", "data race", "greenzmq_give_back zmq/core/messages/lent_memory.h:60 (lent.so+)")],
     ),
 }
 

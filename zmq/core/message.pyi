@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias, overload, type_c
 from typing_extensions import Buffer, Self
 
 from zmq.core.constants import MessageOption
-from zmq.core.messages.lent import Release
+from zmq.core.messages.lent_memory import Release
 from zmq.core.tracker import MessageTracker
 from zmq.core.waiting.hub import Hub
 

@@ -40,7 +40,7 @@ from zmq.core.libzmq cimport (
     zmq_msg_set_routing_id,
     zmq_msg_size,
 )
-from zmq.core.messages.lent cimport Release, is_lent, lend
+from zmq.core.messages.lent_memory cimport Release, is_lent, lend
 
 from zmq.core.error import ZMQError, ZMQVersionError
 from zmq.core.constants import Errno, MessageOption

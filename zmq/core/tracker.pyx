@@ -1,12 +1,12 @@
 """`MessageTracker`: whether libzmq is done with messages that it was lent.
 
-Lives here: the one public class. How the news travels is the business of `zmq.core.messages.lent`.
+Lives here: the one public class. How the news travels is the business of `zmq.core.messages.lent_memory`.
 """
 
 import time
 
 from zmq.core.error import NotDone
-from zmq.core.messages.lent cimport Release
+from zmq.core.messages.lent_memory cimport Release
 
 
 cdef class MessageTracker:

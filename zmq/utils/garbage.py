@@ -1,7 +1,7 @@
 """What is lent to libzmq, under the names of PyZMQ's collector of such objects.
 
-Nothing here calls it: `zmq.core.messages.lent` looks after what is sent with ``copy=False``, without a Python thread.
-Programs look at ``gc.refs`` to see what libzmq still holds.
+Nothing here calls it: `zmq.core.messages.lent_memory` looks after what is sent with ``copy=False``, without a
+Python thread. Programs look at ``gc.refs`` to see what libzmq still holds.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from threading import Lock, Thread
 from typing import Any, NamedTuple
 
 import zmq
-from zmq.core.messages.lent import lent
+from zmq.core.messages.lent_memory import lent
 
 
 class gcref(NamedTuple):

@@ -21,7 +21,7 @@ from support.fake_hub import FakeHub, Killed, Task, green, spawn
 from support.foreign_code import read_events, shut_down
 from support.front_ends import GreenFrontEnd
 from support.waits import poller_of
-from zmq.core.futures.stream_listener import Listener
+from zmq.core.futures.socket_listener import Listener
 from zmq.core.waiting import sweep_alarm
 from zmq.core.waiting.trampoline import _set_trusted_after
 

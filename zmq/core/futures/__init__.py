@@ -2,7 +2,7 @@
 
 `socket` has the socket whose calls these are; `outcome` the future that they return; `calls` and `receives` what of
 them waits for a socket in the place of a greenlet; `loop_hub` is the event loop in which it does; `time_slice` sees to
-it that the loop runs; a `stream_listener` only hears that something may have changed. What must not be here: frameworks
+it that the loop runs; a `socket_listener` only hears that something may have changed. What must not be here: frameworks
 other than asyncio, and that one not before somebody uses it: to import it takes longer than to import all of `zmq`.
 """
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from zmq.core.futures.outcome import Outcome
     from zmq.core.futures.receives import Receive, receive_in_turn
     from zmq.core.futures.socket import AwaitedSocket
-    from zmq.core.futures.stream_listener import Listener
+    from zmq.core.futures.socket_listener import Listener
     from zmq.core.futures.time_slice import Slice, is_time_to_yield
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
 #: Which module has a name.
 PLACES = {
     "calls": ("begin", "pending"),
-    "stream_listener": ("Listener",),
+    "socket_listener": ("Listener",),
     "loop_hub": ("LINGER", "LoopHub", "hub_of", "running_loop"),
     "outcome": ("Outcome",),
     "receives": ("Receive", "receive_in_turn"),

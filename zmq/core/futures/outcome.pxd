@@ -1,5 +1,5 @@
 from zmq.core.libzmq cimport zmq_msg_t
-from zmq.core.messages.given_back cimport Delivery
+from zmq.core.messages.deliveries cimport Delivery
 from zmq.core.waiting.trampoline cimport Trampoline, Waiter
 
 

@@ -24,7 +24,7 @@ from libc.errno cimport EAGAIN
 
 from zmq.core.libzmq cimport zmq_msg_close, zmq_msg_init, zmq_msg_move, zmq_msg_t
 from zmq.core.messages.whole_messages cimport release
-from zmq.core.messages.given_back cimport RETURNED, UNSEEN, Delivery
+from zmq.core.messages.deliveries cimport RETURNED, UNSEEN, Delivery
 from zmq.core.socket cimport Socket
 from zmq.core.waiting cimport trampoline as trampolines
 from zmq.core.waiting.trampoline cimport CHOSEN, CLOSED, EXPIRED, Trampoline, Waiter

@@ -29,7 +29,7 @@ from zmq.core.libzmq cimport (
     zmq_msg_t,
 )
 from zmq.core.messages.whole_messages cimport AS_SET, Incoming, try_recv
-from zmq.core.messages.given_back cimport Delivery, try_returned
+from zmq.core.messages.deliveries cimport Delivery, try_returned
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.arguments cimport seconds_of, several_frames
 from zmq.core.sockets.wait_and_retry cimport cost_of_frames

@@ -12,7 +12,7 @@ a burst of messages.
 Shadows of a socket belong to the loop as well. Both the loop and what ends it write to pipes, and close nothing to
 tell each other: the child of a fork has copies of their ends, which it may keep open for long.
 
-A message that is held when the loop is stopped is returned to the socket it came from (`zmq.core.messages.given_back`):
+A message that is held when the loop is stopped is returned to the socket it came from (`zmq.core.messages.deliveries`):
 it is the next that is received there, by a loop or by any other receive.
 """
 
@@ -35,7 +35,7 @@ from zmq.core.libzmq cimport (
     zmq_poll,
     zmq_pollitem_t,
 )
-from zmq.core.messages.given_back cimport Delivery, return_message, try_returned
+from zmq.core.messages.deliveries cimport Delivery, return_message, try_returned
 from zmq.core.messages.whole_messages cimport expect, release
 from zmq.core.relays.loop cimport BAD_COMMAND, STOPPED, Direction, Relay, begin_thread, end_thread, run, swap
 from zmq.core.socket cimport Socket

@@ -30,7 +30,7 @@ from zmq.core.sockets cimport overrides
 from zmq.core.sockets.label cimport Label
 from zmq.core.sockets.monitors cimport close_handle, forget_handle
 from zmq.core.waiting cimport budget, forks, ownership
-from zmq.core.waiting.thread_waits cimport leave_polls
+from zmq.core.waiting.polling_threads cimport leave_polls
 from zmq.core.waiting.trampoline cimport Trampoline, known_trampoline, trampoline_of
 from zmq.core.waiting.ownership cimport Owner
 

@@ -25,11 +25,11 @@ from zmq.core.libzmq cimport (
     zmq_msg_data,
     zmq_msg_size,
 )
-from zmq.core.messages.given_back cimport drop_returned, try_returned
+from zmq.core.messages.deliveries cimport drop_returned, try_returned
 from zmq.core.messages.whole_messages cimport AS_SET, Incoming, Outgoing, attempt_t, end_dropped
 from zmq.core.sockets.life cimport is_usable
 from zmq.core.waiting cimport budget, who_waits
-from zmq.core.waiting.thread_waits cimport wait_for_bell
+from zmq.core.waiting.polling_threads cimport wait_for_bell
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.sleeper cimport refuel
 from zmq.core.waiting.trampoline cimport Trampoline, Waiter

@@ -10,7 +10,7 @@ but its handle. Called by everything in `zmq.core` that may have to wait.
 - `pipes`: how other threads and signals wake a hub.
 - `interrupts`: Ctrl-C, which is for the main greenlet.
 - ``quiet_threads.h``: native threads that no signal disturbs.
-- `thread_waits`: plain threads that wait, and how they are let out when a socket is closed, by what ``waker.h`` makes.
+- `polling_threads`: plain threads that wait, and how they are let out when a socket is closed (``waker.h``).
 - `sleeper`: greenlets that wait for a descriptor or for some time.
 - `budget`: calls that never wait let the hub run. `turns`: who is woken in a turn of the hub that has no time left.
 - `ownership`: sockets that belong to a proxy alone.

@@ -99,7 +99,7 @@ cdef class Trampoline(Swept):
     cdef bint closing           # the hub will close the handle
     cdef Owner owner            # who has the socket to itself: nobody else may look at it
 
-    # What a cancelled receive gave back, see `zmq.core.messages.given_back`.
+    # What a cancelled receive gave back, see `zmq.core.messages.deliveries`.
     cdef list returned          # each message, oldest first; None for none
     cdef int more               # RCVMORE after one of these was received; -1 while libzmq knows
     cdef long received          # numbers the receives that can be cancelled

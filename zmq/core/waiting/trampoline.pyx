@@ -2,7 +2,7 @@
 
 Lives here: the one place that is told whenever a socket's ZMQ_FD rings or may have been stilled, and decides who goes
 on. What must not: attempts to send and receive, and any framework. Called by sockets, and by pollers and streams that
-subscribe. Others that watch the descriptor ask here for it: plain threads (`zmq.core.waiting.thread_waits`) and sets
+subscribe. Others that watch the descriptor ask here for it: plain threads (`zmq.core.waiting.polling_threads`) and sets
 of pollers (`zmq.core.polling`). Waiters, handing over and routed senders are in files of their own, which are parts of
 this module because their classes and the trampoline's refer to one another.
 

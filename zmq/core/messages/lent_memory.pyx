@@ -1,6 +1,6 @@
 """Python objects lent to libzmq, and how they come back.
 
-Lives here: the loan and its end, which `lent.h` explains. What must not: frames, sockets, policy about what
+Lives here: the loan and its end, which `lent_memory.h` explains. What must not: frames, sockets, policy about what
 is copied. Called by `zmq.core.message` and `zmq.core.tracker`.
 """
 
@@ -19,7 +19,7 @@ from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_errno, zmq_msg_init, zmq_msg_init_d
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.sleeper cimport wait_readable
 
-cdef extern from "messages/lent.h" nogil:
+cdef extern from "messages/lent_memory.h" nogil:
     ctypedef struct loan_t "greenzmq_loan":
         Py_buffer view
         void *release
@@ -39,7 +39,7 @@ cdef extern from "messages/lent.h" nogil:
     bint add_alert "greenzmq_add_alert"(alert_t *alert)
     void remove_alert "greenzmq_remove_alert"(alert_t *alert)
 
-cdef extern from "messages/lent.h":
+cdef extern from "messages/lent_memory.h":
     void settle "greenzmq_settle"(loan_t *loans)
     size_t list_lent "greenzmq_list_lent"(void **loans, PyObject **objects, size_t room)
 
