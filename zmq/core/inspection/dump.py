@@ -203,6 +203,13 @@ def stack(places: list[who.Place], indent: str = "    ") -> Iterator[str]:
         yield f"{indent}... {len(places) - DEPTH} more"
 
 
+def begun(found: who.Who) -> Iterator[str]:
+    """Yield where one was begun who waits or runs, if that is known."""
+    if found.begun:
+        yield "    begun at"
+        yield from stack(found.begun, "      ")
+
+
 def title(found: who.Who) -> str:
     """Return how one is called who waits or runs."""
     kind = found.kind if found.kind in ("thread", "future") else type(found.what).__name__
@@ -226,9 +233,7 @@ def waits(what: str, entries: list[dict[str, Any]], found: dict[str, Any]) -> It
         named = place if whose.kind == "thread" else f"{title(whose)} in {place}"
         yield f"{entry['seconds']:.3f} s, {named}, {action}"
         yield from stack(whose.stack)
-        if whose.begun:
-            yield "    begun at"
-            yield from stack(whose.begun, "      ")
+        yield from begun(whose)
 
 
 def sockets(found: dict[str, Any]) -> Iterator[str]:
@@ -266,9 +271,7 @@ def running(found: list[who.Who]) -> Iterator[str]:
     yield from heading("Greenlets that run now, as their threads show", found)
     for each in found:
         yield title(each)
-        if each.begun:
-            yield "    begun at"
-            yield from stack(each.begun, "      ")
+        yield from begun(each)
 
 
 def others(what: str, found: list[who.Who], seen: set[int]) -> Iterator[str]:
@@ -278,9 +281,7 @@ def others(what: str, found: list[who.Who], seen: set[int]) -> Iterator[str]:
     for each in left:
         yield title(each)
         yield from stack(each.stack)
-        if each.begun:
-            yield "    begun at"
-            yield from stack(each.begun, "      ")
+        yield from begun(each)
 
 
 def unseen(everybody: who.Everybody) -> Iterator[str]:
