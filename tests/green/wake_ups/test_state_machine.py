@@ -69,6 +69,7 @@ class Waiting(RuleBasedStateMachine):
         self.here = self.hubs[0]
         # Those that ended.
         self.ended: list[FakeLoop] = []
+        self.untold: list[FakeLoop] = []
         self.Context, _, self.Poller = green(lambda: self.home.get(greenlet.getcurrent(), self.here))
         self.context = self.Context()
         self.context.linger = 0
@@ -324,6 +325,8 @@ class Waiting(RuleBasedStateMachine):
             hub.give_up_all()
             self.collect()
             assert hub not in [self.home[task] for task in self.waiting()]
+        else:
+            self.untold.append(hub)
         self.ended.append(hub)
         self.hubs[which] = self.new_hub()
         if self.here is hub:
@@ -475,7 +478,7 @@ class Waiting(RuleBasedStateMachine):
         self.collect()
         for hub in (*self.hubs, *self.ended):
             # A hub that ended without a word takes the timer of its queue along, which wakes nobody.
-            of_queue = hub.queue_timers() if hub in self.ended else []
+            of_queue = hub.queue_timers() if hub in self.untold else []
             assert hub.armed == [] and not [timer for timer in hub.timers if timer.keep and timer not in of_queue]
         # Nothing wakes those who were given up, and the others hear of it.
         for hub in self.hubs:
