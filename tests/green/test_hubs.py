@@ -244,12 +244,13 @@ def test_a_watcher_of_eventlet_that_was_interrupted_anywhere_watches_when_it_is_
     other = hub.watcher(reader, zmq.POLLIN)
     if taken:
         other.start(lambda: None)
+    # What tests before have left in the hub may end meanwhile.
     before = front_end.armed()
     for again in (0, 7, 40, 10_000):
         first = 0
         while check(first, again):
             first += 1
-            assert front_end.armed() == before
+            assert front_end.armed() <= before
         assert first > 20
     other.stop()
     hub.forget(other)

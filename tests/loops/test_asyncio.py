@@ -407,7 +407,7 @@ def test_term_ends_the_calls_that_wait(ledger: None) -> None:
     run(main())
 
 
-def test_a_full_peer_of_a_router_neither_spins_nor_holds_others_up(context: Any) -> None:
+def test_a_full_peer_of_a_router_neither_spins_nor_holds_others_up(context: Any, unhurried: None) -> None:
     selector = CountingSelector()
     loop = asyncio.SelectorEventLoop(selector)
 

@@ -54,7 +54,7 @@ async def nested(socket: Any, form: str) -> Any:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("way", WAYS)
-def test_a_message_goes_back_when_its_task_is_cancelled(pair: Any, way: str, form: str) -> None:
+def test_a_message_goes_back_when_its_task_is_cancelled(pair: Any, way: str, form: str, unhurried: None) -> None:
     async def main() -> None:
         a, b = pair
         message = FORMS[form][0]
@@ -127,7 +127,7 @@ def test_who_waits_next_gets_the_message_and_pollers_hear_of_it(pair: Any) -> No
     run(main())
 
 
-def test_messages_go_back_in_their_order(pair: Any) -> None:
+def test_messages_go_back_in_their_order(pair: Any, unhurried: None) -> None:
     async def main() -> None:
         a, b = pair
         tasks = [asyncio.ensure_future(receive(a)) for _ in range(3)]
@@ -274,7 +274,7 @@ def test_a_request_that_is_answered_otherwise_does_not_come_back(context: Any) -
     run(main())
 
 
-def test_a_future_that_was_told_of_keeps_its_message_until_another_takes_it(pair: Any) -> None:
+def test_a_future_that_was_told_of_keeps_its_message_until_another_takes_it(pair: Any, unhurried: None) -> None:
     async def main() -> None:
         a, b = pair
         await b.send(b"1")

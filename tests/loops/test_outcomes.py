@@ -136,7 +136,7 @@ def test_what_every_state_answers(push_pull: Any, ways: Ways) -> None:
     ways.run(main())
 
 
-def test_waiting_with_a_limit(push_pull: Any, ways: Ways) -> None:
+def test_waiting_with_a_limit(push_pull: Any, ways: Ways, unhurried: None) -> None:
     async def main() -> None:
         a, b = push_pull
         await a.send(b"1")
@@ -327,7 +327,7 @@ def test_what_is_thrown_is_raised_where_it_awaits(push_pull: Any, ways: Ways) ->
     ways.run(main())
 
 
-def test_iterating_by_hand(push_pull: Any) -> None:
+def test_iterating_by_hand(push_pull: Any, unhurried: None) -> None:
     """A StopIteration that a program keeps stays as it is, whatever is awaited next."""
     run(iterate_by_hand(*push_pull))
 
@@ -436,7 +436,7 @@ def test_an_error_nobody_asked_for_is_shown(push_pull: Any) -> None:
     run(main())
 
 
-def test_a_loop_is_asked_for_when_there_is_need_of_it(ledger: None) -> None:
+def test_a_loop_is_asked_for_when_there_is_need_of_it(ledger: None, unhurried: None) -> None:
     asked: list[str] = []
 
     class Socket(za.Socket):
@@ -451,12 +451,13 @@ def test_a_loop_is_asked_for_when_there_is_need_of_it(ledger: None) -> None:
         with Context() as context:
             a, b = connect(context, zmq.PUSH, zmq.PULL)
             await a.send(b"1")
-            assert asked == ["loop"]  # whether there is anything to do for it
+            # Whether there is anything to do for it; and where the process has no fuel, to look at the clock.
+            assert 1 <= len(asked) <= 2
             for _ in range(50):
                 await a.send(b"1")
             for _ in range(51):
                 assert await b.recv() == b"1"
-            # Of 102 calls: the first of the other socket, and looks at the clock.
+            # Of 102 calls: the first of the other socket, and two more looks.
             assert len(asked) < 10
             before = len(asked)
             future = b.recv()

@@ -2,7 +2,7 @@
 
 For every test
     `front_ends` has threads, gevent and eventlet as a test needs them: start something, wait, give up.
-    `programs` runs the text of a program in a process of its own, on any front-end.
+    `programs` runs the text of a program in a process of its own, on any front-end; `watchdog` ends one in time.
     `interruptions` raises before any bytecode of a call.
 Hubs and waiting
     `fake_hub` is a hub in which nothing happens by itself.

@@ -6,7 +6,6 @@ finds the names `front_end` and `zmq` as a test does, and must come to its end.
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import re
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from support import TESTS
 from support.front_ends import FRONT_ENDS, LIMIT, FrontEnd
+from support.watchdog import limit
 
 #: Seconds after which a program is ended, with a traceback of where it was.
 PATIENCE = 2 * LIMIT
@@ -23,8 +23,7 @@ PATIENCE = 2 * LIMIT
 
 def begin(name: str) -> FrontEnd:
     """Return the front-end of this name. The program's own first line calls this."""
-    faulthandler.enable()
-    faulthandler.dump_traceback_later(PATIENCE, exit=True)
+    limit(PATIENCE)
     return next(front_end for front_end in FRONT_ENDS if front_end.name == name)
 
 

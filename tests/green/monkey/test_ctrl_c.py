@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from support import TESTS
 from support.monkey.monkeyed import FRAMEWORKS, LIMIT, Framework, show
 
 #: How the programs begin. Others can run from here on.
-BEGIN = """
-import faulthandler, os, signal, sys, threading, time
-faulthandler.dump_traceback_later(15, exit=True)
+BEGIN = f"""
+import os, signal, sys, threading, time
+sys.path.insert(0, {str(TESTS)!r})
+from support.watchdog import limit
+limit(15)
 import zmq
 context = zmq.Context()
 

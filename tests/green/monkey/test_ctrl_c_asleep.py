@@ -23,7 +23,7 @@ LOOPS = [
 BEGIN = """
 import ctypes
 arm = ctypes.CDLL(os.environ["LD_PRELOAD"]).arm
-faulthandler.dump_traceback_later(5, exit=True)
+limit(5)
 """
 
 #: Python has looked for signals, and the hub goes to sleep, when it comes.

@@ -6,7 +6,6 @@ neither zmq nor a framework by itself: when these are imported is what is tested
 
 from __future__ import annotations
 
-import faulthandler
 import importlib
 import os
 import subprocess
@@ -136,17 +135,12 @@ def native_threads() -> set[int]:
     return {int(name) for name in os.listdir("/proc/self/task")}
 
 
-def limit() -> None:
-    """End this program, with a traceback of every thread, when it takes too long."""
-    faulthandler.enable()
-    faulthandler.dump_traceback_later(LIMIT, exit=True)
-
-
 def run(framework: Framework, *program: str, arguments: tuple[str, ...] = (), cwd: Path | None = None) -> None:
     """Run a program, given in parts, in an interpreter of its own. It must come to its end and print no error."""
     lines = [
         f"import sys; sys.path.insert(0, {str(TESTS)!r})",
-        f"from support.monkey import monkeyed; monkeyed.limit(); green = monkeyed.{framework.name.upper()}",
+        "from support import watchdog; from support.monkey import monkeyed",
+        f"watchdog.limit(monkeyed.LIMIT); green = monkeyed.{framework.name.upper()}",
         *map(textwrap.dedent, program),
         "print('the end')",
     ]
