@@ -52,7 +52,7 @@ on_hubs = $(addprefix test-eventlet-,poll selects asyncio)
 runs = $(everything) $(on_loops) $(on_hubs) test-toy test-stubs
 # What a loop or hub decides, which runs on those too; the rest, and the long form of some tests, does so under
 # "make matrix".
-waiting = $(addprefix tests/green/test_,ends.py eventloop.py fairness.py gevent.py green_devices.py greenness.py hub_contract.py hubs.py \
+waiting = $(addprefix tests/green/test_,kills_and_closes.py eventloop.py fairness.py gevent.py green_devices.py greenness.py hub_contract.py hubs.py \
     idle_hubs.py native_threads.py outer_timeouts.py) $(addprefix tests/green/wake_ups/test_,storms.py wake_ups.py) \
     tests/green/test_eventlet_green.py::test_eventlet_green_zmq_runs_unmodified_on_top_of_us \
     $(addprefix tests/sockets/test_descriptors.py::test_,more_descriptors_than_select_can_count \
@@ -154,7 +154,7 @@ wheel: $(BENCH)/auditwheel/.installed
 	@$(PYTHON) tools/wheels.py --build $(BENCH) --auditwheel $(BENCH)/auditwheel/bin/python --dist dist $(WHEEL)
 
 pyzmq-shim:
-	@$(PYTHON) tools/pyzmq_shim.py dist
+	@$(PYTHON) tools/empty_pyzmq_wheel.py dist
 
 sanitize: | system system-for-tests
 	@$(PYTHON) tests/sanitize/sanitize.py --python $(PYTHON) --build $(BENCH)/sanitize --json $(BENCH)/sanitize.json \

@@ -25,14 +25,14 @@ SELDOM = {
     *(
         "contexts/making",
         "contexts/members",
-        "contexts/termination",
+        "contexts/termination_threads",
         "relays/running",
         "waiting/forks",
         "waiting/pipes",
     ),
     "inspection/dump_signal",
     *("sockets/endpoints", "sockets/label", "sockets/life", "sockets/monitors"),
-    *("sockets/option_access", "sockets/option_attributes", "sockets/option_values", "sockets/overrides"),
+    *("sockets/option_access", "sockets/option_attributes", "sockets/option_conversion", "sockets/overrides"),
 }
 #: The folders of ZMQ_PREFIX that ZMQ_BUNDLE puts into it.
 BUNDLED = ("lib", "include", "licenses")

@@ -995,7 +995,7 @@ inline close() {
 		}
 
 #ifdef DEFERS
-/* A turn begins = turns.serve, Waiter.resume */
+/* A turn begins = deferred_turns.serve, Waiter.resume */
 #define serves(h) \
 	:: d_step { running == HUB && runs_in(h) && serving[h] -> \
 			serving[h] = false; \

@@ -27,16 +27,12 @@ from typing import Any
 import greenlet
 import pytest
 
-import support.greenness.auth
-import support.greenness.devices
-import support.greenness.returns
-import support.greenness.ssh
-import support.greenness.waits  # noqa: F401
 import zmq as plain
 import zmq.decorators as zmq_decorators
 from support import TESTS
 from support.front_ends import FRONT_ENDS, IS_DEFAULT, LONG, FrontEnd
-from support.greenness.table import TABLE, Row, Scene
+from support.greenness_table import auth, calls_that_return, calls_that_wait, devices, ssh  # noqa: F401
+from support.greenness_table.row import TABLE, Row, Scene
 
 pytestmark = pytest.mark.usefixtures("no_budget")
 
@@ -271,9 +267,9 @@ def public_callables(zmq: Any) -> set[str]:
             if not inner and values.get(name) is not value:
                 found |= named(f"{module.__name__.removeprefix(zmq.__name__ + '.')}.{name}", value)
     # These are methods of an object.
-    ssh = importlib.import_module(f"{zmq.__name__}.ssh")
-    for name in ssh.__all__:
-        found |= named(f"ssh.{name}", getattr(ssh, name))
+    tunnels = importlib.import_module(f"{zmq.__name__}.ssh")
+    for name in tunnels.__all__:
+        found |= named(f"ssh.{name}", getattr(tunnels, name))
     # The modules below `zmq` that it shares with the others.
     modules = [value for value in values.values() if isinstance(value, ModuleType)]
     shared = [module for module in modules if module.__name__.startswith("zmq.") and module.__name__.count(".") == 1]

@@ -12,13 +12,10 @@ from typing import Any
 
 import pytest
 
-import support.greenness.auth
-import support.greenness.devices
-import support.greenness.ssh
-import support.greenness.waits  # noqa: F401
 import zmq as plain
 from support.front_ends import GreenFrontEnd
-from support.greenness.table import TABLE, Row, Scene
+from support.greenness_table import auth, calls_that_wait, devices, ssh  # noqa: F401
+from support.greenness_table.row import TABLE, Row, Scene
 
 
 def is_wanted(row: Row) -> bool:

@@ -89,7 +89,7 @@ class Place:
         if not found.exists():
             found.mkdir()
             shutil.copy(self.wheel, found)
-            self.run(sys.executable, ROOT / "tools" / "pyzmq_shim.py", found)
+            self.run(sys.executable, ROOT / "tools" / "empty_pyzmq_wheel.py", found)
         (shim,) = found.glob("pyzmq-*.whl")
         return shim
 

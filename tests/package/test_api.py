@@ -14,8 +14,8 @@ import pytest
 
 
 def listed() -> Iterator[tuple[str, list[str]]]:
-    """Yield the modules of api.txt, each with its names."""
-    text = Path(__file__).with_name("api.txt").read_text()
+    """Yield the modules of pyzmq_names.txt, each with its names."""
+    text = Path(__file__).with_name("pyzmq_names.txt").read_text()
     for module, names in re.findall(r"^\[(.*)\]\n([^\[]*)", text, flags=re.M):
         yield module, names.split("\n")
 

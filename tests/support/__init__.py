@@ -16,7 +16,7 @@ Subjects
 Servers of other projects
     `own_servers` starts one on a loopback port; `ssh_server` and `kerberos_server` say which.
 Folders
-    `greenness` is the greenness table.
+    `greenness_table` says of every public call whether it may wait.
     `monkey` is what monkeypatched programs need.
     `preload` has libraries in C that stand before libzmq or the C library.
 

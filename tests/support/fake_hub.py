@@ -15,8 +15,8 @@ from typing import Any
 import greenlet
 
 import zmq
+from zmq.core.waiting.deferred_turns import serve
 from zmq.core.waiting.hub import Hub, thread_ident
-from zmq.core.waiting.turns import serve
 
 
 class Watcher:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, cast
 
 from greenlet import GreenletExit, getcurrent
 
-from zmq.auth import _door, _secrets
+from zmq.auth import _door, _redaction
 from zmq.auth._door import Turn
 from zmq.auth.base import ENDS, Authenticator
 from zmq.core.constants import PollEvent
@@ -55,7 +55,7 @@ class GreenTurn(Turn):
         except BaseException as error:
             message = None
             if not self.is_last:
-                _secrets.forget(error)
+                _redaction.forget(error)
             raise
         finally:
             self.finish(release)

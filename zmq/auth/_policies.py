@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from zmq.auth import _secrets, certs
+from zmq.auth import _redaction, certs
 
 T = TypeVar("T")
 
@@ -179,7 +179,7 @@ class PasswordFile:
 
     def __init__(self, path: Path, log: logging.Logger) -> None:
         none: dict[str, bytes] = {}
-        self.file = WatchedFile(path, lambda path: _secrets.kept(lambda: load_passwords(path)), none, log)
+        self.file = WatchedFile(path, lambda path: _redaction.kept(lambda: load_passwords(path)), none, log)
         if certs.is_exposed(path):
             log.warning("%s holds passwords, and everybody can read or change it: chmod 600 it", path)
 
@@ -277,7 +277,7 @@ class KeyDirectory:
 
 
 def load_public_key(path: Path) -> bytes:
-    return _secrets.kept(lambda: certs.read_certificate(path)[0])
+    return _redaction.kept(lambda: certs.read_certificate(path)[0])
 
 
 class AnyKey:

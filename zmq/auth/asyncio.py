@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from zmq.asyncio import Context as _Context
 from zmq.asyncio import Poller as Poller
-from zmq.auth import _door, _secrets
+from zmq.auth import _door, _redaction
 from zmq.auth._door import Turn
 from zmq.auth.base import ENDS, INTERNAL_ERROR, Authenticator
 from zmq.core.context import Context
@@ -68,7 +68,7 @@ class LoopTurn(Turn):
         except BaseException as error:
             message = None
             if not self.is_last:
-                _secrets.forget(error)
+                _redaction.forget(error)
             raise
         finally:
             self.finish(release)

@@ -15,7 +15,7 @@ from inspect import isawaitable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from zmq.auth import _door, _policies, _secrets, _zap
+from zmq.auth import _door, _policies, _redaction, _zap
 from zmq.auth._door import Door, NativeSocket, Place, Turn
 from zmq.auth._zap import VERSION as VERSION
 from zmq.auth.certs import load_certificates as load_certificates
@@ -222,7 +222,7 @@ class Authenticator:
             passwords = {}
         if isinstance(passwords, (str, os.PathLike)):
             path = Path(passwords).absolute()
-            self._users[domain] = _secrets.kept(lambda: _policies.PasswordFile(path, self.log))
+            self._users[domain] = _redaction.kept(lambda: _policies.PasswordFile(path, self.log))
         elif isinstance(passwords, Mapping) or hasattr(passwords, "get"):
             self._users[domain] = _policies.Passwords(passwords, self.encoding)
         else:
@@ -374,10 +374,10 @@ class Authenticator:
             self.log.info("%s", str(error))
             reply = [b"400", DENIED.encode(), b"", b""]
         except BaseException as error:
-            _secrets.forget(error)
+            _redaction.forget(error)
             if self._is_end(error):
                 raise
-            self.log.error("a ZAP request could not be answered", exc_info=_secrets.shown(error))
+            self.log.error("a ZAP request could not be answered", exc_info=_redaction.shown(error))
         finally:
             msg = []
             # Unless it was stopped meanwhile: then somebody else has the door.
@@ -471,12 +471,12 @@ class Authenticator:
 
     def _not_answered(self, error: BaseException) -> None:
         """Log what came out of `handle_zap_message`, which a subclass may have replaced; called where it is handled."""
-        _secrets.forget(error)
+        _redaction.forget(error)
         if self._is_end(error):
             raise error
         # It may be the log that fails.
         with contextlib.suppress(Exception):
-            self.log.error("a ZAP request could not be answered", exc_info=_secrets.shown(error))
+            self.log.error("a ZAP request could not be answered", exc_info=_redaction.shown(error))
 
     # Running.
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import zmq
-from zmq.auth import _secrets
+from zmq.auth import _redaction
 from zmq.utils import z85
 
 __all__ = ["create_certificates", "load_certificate", "load_certificates"]
@@ -88,7 +88,7 @@ def create_certificates(
         if quote in value or not value.isprintable() or not NAME.fullmatch(key):
             raise ValueError(f"metadata are names and lines of text with one kind of quotes, not {key!r}: {value!r}")
         lines.append(f"    {key} = {quote}{value}{quote}")
-    return _secrets.kept(lambda: write_certificates(key_dir, name, lines, overwrite))
+    return _redaction.kept(lambda: write_certificates(key_dir, name, lines, overwrite))
 
 
 def write_certificates(
@@ -248,7 +248,7 @@ def load_certificate(filename: str | os.PathLike[str]) -> tuple[bytes, bytes | A
     """
     if not os.path.exists(filename):
         raise OSError(f"Invalid certificate file: {os.fspath(filename)}")
-    public, secret = _secrets.kept(lambda: read_certificate(filename))
+    public, secret = _redaction.kept(lambda: read_certificate(filename))
     if secret is not None and is_exposed(filename):
         warnings.warn(
             f"{os.fspath(filename)} holds a secret key, and everybody can read or change it: chmod 600 it, "
@@ -282,4 +282,4 @@ def load_certificates(directory: str | os.PathLike[str] = ".") -> dict[bytes, bo
     if not os.path.isdir(directory):
         raise OSError(f"Invalid certificate directory: {os.fspath(directory)}")
     files = sorted(Path(directory).glob("*.key"))
-    return {_secrets.kept(lambda: read_certificate(path)[0]): True for path in files}  # noqa: B023
+    return {_redaction.kept(lambda: read_certificate(path)[0]): True for path in files}  # noqa: B023

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 import zmq
-from zmq.auth import _secrets, certs
+from zmq.auth import _redaction, certs
 from zmq.utils import z85
 
 __all__ = ["require_authenticator", "secure_client", "secure_server"]
@@ -106,7 +106,7 @@ def secure_server(socket: zmq.Socket[Any], certificate: Certificate, domain: str
         socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
         socket.setsockopt(zmq.CURVE_SERVER, 1)
 
-    _secrets.kept(secure)
+    _redaction.kept(secure)
 
 
 def secure_client(socket: zmq.Socket[Any], certificate: Certificate, server: str | os.PathLike[str] | bytes) -> None:
@@ -140,4 +140,4 @@ def secure_client(socket: zmq.Socket[Any], certificate: Certificate, server: str
         socket.setsockopt(zmq.CURVE_PUBLICKEY, public)
         socket.setsockopt(zmq.CURVE_SECRETKEY, secret)
 
-    _secrets.kept(secure)
+    _redaction.kept(secure)

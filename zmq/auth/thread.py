@@ -9,7 +9,7 @@ import threading
 from collections.abc import Awaitable
 from typing import Any, cast
 
-from zmq.auth import _secrets
+from zmq.auth import _redaction
 from zmq.auth._door import Turn
 from zmq.auth.base import ENDS, Authenticator
 from zmq.core.constants import PollEvent
@@ -49,11 +49,11 @@ class ThreadTurn(Turn):
         except BaseException as error:
             self.over = True
             message = []
-            _secrets.forget(error)
+            _redaction.forget(error)
             # Nobody else tells what a thread ended of.
             with contextlib.suppress(Exception):
                 authenticator.log.critical(
-                    "the authenticator ended: everybody is refused now", exc_info=_secrets.shown(error)
+                    "the authenticator ended: everybody is refused now", exc_info=_redaction.shown(error)
                 )
 
     def leave(self) -> None:

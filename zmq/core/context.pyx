@@ -17,7 +17,7 @@ from libc.errno cimport EINTR, EINVAL, EMFILE
 from zmq.core.check cimport check, raise_errno
 from zmq.core.contexts.making cimport PATIENCE, await_reaper, can_start_threads, new_context, setting
 from zmq.core.contexts.members cimport Members
-from zmq.core.contexts.termination cimport await_terminations, terminate_in_background
+from zmq.core.contexts.termination_threads cimport await_terminations, terminate_in_background
 from zmq.core.libzmq cimport (
     ZMQ_IO_THREADS,
     zmq_ctx_get,
@@ -34,7 +34,7 @@ from zmq.core.waiting.trampoline cimport close_left
 
 from zmq.core._text import describe
 from zmq.core.constants import ContextOption, Errno, SocketOption, SocketType
-from zmq.core.contexts.termination import Termination
+from zmq.core.contexts.termination_threads import Termination
 from zmq.core.error import ContextTerminated, ZMQError
 
 cdef extern from "waiting/quiet_threads.h" nogil:

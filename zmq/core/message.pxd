@@ -15,10 +15,4 @@ cdef class Frame:
     cdef public object tracker_event
 
 
-cdef class Threshold:
-    cdef object package     # a weak reference
-    cdef object handed_out  # what a read of the package's name gave last
-
-
 cdef Frame frame_of(zmq_msg_t *msg, type cls)
-cdef Py_ssize_t threshold_of(Threshold package) except -1

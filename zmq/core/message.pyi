@@ -5,11 +5,11 @@ from typing import Any, ClassVar, Literal, Protocol, TypeAlias, overload, type_c
 from typing_extensions import Buffer, Self
 
 from zmq.core.constants import MessageOption
+from zmq.core.messages.copy_threshold import COPY_THRESHOLD as COPY_THRESHOLD
+from zmq.core.messages.copy_threshold import Threshold
 from zmq.core.messages.lent_memory import Release
 from zmq.core.tracker import MessageTracker
 from zmq.core.waiting.hub import Hub
-
-COPY_THRESHOLD: int
 
 # An array of numpy. Its stubs say that it is a buffer from Python 3.12 on only.
 @type_check_only
@@ -21,10 +21,6 @@ class _Array(Protocol):
 
 # What can be sent, or received into.
 _Bytes: TypeAlias = Buffer | _Array
-
-class Threshold:
-    def __init__(self, package: str) -> None: ...
-    def read(self) -> int: ...
 
 class Property:
     def __init__(self, option: MessageOption, name: str) -> None: ...

@@ -30,12 +30,12 @@ from zmq.core.libzmq cimport (
     zmq_send,
 )
 from zmq.core.message cimport Frame
-from zmq.core.messages.whole_messages cimport Incoming, Outgoing, Part, discard, expect, try_recv, try_send
+from zmq.core.messages.attempts cimport Incoming, Outgoing, Part, discard, expect, try_recv, try_send
 from zmq.core.sockets.arguments cimport encoded, need_draft, seconds_of
 from zmq.core.sockets.copies_without_gil cimport prepare_copies
 from zmq.core.sockets.wait_and_retry cimport DROPPED, WHOLE, cost_of_bytes, is_unobserved
 from zmq.core.sockets.sending cimport SMALL, note_sent
-from zmq.core.sockets.thread_polls cimport INTERRUPTED, poll_in_thread
+from zmq.core.sockets.blocking_polls cimport INTERRUPTED, poll_in_thread
 from zmq.core.waiting.clock cimport monotonic
 
 from zmq.core.error import Again

@@ -12,7 +12,7 @@ from zmq.core.constants import SocketType
 from zmq.core.context import Context, _living_contexts
 from zmq.core.inspection import who
 from zmq.core.sockets.life import _open_sockets
-from zmq.core.waiting import budget, sweep_alarm, trampoline, turns, who_waits
+from zmq.core.waiting import budget, deferred_turns, sweep_alarm, trampoline, who_waits
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all the rest
 
@@ -120,7 +120,7 @@ def statistics(objects: bool = False) -> dict[str, Any]:
         "pid": os.getpid(),
         **trampoline.counts(),
         "yields": budget.yields(),
-        "deferred": turns.deferred(),
+        "deferred": deferred_turns.deferred(),
         "missed": sweep_alarm.missed(),
         "waiting": [_who_waits(entry, sockets) for entry in waiting],
         "blocked": [_who_waits(entry, sockets) for entry in who_waits.blocked_threads()],

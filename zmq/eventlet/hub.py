@@ -23,7 +23,7 @@ from greenlet import getcurrent
 
 from zmq.core.constants import PollEvent
 from zmq.core.waiting import hub as _hub
-from zmq.core.waiting.turns import CountedTurns
+from zmq.core.waiting.deferred_turns import CountedTurns
 
 
 class Watcher(_hub.Ready):

@@ -17,7 +17,7 @@ from gevent.exceptions import HubDestroyed
 from greenlet import getcurrent, greenlet
 
 from zmq.core.waiting import hub as _hub
-from zmq.core.waiting.turns import CountedTurns
+from zmq.core.waiting.deferred_turns import CountedTurns
 
 
 def nothing() -> None:

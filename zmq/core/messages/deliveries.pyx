@@ -22,7 +22,7 @@ from zmq.core.libzmq cimport (
     zmq_msg_move,
     zmq_msg_t,
 )
-from zmq.core.messages.whole_messages cimport expect, grow, release, try_recv
+from zmq.core.messages.attempts cimport expect, grow, release, try_recv
 
 
 cdef class Delivery:

@@ -14,7 +14,7 @@ from libc.stdlib cimport free, malloc
 from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_pollitem_t
 from zmq.core.polling.in_hub cimport PollSet
 from zmq.core.socket cimport Socket
-from zmq.core.sockets.thread_polls cimport INTERRUPTED, poll_in_thread
+from zmq.core.sockets.blocking_polls cimport INTERRUPTED, poll_in_thread
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.sweep_alarm cimport Round
 

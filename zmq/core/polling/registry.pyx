@@ -21,8 +21,8 @@ from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport zmq_errno, zmq_pollitem_t
 from zmq.core.polling.bell_set cimport BellSet, has_sets
 from zmq.core.socket cimport Socket
-from zmq.core.sockets.thread_polls cimport INTERRUPTED, poll_in_thread
-from zmq.core.waiting.polling_threads cimport wake_thread
+from zmq.core.sockets.blocking_polls cimport INTERRUPTED, poll_in_thread
+from zmq.core.waiting.wakeable_threads cimport wake_thread
 from zmq.core.waiting cimport forks
 from zmq.core.waiting.hub cimport Hub
 from zmq.core.waiting.trampoline cimport Subscription, Trampoline

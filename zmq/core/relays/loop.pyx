@@ -3,7 +3,7 @@
 Lives here: what moves, waits and obeys commands until something ends it. What must not: Python, and whose the sockets
 are. Called by `zmq.core.relays.running`.
 
-It does what zmq_proxy(3) does, by our own attempts (`zmq.core.messages.whole_messages`), because libzmq's loop cannot
+It does what zmq_proxy(3) does, by our own attempts (`zmq.core.messages.attempts`), because libzmq's loop cannot
 be stopped but by ending its context or by a message, ends the process on a command that it does not know, spins while
 one side is full and loses the message it has taken when a signal interrupts it.
 
@@ -42,7 +42,7 @@ from zmq.core.libzmq cimport (
     zmq_pollitem_t,
     zmq_send,
 )
-from zmq.core.messages.whole_messages cimport (
+from zmq.core.messages.attempts cimport (
     Incoming,
     Outgoing,
     Part,

@@ -2,7 +2,7 @@ from zmq.core.relays.loop cimport Relay
 from zmq.core.socket cimport Socket
 from zmq.core.waiting.hub cimport Hub
 from zmq.core.waiting.trampoline cimport Trampoline
-from zmq.core.waiting.ownership cimport Owner
+from zmq.core.waiting.owner_interface cimport Owner
 
 
 cdef class RunningRelay(Owner):

@@ -1,3 +1,3 @@
-from zmq.core.waiting.ownership import Owner
+from zmq.core.waiting.owner_interface import Owner
 
 class RunningRelay(Owner): ...

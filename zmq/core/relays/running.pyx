@@ -36,15 +36,15 @@ from zmq.core.libzmq cimport (
     zmq_pollitem_t,
 )
 from zmq.core.messages.deliveries cimport Delivery, return_message, try_returned
-from zmq.core.messages.whole_messages cimport expect, release
+from zmq.core.messages.attempts cimport expect, release
 from zmq.core.relays.loop cimport BAD_COMMAND, STOPPED, Direction, Relay, begin_thread, end_thread, run, swap
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.life cimport sockets_at
-from zmq.core.waiting cimport forks, ownership, who_waits
+from zmq.core.waiting cimport forks, owner_interface, who_waits
 from zmq.core.waiting.hub cimport Hub
 from zmq.core.waiting.sleeper cimport wait_readable
 from zmq.core.waiting.trampoline cimport Trampoline
-from zmq.core.waiting.ownership cimport Owner
+from zmq.core.waiting.owner_interface cimport Owner
 
 from zmq.core.constants import Errno, SocketType
 from zmq.core.error import ZMQError
@@ -93,7 +93,7 @@ cdef class RunningRelay(Owner):
             if socket.trampoline is not None and socket.trampoline.is_waited_for():
                 raise ZMQError(EBUSY, f"a greenlet waits for {socket}: a proxy must have it to itself")
         for socket in self.sockets:
-            socket.born = ownership.OWNED
+            socket.born = owner_interface.OWNED
             socket.owner = self
         for socket in (frontend, backend, capture, control):
             if socket is not None:

@@ -2,6 +2,6 @@
 
 `life`, `option_access`, `endpoints`, `wait_and_retry`, `sending`, `receiving` and `conversions` are the bases, in this
 order. `arguments`, `copies_without_gil`, `label`, `overrides`, `monitors` (``monitor_farewell.h``),
-`option_attributes`, `option_values` and `thread_polls` are called by them. The shortest ways of `send` and `recv` are
-in `Socket` itself. What must not live here: anything a program imports from here.
+`option_attributes`, `option_conversion` and `blocking_polls` are called by them. The shortest ways of `send` and `recv`
+are in `Socket` itself. What must not live here: anything a program imports from here.
 """

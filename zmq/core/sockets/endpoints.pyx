@@ -31,7 +31,7 @@ from zmq.core.sockets.monitors cimport (
     start_monitor,
     stop_monitor,
 )
-from zmq.core.sockets.option_values cimport get_option
+from zmq.core.sockets.option_conversion cimport get_option
 
 from zmq.core._text import shown_address, without_user
 from zmq.core.constants import Errno, Event, SocketOption, SocketType

@@ -1,9 +1,9 @@
 from zmq.core.context cimport Context
-from zmq.core.message cimport Threshold
+from zmq.core.messages.copy_threshold cimport Threshold
 from zmq.core.sockets.label cimport Label
 from zmq.core.sockets.option_attributes cimport MixedCase
-from zmq.core.waiting cimport forks, ownership
-from zmq.core.waiting.ownership cimport Owner
+from zmq.core.waiting cimport forks, owner_interface
+from zmq.core.waiting.owner_interface cimport Owner
 from zmq.core.waiting.trampoline cimport Trampoline
 
 cdef enum:
@@ -52,7 +52,7 @@ cdef inline bint is_usable(Life socket) noexcept:
 
 cdef inline bint is_owned(Life socket) noexcept:
     """Tell whether a socket belongs to something of this process for a time, such as a proxy that runs."""
-    return socket.born == ownership.OWNED and socket.owner.born == forks.generation
+    return socket.born == owner_interface.OWNED and socket.owner.born == forks.generation
 
 
 cdef list sockets_at(void *handle)

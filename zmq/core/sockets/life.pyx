@@ -29,15 +29,15 @@ from zmq.core.libzmq cimport (
 from zmq.core.sockets cimport overrides
 from zmq.core.sockets.label cimport Label
 from zmq.core.sockets.monitors cimport close_handle, forget_handle
-from zmq.core.waiting cimport budget, forks, ownership
-from zmq.core.waiting.polling_threads cimport leave_polls
+from zmq.core.waiting cimport budget, forks, owner_interface
+from zmq.core.waiting.wakeable_threads cimport leave_polls
 from zmq.core.waiting.trampoline cimport Trampoline, known_trampoline, trampoline_of
-from zmq.core.waiting.ownership cimport Owner
+from zmq.core.waiting.owner_interface cimport Owner
 
 from zmq.core.constants import Errno, SocketType
 from zmq.core.error import ZMQError
 
-# Whether this libzmq wants the rest of a message whose pipe died, see `zmq.core.messages.whole_messages`.
+# Whether this libzmq wants the rest of a message whose pipe died, see `zmq.core.messages.attempts`.
 cdef bint libzmq_drops = False
 
 
@@ -233,7 +233,7 @@ cdef class Life(MixedCase):
                 if known is not None and known.owner is not None and known.owner.born == forks.generation:
                     known.owner.admit(self)
                     self.owner = known.owner
-                    self.born = ownership.OWNED
+                    self.born = owner_interface.OWNED
             self._choose_hub()
             if context is not None:
                 self.take_defaults(context)
@@ -260,7 +260,8 @@ cdef class Life(MixedCase):
     def _choose_hub(self):
         """Park in, or block as, the class says now."""
         self.get_hub = self._get_hub
-        if self.get_hub is not None and self.trampoline is None and self.born in (forks.generation, ownership.OWNED):
+        is_open = self.born in (forks.generation, owner_interface.OWNED)
+        if is_open and self.get_hub is not None and self.trampoline is None:
             self.trampoline = trampoline_of(self.handle)
 
     def __del__(self):

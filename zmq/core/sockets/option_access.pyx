@@ -1,7 +1,7 @@
 """The options of a socket, as its users get and set them.
 
 Lives here: `get` and `set` in all their spellings, subscriptions and groups. What must not: how libzmq takes an option
-(`zmq.core.sockets.option_values`). A base of `zmq.core.socket.Socket`.
+(`zmq.core.sockets.option_conversion`). A base of `zmq.core.socket.Socket`.
 """
 
 cimport cython
@@ -23,7 +23,7 @@ from zmq.core.sockets.arguments cimport encoded, need_draft
 from zmq.core.sockets.life cimport is_owned
 from zmq.core.sockets.overrides cimport GETSOCKOPT, SETSOCKOPT
 from zmq.core.sockets.option_attributes cimport option_named
-from zmq.core.sockets.option_values cimport HWM, Setting, get_option, set_option, take_value
+from zmq.core.sockets.option_conversion cimport HWM, Setting, get_option, set_option, take_value
 
 from zmq.core._text import decode, describe, encode
 from zmq.core.constants import SocketOption

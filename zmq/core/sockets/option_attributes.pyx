@@ -1,7 +1,7 @@
 """Options by their names: as attributes of sockets, in every spelling that programs use.
 
 Lives here: the attributes, and which option has a name. What must not: how libzmq takes a value
-(`zmq.core.sockets.option_values`). Called by `zmq.core.socket`, `zmq.core.sockets.option_access` and
+(`zmq.core.sockets.option_conversion`). Called by `zmq.core.socket`, `zmq.core.sockets.option_access` and
 `zmq.core.context`.
 """
 
@@ -9,7 +9,7 @@ import itertools
 
 from libc.errno cimport EINVAL
 
-from zmq.core.sockets.option_values cimport BYTES, FD, HWM, INT, INT64, kind_of
+from zmq.core.sockets.option_conversion cimport BYTES, FD, HWM, INT, INT64, kind_of
 
 from zmq.core.constants import ContextOption, SocketOption
 from zmq.core.error import ZMQError

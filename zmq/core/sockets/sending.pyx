@@ -16,8 +16,9 @@ from zmq.core.libzmq cimport (
     zmq_msg_size,
     zmq_send,
 )
-from zmq.core.message cimport Frame, threshold_of
-from zmq.core.messages.whole_messages cimport Outgoing, Part, discard, try_send
+from zmq.core.message cimport Frame
+from zmq.core.messages.attempts cimport Outgoing, Part, discard, try_send
+from zmq.core.messages.copy_threshold cimport threshold_of
 from zmq.core.sockets cimport overrides
 from zmq.core.sockets.arguments cimport no_buffer
 from zmq.core.sockets.copies_without_gil cimport prepare_copies

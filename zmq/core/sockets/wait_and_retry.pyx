@@ -1,7 +1,7 @@
 """The operation: one message is sent or received; when that would block, wait, parked or blocked, and try again.
 
 Lives here: the one loop around attempts, for all forms of send and receive. What must not: how an attempt is made
-(`zmq.core.messages.whole_messages`), how to wait (`zmq.core.waiting`). A base of `zmq.core.socket.Socket`; called by
+(`zmq.core.messages.attempts`), how to wait (`zmq.core.waiting`). A base of `zmq.core.socket.Socket`; called by
 the others that build on it.
 """
 
@@ -26,10 +26,10 @@ from zmq.core.libzmq cimport (
     zmq_msg_size,
 )
 from zmq.core.messages.deliveries cimport drop_returned, try_returned
-from zmq.core.messages.whole_messages cimport AS_SET, Incoming, Outgoing, attempt_t, end_dropped
+from zmq.core.messages.attempts cimport AS_SET, Incoming, Outgoing, attempt_t, end_dropped
 from zmq.core.sockets.life cimport is_usable
 from zmq.core.waiting cimport budget, who_waits
-from zmq.core.waiting.polling_threads cimport wait_for_bell
+from zmq.core.waiting.wakeable_threads cimport wait_for_bell
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.sleeper cimport refuel
 from zmq.core.waiting.trampoline cimport Trampoline, Waiter
@@ -265,7 +265,7 @@ cdef class Operation(Endpoints):
 
         A receive that fails has processed all commands. A send processes them only about once a millisecond
         (socket_base_t::process_commands, throttled), so that its EAGAIN may be stale. Not within a message: there it
-        means that the pipe died, see `zmq.core.messages.whole_messages`.
+        means that the pipe died, see `zmq.core.messages.attempts`.
         """
         cdef int found = 0
         cdef size_t size = sizeof(int)
@@ -295,7 +295,7 @@ cdef class Operation(Endpoints):
     cdef int give_up(self, Outgoing *out) noexcept:
         """A blocking send in the middle of a message whose pipe died: drop it, as libzmq itself does.
 
-        Waiting would send the rest of the message as a message of its own. See `zmq.core.messages.whole_messages`.
+        Waiting would send the rest of the message as a message of its own. See `zmq.core.messages.attempts`.
         """
         if not self.drops:
             self.message = DROPPED

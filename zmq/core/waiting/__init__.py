@@ -10,10 +10,11 @@ but its handle. Called by everything in `zmq.core` that may have to wait.
 - `pipes`: how other threads and signals wake a hub.
 - `interrupts`: Ctrl-C, which is for the main greenlet.
 - ``quiet_threads.h``: native threads that no signal disturbs.
-- `polling_threads`: plain threads that wait, and how they are let out when a socket is closed (``waker.h``).
+- `wakeable_threads`: plain threads that wait, and how they are let out when a socket is closed (``waker.h``).
 - `sleeper`: greenlets that wait for a descriptor or for some time.
-- `budget`: calls that never wait let the hub run. `turns`: who is woken in a turn of the hub that has no time left.
-- `ownership`: sockets that belong to a proxy alone.
+- `budget`: calls that never wait let the hub run.
+- `deferred_turns`: who is woken in a turn of the hub that has no time left.
+- `owner_interface`: sockets that belong to a proxy alone.
 - `who_waits`: threads that are blocked and greenlets that are parked for no single socket, for `zmq.statistics`.
 - `forks`, `clock` (``clock.h``): in which process this is, and when.
 """

@@ -2,7 +2,7 @@
 
 Lives here: one counter for the whole process, the fuel, which says when to look at the clock, and for each thread when
 its slice of time began, which is when its hub turned last, as far as anybody knows. What must not: how others are let
-run, see `zmq.core.waiting.turns` and `zmq.core.futures`. Called by sockets, pollers and what hubs call.
+run, see `zmq.core.waiting.deferred_turns` and `zmq.core.futures`. Called by sockets, pollers and what hubs call.
 
 When the slice is used up there is no fuel any more, for nobody, until the hub has run: whoever else runs in the same
 turn finds that out with his next call.

@@ -51,8 +51,8 @@ cdef class Hub:
     cdef int handovers      # greenlets that switched to the next one without the hub, in a row
     cdef dict calls         # each Call that the framework owes us, in the order in which it was asked
     cdef dict started       # watchers that stand for themselves, and what they call
-    cdef object deferred    # a deque of those who wait for one of the next turns, see `zmq.core.waiting.turns`
-    cdef object serve_timer     # of `turns.serve`
+    cdef object deferred    # a deque of those who wait for one of the next turns, see `zmq.core.waiting.deferred_turns`
+    cdef object serve_timer     # of `deferred_turns.serve`
     cdef bint defers        # there may be any
     cdef long turns         # for `turn`
     cdef long turn_seen     # what `turn` returned last

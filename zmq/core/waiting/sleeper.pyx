@@ -9,7 +9,7 @@ from zmq.core.libzmq cimport ZMQ_POLLIN
 from zmq.core.waiting cimport budget, who_waits
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.hub cimport Hub
-from zmq.core.waiting.turns cimport has_turned, join, must_wait
+from zmq.core.waiting.deferred_turns cimport has_turned, join, must_wait
 
 
 cdef class Sleeper:

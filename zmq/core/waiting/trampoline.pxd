@@ -1,5 +1,5 @@
 from zmq.core.waiting.hub cimport Hub
-from zmq.core.waiting.ownership cimport Owner
+from zmq.core.waiting.owner_interface cimport Owner
 from zmq.core.waiting.sweep_alarm cimport Swept
 
 

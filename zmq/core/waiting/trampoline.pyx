@@ -2,9 +2,9 @@
 
 Lives here: the one place that is told whenever a socket's ZMQ_FD rings or may have been stilled, and decides who goes
 on. What must not: attempts to send and receive, and any framework. Called by sockets, and by pollers and streams that
-subscribe. Others that watch the descriptor ask here for it: plain threads (`zmq.core.waiting.polling_threads`) and sets
-of pollers (`zmq.core.polling`). Waiters, handing over and routed senders are in files of their own, which are parts of
-this module because their classes and the trampoline's refer to one another.
+subscribe. Others that watch the descriptor ask here for it: plain threads (`zmq.core.waiting.wakeable_threads`) and
+sets of pollers (`zmq.core.polling`). Waiters, handing over and routed senders are in files of their own, which are
+parts of this module because their classes and the trampoline's refer to one another.
 
 The facts
 ---------
@@ -23,7 +23,7 @@ could go on is woken: that is the baton. These invariants hold, and the tests ch
 
 I1  While somebody is parked the descriptor is watched.
 I2  After any operation on a socket with somebody parked, either nobody parked could proceed, or a wake-up is
-    scheduled: a callback of the hub's, or a place in the queue of its next turns (`zmq.core.waiting.turns`).
+    scheduled: a callback of the hub's, or a place in the queue of its next turns (`zmq.core.waiting.deferred_turns`).
 I3  A greenlet is in at most one queue and leaves it exactly once, also when it is killed or timed out. If it had
     been chosen already, it hands its turn on.
 I4  Nothing switches greenlets between a successful attempt and its return.
@@ -92,7 +92,7 @@ from zmq.core.waiting cimport budget, forks
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.hub cimport Hub, report, this_thread
 from zmq.core.waiting.sleeper cimport refuel
-from zmq.core.waiting.turns cimport must_wait
+from zmq.core.waiting.deferred_turns cimport must_wait
 
 cdef enum:
     HANDOVERS = 32      # switches past the hub in a row

@@ -18,7 +18,7 @@ from unittest import mock
 import pytest
 
 import zmq as plain
-from support.greenness.table import LARGE, Scene, fill, poller_of, returns
+from support.greenness_table.row import LARGE, Scene, fill, poller_of, returns
 from zmq import NOBLOCK, POLLIN, PULL, PUSH, SUB, XPUB
 from zmq.backend import select as backend_select
 from zmq.sugar.attrsettr import AttributeSetter

@@ -1,4 +1,4 @@
-"""Socket options: what C type each has, and how its value becomes a Python object and back.
+"""Socket options: how the value of each, of the type that `zmq.core.constants` names, becomes a Python object and back.
 
 Lives here: getting and setting by handle. What must not: names and attributes (`zmq.core.sockets.option_attributes`),
 waiting. Called by the other modules of options, and by `zmq.core.sockets.endpoints`.

@@ -12,7 +12,7 @@ from typing import Any
 
 import zmq as plain
 from support.front_ends import LIMIT
-from support.greenness.table import Scene, returns, waits
+from support.greenness_table.row import Scene, returns, waits
 from zmq import PAIR, POLLIN, PULL, PUSH
 from zmq.core.native_threads import NativeThread
 from zmq.devices import basedevice

@@ -1,7 +1,7 @@
 """The end of contexts in native threads, so that nothing of Python waits for it.
 
 Lives here: zmq_ctx_term in the background, and the wait for it when the interpreter ends. What must not: contexts.
-Called by `zmq.core.context`. How a thread does it: `ending.h`.
+Called by `zmq.core.context`. How a thread does it: `termination_threads.h`.
 """
 
 import os
@@ -11,7 +11,7 @@ from posix.unistd cimport close
 from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_poll, zmq_pollitem_t
 
-cdef extern from "contexts/ending.h" nogil:
+cdef extern from "contexts/termination_threads.h" nogil:
     int begin_ending "greenzmq_begin_ending"(void *context, int fd)
     void await_endings "greenzmq_await_endings"(double seconds)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import zmq as plain
 import zmq.asyncio as zmq_asyncio
-from support.greenness.table import LARGE, Scene, drain, fill, poller_of, waits
+from support.greenness_table.row import LARGE, Scene, drain, fill, poller_of, waits
 from zmq import DEALER, NOBLOCK, PAIR, POLLIN, POLLOUT, PULL, PUSH, ROUTER, SUB, XPUB
 from zmq.eventloop.zmqstream import ZMQStream
 from zmq.utils import monitor

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import zmq as plain
-from support.greenness.table import Scene, returns, waits
+from support.greenness_table.row import Scene, returns, waits
 from zmq.auth.base import finish
 from zmq.auth.thread import ThreadAuthenticator
 

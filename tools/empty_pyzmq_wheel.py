@@ -1,7 +1,7 @@
 """Build a wheel that is called pyzmq and has no code: it requires greenzmq, and satisfies what requires pyzmq.
 
-``make pyzmq-shim`` calls it: pyzmq_shim.py FOLDER. Its version is that of the API, with `greenzmq` as local part, which
-makes it newer than PyZMQ's release of that number. docs/installation.md says how environments keep it.
+``make pyzmq-shim`` calls it: empty_pyzmq_wheel.py FOLDER. Its version is that of the API, with `greenzmq` as local
+part, which makes it newer than PyZMQ's release of that number. docs/installation.md says how environments keep it.
 """
 
 from __future__ import annotations

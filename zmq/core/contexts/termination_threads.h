@@ -2,8 +2,8 @@
 
    zmq_ctx_term waits until every socket is closed and has sent what LINGER lets it send. A green caller parks
    meanwhile on a pipe; a garbage collector must not wait at all; the end of the interpreter waits only so long. */
-#ifndef GREENZMQ_ENDING_H
-#define GREENZMQ_ENDING_H
+#ifndef GREENZMQ_TERMINATION_THREADS_H
+#define GREENZMQ_TERMINATION_THREADS_H
 
 #include <errno.h>
 #include <pthread.h>

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
-from support.greenness.table import Scene, numbers, returns, waits
+from support.greenness_table.row import Scene, numbers, returns, waits
 from zmq import PAIR, Poller
 from zmq.ssh import _openssh, _paramiko
 from zmq.ssh._process import start

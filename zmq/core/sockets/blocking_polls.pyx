@@ -1,7 +1,7 @@
 """zmq_poll of sockets, in a plain thread.
 
 Lives here: the handles of what is polled, and messages that libzmq knows nothing of because they were given back. What
-must not: how another thread ends the wait (`zmq.core.waiting.polling_threads`), hubs. Called by `zmq.core.socket` and
+must not: how another thread ends the wait (`zmq.core.waiting.wakeable_threads`), hubs. Called by `zmq.core.socket` and
 `zmq.core.polling`.
 """
 
@@ -12,7 +12,7 @@ from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_errno, zmq_poll, zmq_pollitem_t
 from zmq.core.sockets.life cimport Life
 from zmq.core.waiting cimport budget, who_waits
-from zmq.core.waiting.polling_threads cimport ThreadWait, begin_wait, end_wait
+from zmq.core.waiting.wakeable_threads cimport ThreadWait, begin_wait, end_wait
 
 
 cdef bint read_handles(zmq_pollitem_t *items, int count, what) except -1:
