@@ -95,6 +95,7 @@ def recv_monitor_message(socket: Any, flags: int = 0) -> Any:
     Examples
     --------
     >>> monitor = socket.get_monitor_socket()
+    >>> port = socket.bind_to_random_port("tcp://127.0.0.1")
     >>> recv_monitor_message(monitor)["event"]
     <Event.LISTENING: 8>
     """
