@@ -31,7 +31,7 @@ SELDOM = {
         "waiting/pipes",
     ),
     "inspection/dump_signal",
-    *("sockets/endpoints", "sockets/label", "sockets/life", "sockets/monitors"),
+    *("sockets/endpoints", "sockets/label", "sockets/life", "sockets/monitors", "sockets/peers"),
     *("sockets/option_access", "sockets/option_attributes", "sockets/option_conversion", "sockets/overrides"),
 }
 #: The folders of ZMQ_PREFIX that ZMQ_BUNDLE puts into it.

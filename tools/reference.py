@@ -76,6 +76,7 @@ GROUPS = {
         "zmq.eventlet.log",
         "zmq.eventlet.log.handlers",
     ],
+    "Metrics": ["zmq.metrics"],
     "Tunnels": [
         "zmq.ssh",
         "zmq.ssh.tunnel",

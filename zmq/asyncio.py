@@ -27,6 +27,7 @@ from zmq.core.futures import (
     LoopHub,
     Receive,
     begin,
+    hide_again,
     is_time_to_yield,
     pending,
     receive_in_turn,
@@ -159,6 +160,7 @@ class Socket(AwaitedSocket):
         try:
             first = await receive_in_turn(self, Receive(True, copy=copy, single=not multipart), flags, timeout)
         except Again:
+            hide_again(self, POLLIN)
             return []
         batch = [first if multipart else first[0]]
         # What comes after the first is not waited for, so nobody can cancel this any more. An error comes again
@@ -199,7 +201,7 @@ class Socket(AwaitedSocket):
                     if done < len(chunk) or (not flags & DONTWAIT and is_time_to_yield(hub)):
                         break
         except Again:
-            pass
+            hide_again(self, POLLOUT)
         except BaseException as error:
             error.sent = sent + getattr(error, "sent", 0)  # type: ignore[attr-defined]
             raise

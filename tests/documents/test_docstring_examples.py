@@ -95,6 +95,14 @@ SCENES = {
         "from zmq.utils.monitor import recv_monitor_message; context = zmq.Context(); socket = context.socket(zmq.REP)",
         "socket.disable_monitor()\n" + END,
     ),
+    "sent = zmq.metrics.collect()": Scene(
+        """
+        import zmq.metrics; context = zmq.Context(); socket = context.socket(zmq.PUB, name="orders")
+        socket.send_many([b"x"] * 12)
+        """,
+        END,
+    ),
+    "zmq.metrics.Collector(": Scene("import prometheus_client, zmq.metrics", "", {"9090": "0"}),
     "with allow_interrupt(": Scene(
         PAIR
         + "from zmq.utils.win32 import allow_interrupt; stop = push; poller = zmq.Poller(); poller.register(pull)\n"

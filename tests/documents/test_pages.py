@@ -98,8 +98,9 @@ def test_a_program_on_a_page(program: Program, tmp_path: Path) -> None:
     compile(program.text, str(program), "exec", dont_inherit=True)
     if not program.is_run:
         return
-    if "import numpy" in program.text:
-        pytest.importorskip("numpy")
+    for package in ("numpy", "prometheus_client"):
+        if f"import {package}" in program.text:
+            pytest.importorskip(package)
     if "create_certificates" in program.text and not zmq.has("curve"):
         pytest.skip("this libzmq has no CURVE")
     file = tmp_path / "program.py"  # where multiprocessing finds it

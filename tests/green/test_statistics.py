@@ -141,6 +141,7 @@ def test_what_is_said_without_objects(green: GreenFrontEnd, zmq: ModuleType, con
             "connected": [],
             "shadows": 0,
             "in_proxy": False,
+            "counters": socket.counters(),
         }
         end(green, zmq, waiting)
 

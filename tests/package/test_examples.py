@@ -6,6 +6,8 @@ import re
 import signal
 import subprocess
 import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,34 @@ def test_steerable_proxy() -> None:
     assert numbers["received while it paused"] == "0"
     assert int(numbers["received since it goes on"]) >= 100
     assert numbers["none was lost"] == "True"
+
+
+def test_metrics() -> None:
+    parser = pytest.importorskip("prometheus_client.parser")
+    process = start("metrics.py", "--seconds", "100", "--port", "0")
+    assert process.stdout is not None
+    page = process.stdout.readline().strip()
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/metrics", page)
+
+    def scrape() -> dict[tuple[str, ...], float]:
+        with urllib.request.urlopen(page, timeout=LIMIT) as answer:
+            assert answer.headers["Content-Type"].startswith("text/plain")
+            text = answer.read().decode()
+        families = list(parser.text_string_to_metric_families(text))
+        assert all(family.documentation for family in families)
+        samples = [sample for family in families for sample in family.samples]
+        return {(each.name, *each.labels.values()): each.value for each in samples}
+
+    received = ("zmq_socket_received_messages_total", "orders", "REP")
+    end = time.monotonic() + LIMIT
+    while scrape().get(received, 0) < 3:
+        assert time.monotonic() < end
+    first, second = scrape(), scrape()
+    assert all(second[key] >= value for key, value in first.items() if key[0].endswith("_total"))
+    assert second["zmq_sockets_open", "shop", "REQ"] == second["zmq_contexts_open",] == 1
+    assert second["zmq_socket_received_bytes_total", "orders", "REP"] >= 7 * second[received]
+    process.send_signal(signal.SIGINT)
+    assert ended(process)[-1] == "interrupted"
 
 
 @pytest.mark.skipif(not zmq.has("curve"), reason="this libzmq has no CURVE")

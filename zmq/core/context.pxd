@@ -17,6 +17,7 @@ cdef class Context:
     cdef dict settings      # what was set, to have it again in the child of a fork
     cdef set cpus           # the processors for its threads
     cdef object called      # its name, or None
+    cdef bint watches       # the peers of its sockets
 
     cdef int usable(self) except -1
     cdef int usable_for_options(self) except -1
@@ -26,6 +27,7 @@ cdef class Context:
     cdef int drop_inherited(self) except -1
     cdef int try_socket(self, int number, void **handle) except -1
     cdef void *make_socket(self, int number, get_hub) except NULL
+    cdef int watch_peers_of(self, socket) except -1
     cdef list defaults_for(self, socket_type)
     cdef int note(self, int option, int value) except -1
     cdef int close_what_is_left(self) except -1

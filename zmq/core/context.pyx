@@ -20,6 +20,7 @@ from zmq.core.contexts.members cimport Members
 from zmq.core.contexts.termination_threads cimport await_terminations, terminate_in_background
 from zmq.core.libzmq cimport (
     ZMQ_IO_THREADS,
+    ZMQ_PAIR,
     zmq_ctx_get,
     zmq_ctx_new,
     zmq_ctx_set,
@@ -281,6 +282,25 @@ cdef class Context:
         if self.handle != NULL:
             for other in contexts_at(self.handle):
                 other.called = value
+
+    def watch_peers(self):
+        """Count the peers of all its sockets, those that will be made too: see `Socket.watch_peers`.
+
+        Left out are PAIRs, and sockets that the program monitors; and those for which there are no descriptors, or too
+        many sockets: ``counters()["peers"]`` says of each whether it is watched. Shadows of the context have a setting
+        of their own.
+        """
+        self.watches = True
+        for socket in list(self._sockets):
+            self.watch_peers_of(socket)
+
+    cdef int watch_peers_of(self, socket) except -1:
+        if socket.type != ZMQ_PAIR:
+            try:
+                socket.watch_peers()
+            except ZMQError:
+                pass
+        return 0
 
     def __enter__(self):
         return self

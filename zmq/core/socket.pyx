@@ -22,23 +22,34 @@ from zmq.core.libzmq cimport (
     ZMQ_SNDMORE,
     zmq_errno,
     zmq_msg_init,
+    zmq_msg_more,
     zmq_msg_recv,
     zmq_msg_set_group,
     zmq_msg_set_routing_id,
+    zmq_msg_size,
     zmq_msg_t,
     zmq_pollitem_t,
     zmq_send,
 )
 from zmq.core.message cimport Frame
-from zmq.core.messages.attempts cimport Incoming, Outgoing, Part, discard, expect, try_recv, try_send
+from zmq.core.messages.attempts cimport (
+    Incoming,
+    Outgoing,
+    Part,
+    discard,
+    expect,
+    received_bytes,
+    try_recv,
+    try_send,
+)
 from zmq.core.sockets.arguments cimport encoded, need_draft, seconds_of
 from zmq.core.sockets.copies_without_gil cimport prepare_copies
-from zmq.core.sockets.wait_and_retry cimport DROPPED, WHOLE, cost_of_bytes, is_unobserved
+from zmq.core.sockets.wait_and_retry cimport DROPPED, WHOLE, again, cost_of_bytes, is_unobserved
 from zmq.core.sockets.sending cimport SMALL, note_sent
 from zmq.core.sockets.blocking_polls cimport INTERRUPTED, poll_in_thread
 from zmq.core.waiting.clock cimport monotonic
+from zmq.core.waiting.traffic cimport count_received, count_sent
 
-from zmq.core.error import Again
 from zmq.core.sockets import overrides
 from zmq.core.sockets.option_attributes import add_attributes
 from zmq.core.tracker import _FINISHED_TRACKER
@@ -151,6 +162,7 @@ cdef class Socket(Conversions):
                 self.handle, PyBytes_AS_STRING(data), <size_t> PyBytes_GET_SIZE(data), flags | ZMQ_DONTWAIT
             ) >= 0
         ):
+            count_sent(self.traffic, <size_t> PyBytes_GET_SIZE(data), flags & ZMQ_SNDMORE)
             note_sent(self, flags & ZMQ_SNDMORE)
             return None
         if data is None:
@@ -188,6 +200,9 @@ cdef class Socket(Conversions):
                 check(zmq_msg_set_group(&part.msg, encoded(group, "group")))
             if self.message != DROPPED:
                 self.operate(try_send, &out, flags & ~ZMQ_SNDMORE, ZMQ_POLLOUT, cost)
+            if out.ready == out.count:
+                # It was not dropped.
+                count_sent(self.traffic, part.size, out.more)
             note_sent(self, out.more)
         finally:
             if out.ready < out.count:
@@ -226,21 +241,27 @@ cdef class Socket(Conversions):
         cdef Incoming incoming
         cdef zmq_msg_t *msg = &incoming.few[0]
         cdef bint in_vain = False
+        cdef int size
+        cdef size_t length
         if copy is True and not self.expects_reply and is_unobserved(self, flags):
             zmq_msg_init(msg)
-            if zmq_msg_recv(msg, self.handle, flags | ZMQ_DONTWAIT) >= 0:
-                return self.as_bytes(msg)
+            size = zmq_msg_recv(msg, self.handle, flags | ZMQ_DONTWAIT)
+            if size >= 0:
+                length = received_bytes(size, msg)
+                count_received(self.traffic, length, not zmq_msg_more(msg))
+                return self.as_bytes(msg, length)
             in_vain = zmq_errno() == EAGAIN
             if in_vain and flags & ZMQ_DONTWAIT:
                 # Here, because every function that an error passes through costs half a microsecond.
-                raise Again()
+                raise again(self, ZMQ_POLLIN)
         expect(&incoming, False)
         if in_vain:
             self.would_block(try_recv, &incoming, flags, ZMQ_POLLIN)
+            count_received(self.traffic, incoming.bytes, incoming.ended)
         else:
-            self.operate(try_recv, &incoming, flags, ZMQ_POLLIN, 1)
+            self.take(&incoming, flags)
         if copy:
-            return self.as_bytes(&incoming.few[0])
+            return self.as_bytes(msg, zmq_msg_size(msg))
         return self.as_frame(&incoming.few[0], track)
 
     def poll(self, timeout=None, flags=1):

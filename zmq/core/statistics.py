@@ -109,6 +109,8 @@ def statistics(objects: bool = False) -> dict[str, Any]:
             How many shadows it has.
         ``in_proxy``
             Whether a proxy has it to itself.
+        ``counters``
+            See `Socket.counters`.
 
         Each dict of ``contexts``: ``context``, its address, *the object*; ``name``; ``class``; ``sockets``, how many of
         its sockets are open; ``ends``, whether it is being terminated.
@@ -158,6 +160,7 @@ def _sockets() -> dict[int, dict[str, Any]]:
             "connected": connected,
             "shadows": shadows,
             "in_proxy": owned,
+            "counters": socket.counters(),
         }
         for socket, address, name, bound, connected, shadows, owned in _open_sockets()
         if not socket.closed

@@ -109,6 +109,7 @@ def shadow_pyczmq(s: Scene) -> Any:
         return s.zmq.Context.shadow_pyczmq(s.context)
 
 
+returns("Context.watch_peers", lambda s: s.ending(s.zmq.Context()).watch_peers())
 returns("Context", lambda s: s.ending(s.zmq.Context()))
 returns("Context.__copy__", lambda s: shadow(s).__copy__())
 returns("Context.__deepcopy__", lambda s: shadow(s).__deepcopy__({}))
@@ -208,6 +209,8 @@ returns("Socket.close", with_unsent(lambda push: push.close()), "a message is no
 returns("Socket.close", with_unsent(lambda push: push.close(linger=-1)), "linger")
 returns("Socket.close", lambda s: s.b.close(), closes=True)
 returns("Socket.disable_monitor", stop_monitor, again=False)
+returns("Socket.counters", lambda s: s.b.counters()["messages_sent"])
+returns("Socket.watch_peers", lambda s: s.b.watch_peers())
 returns("Socket.fileno", lambda s: s.b.fileno())
 returns("Socket.get", lambda s: s.b.get(plain.EVENTS))
 returns("Socket.get_hwm", lambda s: s.b.get_hwm())

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from zmq.core.futures.calls import begin, pending
+    from zmq.core.futures.calls import begin, hide_again, pending
     from zmq.core.futures.loop_hub import LINGER, LoopHub, hub_of, running_loop
     from zmq.core.futures.outcome import Outcome
     from zmq.core.futures.receives import Receive, receive_in_turn
@@ -27,6 +27,7 @@ __all__ = [
     "Receive",
     "Slice",
     "begin",
+    "hide_again",
     "hub_of",
     "is_time_to_yield",
     "pending",
@@ -36,7 +37,7 @@ __all__ = [
 
 #: Which module has a name.
 PLACES = {
-    "calls": ("begin", "pending"),
+    "calls": ("begin", "hide_again", "pending"),
     "socket_listener": ("Listener",),
     "loop_hub": ("LINGER", "LoopHub", "hub_of", "running_loop"),
     "outcome": ("Outcome",),

@@ -27,9 +27,11 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.arguments cimport seconds_of
+from zmq.core.sockets.wait_and_retry cimport again
 from zmq.core.waiting cimport budget
 from zmq.core.waiting cimport trampoline as trampolines
 from zmq.core.waiting.budget cimport FUEL
+from zmq.core.waiting.traffic cimport uncount_again, way_of
 from zmq.core.waiting.trampoline cimport PARKED, POLLER, Handover, Trampoline, Waiter
 
 from zmq.core.error import Again
@@ -42,6 +44,8 @@ cdef class Send(Work):
         try:
             outcome.value = self.function(outcome.owner, *self.arguments)
         except Again:
+            # The call goes on.
+            uncount_again(&(<Socket> outcome.owner).traffic.sent)
             return EAGAIN
         return 0
 
@@ -99,6 +103,7 @@ cdef int enqueue(
     waiter.untried = untried
     # As `Waiter.wait` does.
     trampolines.count_parked += 1
+    waiter.has_parked = True
     if others or trampoline.interest > 1 or budget.stirred() != before:
         # As in `Operation.operate_parked`.
         trampoline.notify()
@@ -110,6 +115,7 @@ cdef int enqueue(
         hand_over(trampoline, partner, untried)
     elif untried:
         trampolines.count_parked -= 1
+        waiter.has_parked = False
         outcome.try_parked()
     return 0
 
@@ -221,12 +227,13 @@ def begin(Socket socket not None, int flags, function, tuple arguments, bytes ro
         if flags & ZMQ_DONTWAIT:
             outcome.fail(error)
             return outcome
+        uncount_again(&socket.traffic.sent)
     except Exception as error:
         fail_in_turn(outcome, error)
         return outcome
     timeout = timeout_of(socket, ZMQ_SNDTIMEO)
     if timeout == 0:
-        fail_in_turn(outcome, Again())
+        fail_in_turn(outcome, again(socket, ZMQ_POLLOUT))
         return outcome
     send = Send()
     send.function = function
@@ -265,6 +272,18 @@ cdef Outcome begin_poll(Socket socket, int events, timeout):
     else:
         enqueue(outcome, socket.trampoline, events | POLLER, None, seconds, False)
     return outcome
+
+
+def hide_again(Socket socket not None, int events):
+    """A call that raised `Again` was part of another one, which does not: it is not counted.
+
+    Parameters
+    ----------
+    socket : Socket
+    events : int
+        `POLLIN` or `POLLOUT`, which it waited for.
+    """
+    uncount_again(way_of(socket.traffic, events))
 
 
 def pending(Socket socket not None, int events):

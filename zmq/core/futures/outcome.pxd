@@ -57,6 +57,7 @@ cdef class Outcome:
     cdef int end(self) except -1
     cdef int tell(self) except -1
     cdef bint will_announce(self) noexcept
+    cdef int expire(self) except -1
     cdef int try_parked(self) except -1
     cdef void leave(self) noexcept
     cdef void withdraw(self) noexcept

@@ -27,7 +27,8 @@ from zmq.core.messages.attempts cimport release
 from zmq.core.messages.deliveries cimport RETURNED, UNSEEN, Delivery
 from zmq.core.socket cimport Socket
 from zmq.core.waiting cimport trampoline as trampolines
-from zmq.core.waiting.trampoline cimport CHOSEN, CLOSED, EXPIRED, Trampoline, Waiter
+from zmq.core.waiting.traffic cimport count_again, way_of
+from zmq.core.waiting.trampoline cimport CHOSEN, CLOSED, EXPIRED, POLLER, Trampoline, Waiter
 
 from zmq.core.error import Again
 
@@ -415,8 +416,7 @@ cdef class Outcome:
             self.leave()
             self.cancel()
         elif waiter.state == EXPIRED:
-            self.leave()
-            self.work.expire(self)
+            self.expire()
         else:
             trampolines.count_woken += waiter.state == CHOSEN
             self.try_parked()
@@ -443,15 +443,22 @@ cdef class Outcome:
             self.leave()
             self.end()
         elif self.makes_last_attempt:
+            count_again(way_of((<Socket> self.owner).traffic, waiter.events))
             self.leave()
             self.fail(Again())
         elif waiter.trampoline is not None:
             waiter.again()
             if waiter.state == EXPIRED:
                 # Its time was over while it was to be tried.
-                self.leave()
-                self.work.expire(self)
+                self.expire()
         return 0
+
+    cdef int expire(self) except -1:
+        """The time is over."""
+        if not self.waiter.events & POLLER:
+            count_again(way_of((<Socket> self.owner).traffic, self.waiter.events))
+        self.leave()
+        return self.work.expire(self)
 
     cdef bint will_announce(self) noexcept:
         """Tell whether the first callback will be called in the loop's next turn."""

@@ -28,16 +28,15 @@ from zmq.core.libzmq cimport (
     zmq_msg_size,
     zmq_msg_t,
 )
-from zmq.core.messages.attempts cimport AS_SET, Incoming, try_recv
+from zmq.core.messages.attempts cimport AS_SET, Incoming, received_bytes, try_recv
 from zmq.core.messages.deliveries cimport Delivery, try_returned
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.arguments cimport seconds_of, several_frames
-from zmq.core.sockets.wait_and_retry cimport cost_of_frames
+from zmq.core.sockets.wait_and_retry cimport again, cost_of_frames
 from zmq.core.sockets.life cimport is_usable
 from zmq.core.waiting cimport budget
+from zmq.core.waiting.traffic cimport count_received
 from zmq.core.waiting.trampoline cimport CHOSEN, PARKED, Trampoline
-
-from zmq.core.error import Again
 
 
 cdef class Receive(Work):
@@ -90,13 +89,13 @@ cdef class Receive(Work):
         cdef size_t i
         cdef list parts
         if self.copies and not self.whole:
-            result = socket.bytes_of(frames)
+            result = socket.bytes_of(frames, zmq_msg_size(frames))
         else:
             budget.fuel -= cost_of_frames(count)
             parts = []
             for i in range(count):
                 if self.copies:
-                    parts.append(socket.bytes_of(&frames[i]))
+                    parts.append(socket.bytes_of(&frames[i], zmq_msg_size(&frames[i])))
                 elif self.load is None:
                     parts.append(socket.as_frame(&frames[i], self.track))
                     # `as_frame` took it.
@@ -124,7 +123,8 @@ cdef class ReceiveText(Receive):
         self.may_fail = True
 
     cdef object make(self, Outcome outcome):
-        return (<Socket> outcome.owner).bytes_of(outcome.first_frame()).decode(self.encoding)
+        cdef zmq_msg_t *msg = outcome.first_frame()
+        return (<Socket> outcome.owner).bytes_of(msg, zmq_msg_size(msg)).decode(self.encoding)
 
 
 cdef class ReceiveInto(Receive):
@@ -189,14 +189,19 @@ cdef int take_frames(Outcome outcome, Socket socket, Trampoline trampoline, bint
     """Attempt to receive a frame, or a message, for an outcome. Returns 0 or libzmq's error."""
     cdef Delivery delivery
     cdef Incoming *incoming
-    cdef int err
+    cdef int err, size
+    cdef bint more
     if trampoline.returned is None:
         zmq_msg_init(&outcome.msg)
-        while zmq_msg_recv(&outcome.msg, socket.handle, ZMQ_DONTWAIT) < 0:
+        size = zmq_msg_recv(&outcome.msg, socket.handle, ZMQ_DONTWAIT)
+        while size < 0:
             err = zmq_errno()
             if err != EINTR:
                 return err
-        if not whole or not zmq_msg_more(&outcome.msg):
+            size = zmq_msg_recv(&outcome.msg, socket.handle, ZMQ_DONTWAIT)
+        more = zmq_msg_more(&outcome.msg)
+        count_received(socket.traffic, received_bytes(size, &outcome.msg), not more)
+        if not whole or not more:
             outcome.is_in_msg = True
         else:
             try:
@@ -213,6 +218,7 @@ cdef int take_frames(Outcome outcome, Socket socket, Trampoline trampoline, bint
             err = try_recv(socket.handle, incoming, ZMQ_DONTWAIT)
             if err:
                 return err
+            count_received(socket.traffic, incoming.bytes, incoming.ended)
             outcome.delivery = delivery
     else:
         delivery = Delivery.__new__(Delivery)
@@ -220,6 +226,7 @@ cdef int take_frames(Outcome outcome, Socket socket, Trampoline trampoline, bint
         err = try_returned(trampoline, &delivery.incoming)
         if err:
             return err
+        count_received(socket.traffic, delivery.incoming.bytes, delivery.incoming.ended)
         outcome.delivery = delivery
     trampoline.received += 1
     outcome.number = trampoline.received
@@ -268,7 +275,7 @@ cdef Outcome begin_receive(Socket socket, Receive receive, int flags, timeout, b
                 if err != EAGAIN:
                     socket.failed(err, ZMQ_POLLIN)
         if flags & ZMQ_DONTWAIT:
-            outcome.fail(Again())
+            outcome.fail(again(socket, ZMQ_POLLIN))
             return outcome
     except Exception as error:
         receive.withdraw(outcome)
@@ -283,10 +290,12 @@ cdef Outcome begin_receive(Socket socket, Receive receive, int flags, timeout, b
         enqueue(outcome, trampoline, ZMQ_POLLIN, None, -1, False)
     else:
         receive.withdraw(outcome)
-        fail_in_turn(outcome, Again())
+        fail_in_turn(outcome, again(socket, ZMQ_POLLIN))
     if yields:
         budget.count_yields += 1
         if outcome.waiter is not None and outcome.waiter.state == PARKED:
+            # It only lets others run.
+            outcome.waiter.has_parked = False
             outcome.waiter.choose(CHOSEN)
     return outcome
 

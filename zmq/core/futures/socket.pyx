@@ -20,14 +20,17 @@ from zmq.core.libzmq cimport (
     ZMQ_STREAM,
     zmq_errno,
     zmq_msg_init,
+    zmq_msg_more,
     zmq_msg_recv,
     zmq_send,
 )
+from zmq.core.messages.attempts cimport received_bytes
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.wait_and_retry cimport WHOLE
 from zmq.core.sockets.life cimport is_usable
 from zmq.core.sockets.sending cimport SMALL, note_sent
 from zmq.core.waiting cimport budget
+from zmq.core.waiting.traffic cimport count_received, count_sent, uncount_again
 from zmq.core.waiting.trampoline cimport Trampoline
 
 from functools import partial
@@ -80,10 +83,13 @@ cdef class AwaitedSocket(Socket):
     def recv(self, int flags=0, copy=True, bint track=False):
         """Receive one frame; see `zmq.Socket.recv`. Returns a future."""
         cdef Outcome outcome
+        cdef int size
         if copy is True and flags == 0 and not self.expects_reply and may_try(self):
             outcome = Outcome.__new__(Outcome)
             zmq_msg_init(&outcome.msg)
-            if zmq_msg_recv(&outcome.msg, self.handle, ZMQ_DONTWAIT) >= 0:
+            size = zmq_msg_recv(&outcome.msg, self.handle, ZMQ_DONTWAIT)
+            if size >= 0:
+                count_received(self.traffic, received_bytes(size, &outcome.msg), not zmq_msg_more(&outcome.msg))
                 end_received(self, outcome, FRAME)
                 return outcome
             return begin_receive(self, FRAME, flags, None, zmq_errno() == EAGAIN)
@@ -137,6 +143,7 @@ cdef class AwaitedSocket(Socket):
             and may_try(self)
             and zmq_send(self.handle, PyBytes_AS_STRING(data), <size_t> PyBytes_GET_SIZE(data), ZMQ_DONTWAIT) >= 0
         ):
+            count_sent(self.traffic, <size_t> PyBytes_GET_SIZE(data), 0)
             note_sent(self, 0)
             outcome = Outcome.__new__(Outcome)
             outcome.owner = self
@@ -161,6 +168,7 @@ cdef class AwaitedSocket(Socket):
                 if flags & ZMQ_DONTWAIT:
                     outcome.fail(error)
                     return outcome
+                uncount_again(&self.traffic.sent)
             except Exception as error:
                 outcome.fail(error)
                 return outcome

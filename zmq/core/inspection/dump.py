@@ -244,6 +244,27 @@ def sockets(found: dict[str, Any]) -> Iterator[str]:
         context = entry["context"]
         of = "" if context is None else f", of Context {named(context)}"
         yield f"{_statistics.shown_socket(entry)}, {entry['class']}{of}{extra}"
+        yield f"    {counted(entry['counters'])}"
+
+
+def counted(found: dict[str, Any]) -> str:
+    """Return what went through a socket."""
+    texts = []
+    for what, verb in (("send", "sent"), ("receive", "received")):
+        text = f"{verb} {found[f'messages_{verb}']} messages of {found[f'bytes_{verb}']} bytes"
+        if found[f"{what}_waits"]:
+            text += f", waited {found[f'{what}_waits']} times, {found[f'longest_{what}_wait']:.3f} s at most"
+        if found[f"{what}_again"]:
+            text += f", gave up {found[f'{what}_again']} times"
+        texts.append(text)
+    peers = found["peers"]
+    if peers is not None:
+        refused = ", ".join(f"{count} for {reason}" for reason, count in peers["refused"].items() if count)
+        texts.append(
+            f"connected {peers['connected']}, accepted {peers['accepted']}, ready {peers['ready']}, "
+            f"disconnected {peers['disconnected']}, refused {refused or 'none'}"
+        )
+    return "; ".join(texts)
 
 
 def named(found: Any) -> str:

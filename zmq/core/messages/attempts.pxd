@@ -18,6 +18,7 @@
 
 from cpython.buffer cimport Py_buffer
 from libc.errno cimport EAGAIN, EINTR, ENOMEM
+from libc.limits cimport INT_MAX
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
@@ -34,6 +35,7 @@ from zmq.core.libzmq cimport (
     zmq_msg_move,
     zmq_msg_recv,
     zmq_msg_send,
+    zmq_msg_size,
     zmq_msg_t,
     zmq_send,
 )
@@ -160,6 +162,8 @@ cdef enum:
 
 
 cdef struct Incoming:
+    size_t bytes        # that libzmq gave, in all frames
+    bint ended          # whether the last frame that libzmq gave was the last of its message
     zmq_msg_t *frames   # `few`, or an array of `capacity` on the heap
     size_t count
     size_t capacity
@@ -170,6 +174,8 @@ cdef struct Incoming:
 
 cdef inline void expect(Incoming *incoming, bint whole) noexcept nogil:
     """Make ready for an attempt."""
+    incoming.bytes = 0
+    incoming.ended = False
     incoming.frames = incoming.few
     incoming.count = 0
     incoming.capacity = INLINE_FRAMES
@@ -180,6 +186,7 @@ cdef inline void expect(Incoming *incoming, bint whole) noexcept nogil:
 cdef inline void release(Incoming *incoming) noexcept nogil:
     """Give back the frames that are still held."""
     cdef size_t i
+    incoming.bytes = 0
     for i in range(incoming.count):
         zmq_msg_close(&incoming.frames[i])
     incoming.count = 0
@@ -218,11 +225,16 @@ cdef inline void skip_rest(void *handle) noexcept nogil:
     zmq_msg_close(&frame)
 
 
+cdef inline size_t received_bytes(int returned, zmq_msg_t *frame) noexcept nogil:
+    """Return the size of a frame, by what zmq_msg_recv returned, which has no room for all of them."""
+    return <size_t> returned if returned < INT_MAX else zmq_msg_size(frame)
+
+
 cdef inline int try_recv(void *handle, void *transfer, int flags) noexcept nogil:
     """Receive a whole message, or one frame. Unless 0 is returned nothing is held."""
     cdef Incoming *incoming = <Incoming *> transfer
     cdef zmq_msg_t *frame
-    cdef int err
+    cdef int err, size
     while True:
         if incoming.count == incoming.capacity:
             err = grow(incoming)
@@ -232,12 +244,15 @@ cdef inline int try_recv(void *handle, void *transfer, int flags) noexcept nogil
                 return err
         frame = &incoming.frames[incoming.count]
         zmq_msg_init(frame)
-        if zmq_msg_recv(frame, handle, flags if incoming.count == 0 else flags | ZMQ_DONTWAIT) < 0:
+        size = zmq_msg_recv(frame, handle, flags if incoming.count == 0 else flags | ZMQ_DONTWAIT)
+        if size < 0:
             err = zmq_errno()
             if err == EINTR and (incoming.count > 0 or flags & ZMQ_DONTWAIT):
                 continue
             release(incoming)
             return err
         incoming.count += 1
-        if not incoming.whole or not zmq_msg_more(frame):
+        incoming.bytes += received_bytes(size, frame)
+        incoming.ended = not zmq_msg_more(frame)
+        if incoming.ended or not incoming.whole:
             return 0

@@ -2,6 +2,7 @@ from libc.stdint cimport uint64_t
 
 from zmq.core.libzmq cimport zmq_msg_t
 from zmq.core.messages.attempts cimport Incoming
+from zmq.core.waiting.traffic cimport Way
 
 cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_t:
@@ -22,6 +23,8 @@ cdef struct Counts:
 cdef struct Direction:
     void *source
     void *target
+    Way *taken          # what is counted of receives from the source
+    Way *given          # and of sends to the target
     Incoming message    # the one that is held: taken from the source, and not passed on yet
     bint captured       # the capture socket has it already
     bint swaps          # between two ROUTERs: the first frame says who sent it, the second who gets it
@@ -35,7 +38,10 @@ cdef struct Relay:
     Direction directions[2]     # from the front end to the back end, and back
     int ways                    # 1 when both ends are the same socket
     void *capture
+    Way *copied         # what is counted of sends to the capture socket
     void *control
+    Way *commands       # of receives from the control socket, and of sends to it
+    Way *answers
     int stop                    # a descriptor that becomes readable when the loop must end, or -1
     int done                    # one to write to when the loop has ended
     bint paused

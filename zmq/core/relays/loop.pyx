@@ -53,6 +53,7 @@ from zmq.core.messages.attempts cimport (
     try_recv,
     try_send,
 )
+from zmq.core.waiting.traffic cimport Way
 
 cdef extern from "<pthread.h>" nogil:
     int pthread_join(pthread_t thread, void **result)
@@ -65,6 +66,12 @@ cdef enum:
     ROUNDS = 256        # turns between two looks at signals
     FIRST_RETRY = 1     # milliseconds until a message that met EAGAIN though there was room is tried again
     LAST_RETRY = 128
+
+
+cdef inline void count_message(Way *way, size_t size) noexcept nogil:
+    """A message went this way; nobody else counts there while the loop runs."""
+    way.messages += 1
+    way.bytes += size
 
 
 cdef inline int events_of(void *socket) noexcept nogil:
@@ -119,17 +126,18 @@ cdef int pass_on(Incoming *message, void *target, const char *prefix, size_t pre
     return err
 
 
-cdef int send_held(Direction *way, void *capture) noexcept nogil:
+cdef int send_held(Direction *way, void *capture, Way *copied) noexcept nogil:
     """Send the held message to the capture socket, then on. Returns 0 when none is held any more."""
     cdef size_t i, size = 0
     cdef int err
+    for i in range(way.message.count):
+        size += zmq_msg_size(&way.message.frames[i])
     if capture != NULL and not way.captured:
         err = pass_on(&way.message, capture, way.prefix, way.prefix_size)
         if err:
             return err
         way.captured = True
-    for i in range(way.message.count):
-        size += zmq_msg_size(&way.message.frames[i])
+        count_message(copied, size + (way.prefix_size if way.prefix != NULL else 0))
     if way.message.count == 1:
         # What cannot be sent stays as it is.
         err = EINTR
@@ -151,6 +159,7 @@ cdef int send_held(Direction *way, void *capture) noexcept nogil:
     if err == 0:
         way.counts.messages += 1
         way.counts.bytes += size
+        count_message(way.given, size)
     return err
 
 
@@ -163,7 +172,7 @@ cdef void swap(zmq_msg_t *one, zmq_msg_t *other) noexcept nogil:
     zmq_msg_close(&between)
 
 
-cdef int move(Direction *way, void *capture) noexcept nogil:
+cdef int move(Direction *way, void *capture, Way *copied) noexcept nogil:
     """Move a burst of messages. Returns 0, also when there is nothing to do, or an error code."""
     cdef int i, err
     if way.message.count == 0 and not events_of(way.source) & ZMQ_POLLIN:
@@ -182,9 +191,10 @@ cdef int move(Direction *way, void *capture) noexcept nogil:
             err = try_recv(way.source, &way.message, ZMQ_DONTWAIT)
             if err:
                 return 0 if err == EAGAIN else err
+            count_message(way.taken, way.message.bytes)
             if way.swaps and way.message.count > 1:
                 swap(&way.message.frames[0], &way.message.frames[1])
-        err = send_held(way, capture)
+        err = send_held(way, capture, copied)
         if err:
             return 0 if err == EAGAIN else err
     return 0
@@ -238,21 +248,24 @@ cdef int await_work(Relay *relay) noexcept nogil:
     return 0
 
 
-cdef inline int send_frame(void *socket, const void *data, size_t size, int flags) noexcept nogil:
-    while zmq_send(socket, data, size, flags | ZMQ_DONTWAIT) < 0:
+cdef inline int send_frame(Relay *relay, const void *data, size_t size, int flags) noexcept nogil:
+    """Send a frame of an answer to the control socket."""
+    while zmq_send(relay.control, data, size, flags | ZMQ_DONTWAIT) < 0:
         if zmq_errno() != EINTR:
             return zmq_errno()
+    relay.answers.bytes += size
+    relay.answers.messages += not flags
     return 0
 
 
-cdef int answer_command(void *control, Relay *relay, bint statistics) noexcept nogil:
+cdef int answer_command(Relay *relay, bint statistics) noexcept nogil:
     """Answer a command. Returns 0 or an error code."""
     cdef uint64_t numbers[8]
     cdef int i, err, control_type = 0
     cdef size_t size = sizeof(int)
     if not statistics:
-        if zmq_getsockopt(control, ZMQ_TYPE, &control_type, &size) == 0 and control_type == ZMQ_REP:
-            return send_frame(control, NULL, 0, 0)
+        if zmq_getsockopt(relay.control, ZMQ_TYPE, &control_type, &size) == 0 and control_type == ZMQ_REP:
+            return send_frame(relay, NULL, 0, 0)
         return 0
     cdef Counts *forth = &relay.directions[0].counts
     cdef Counts *back = &relay.directions[relay.ways - 1].counts
@@ -261,7 +274,7 @@ cdef int answer_command(void *control, Relay *relay, bint statistics) noexcept n
     numbers[2] = numbers[4] = back.messages
     numbers[3] = numbers[5] = back.bytes
     for i in range(8):
-        err = send_frame(control, &numbers[i], sizeof(uint64_t), ZMQ_SNDMORE if i < 7 else 0)
+        err = send_frame(relay, &numbers[i], sizeof(uint64_t), ZMQ_SNDMORE if i < 7 else 0)
         if err:
             # No peer reads the answers, or the control socket only receives.
             return 0 if err in (EAGAIN, ENOTSUP) else err
@@ -284,6 +297,7 @@ cdef int obey_command(Relay *relay) noexcept nogil:
     err = try_recv(relay.control, &command, ZMQ_DONTWAIT)
     if err:
         return 0 if err == EAGAIN else err
+    count_message(relay.commands, command.bytes)
     if is_command(&command, b"PAUSE", 5):
         relay.paused = True
     elif is_command(&command, b"RESUME", 6):
@@ -292,11 +306,11 @@ cdef int obey_command(Relay *relay) noexcept nogil:
         err = STOPPED
     elif is_command(&command, b"STATISTICS", 10):
         release(&command)
-        return answer_command(relay.control, relay, True)
+        return answer_command(relay, True)
     else:
         err = BAD_COMMAND
     release(&command)
-    answer_command(relay.control, relay, False)
+    answer_command(relay, False)
     return err
 
 
@@ -308,7 +322,7 @@ cdef int run(Relay *relay) noexcept nogil:
         if rounds == ROUNDS and relay.interruptible:
             return EINTR
         for way in range(0 if relay.paused else relay.ways):
-            err = move(&relay.directions[way], relay.capture)
+            err = move(&relay.directions[way], relay.capture, relay.copied)
             if err:
                 return err
         err = await_work(relay)

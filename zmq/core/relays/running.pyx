@@ -103,11 +103,16 @@ cdef class RunningRelay(Owner):
         self.back = backend.trampoline
         forth.source = back.target = frontend.handle
         forth.target = back.source = backend.handle
+        forth.taken, back.given = &frontend.traffic.received, &frontend.traffic.sent
+        back.taken, forth.given = &backend.traffic.received, &backend.traffic.sent
         self.relay.ways = 1 if frontend.handle == backend.handle else 2
         if capture is not None:
             self.relay.capture = capture.handle
+            self.relay.copied = &capture.traffic.sent
         if control is not None:
             self.relay.control = control.handle
+            self.relay.commands = &control.traffic.received
+            self.relay.answers = &control.traffic.sent
         take_returned(forth, self.front)
         if self.relay.ways == 2:
             take_returned(back, self.back)

@@ -6,17 +6,21 @@ Lives here: addresses, ports, and a socket's monitor. What must not: how a monit
 
 import itertools
 
-from libc.errno cimport EACCES, EINTR, EMFILE, ENAMETOOLONG
+from libc.errno cimport EACCES, EBUSY, EINTR, EMFILE, ENAMETOOLONG
 
 from zmq.core.check cimport raise_errno
 from zmq.core.context cimport PATIENCE, Context, await_reaper
 from zmq.core.libzmq cimport (
+    ENOTSUP,
+    ZMQ_LINGER,
     ZMQ_PAIR,
     ZMQ_RCVHWM,
     zmq_bind,
+    zmq_close,
     zmq_connect,
     zmq_disconnect,
     zmq_errno,
+    zmq_setsockopt,
     zmq_unbind,
 )
 from zmq.core.sockets cimport overrides
@@ -27,11 +31,15 @@ from zmq.core.sockets.monitors cimport (
     begin_reading,
     connected,
     disconnected,
+    forget_handle,
+    is_monitored,
+    is_ours,
     lacks_reader,
     start_monitor,
     stop_monitor,
 )
 from zmq.core.sockets.option_conversion cimport get_option
+from zmq.core.sockets.peers cimport WatchedPeers
 
 from zmq.core._text import shown_address, without_user
 from zmq.core.constants import Errno, Event, SocketOption, SocketType
@@ -327,6 +335,60 @@ cdef class Endpoints(OptionAccess):
         self.monitor(None, 0)
         del monitor
 
+    def watch_peers(self):
+        """Count from now on which peers come and go, are refused, and why: in `counters`, as ``peers``.
+
+        Raises
+        ------
+        ZMQError
+            EBUSY: the program monitors this socket. EMFILE: too many sockets or descriptors. ENOTSUP: it is a shadow of
+            a socket whose context is not known.
+
+        Notes
+        -----
+        A monitor of libzmq's, read by a native thread that all watched sockets share: no hub has to run, and nobody
+        waits for it, neither `close` nor `Context.term`. Each socket takes two more of libzmq's, and their descriptors.
+
+        Libzmq has one monitor for each socket. One of the program's own takes the place of this one, whose numbers then
+        stand still until this is called again; to stop it does not stop this.
+        Source: zmq_socket_monitor(3). Connections over inproc are not told of.
+        """
+        cdef Context context
+        cdef WatchedPeers peers
+        cdef bytes address
+        cdef void *reader
+        cdef int none = 0
+        cdef int err
+        self.usable()
+        if not isinstance(self.context, Context):
+            raise ZMQError(ENOTSUP, "the context of this socket is not known here: watch the socket itself")
+        context = self.context
+        peers = WatchedPeers() if self.traffic.peers is None else self.traffic.peers
+        if is_ours(self.handle) and peers.is_watched():
+            return
+        reader = context.make_socket(ZMQ_PAIR, self._get_hub)
+        forget_handle(reader)
+        try:
+            # That may have waited.
+            self.usable()
+            if is_monitored(self.handle):
+                raise ZMQError(EBUSY, "this socket has a monitor already, and libzmq has one for each socket")
+            zmq_setsockopt(reader, ZMQ_RCVHWM, &none, sizeof(int))
+            zmq_setsockopt(reader, ZMQ_LINGER, &none, sizeof(int))
+            address = b"inproc://greenzmq-peers-%d" % next(_monitors)
+            err = start_monitor(self.handle, context, address, Event.ALL, reader, True)
+            if err:
+                raise_errno(err)
+            err = peers.watch(reader)
+            if err:
+                stop_monitor(self.handle)
+                raise_errno(err)
+        except BaseException:
+            zmq_close(reader)
+            raise
+        self.traffic.peers = peers
+        self.operated()
+
     cdef int monitor_at(self, bytes address, int events, Life reader) except -1:
         """Monitor the socket, at an address; None stops."""
         cdef Context context = self.context if isinstance(self.context, Context) else None
@@ -337,9 +399,11 @@ cdef class Endpoints(OptionAccess):
                 reader.usable()
             # Either may take another socket.
             if address is None:
-                err = stop_monitor(self.handle)
+                err = 0 if is_ours(self.handle) else stop_monitor(self.handle)
             else:
-                err = start_monitor(self.handle, context, address, events, NULL if reader is None else reader.handle)
+                err = start_monitor(
+                    self.handle, context, address, events, NULL if reader is None else reader.handle, False
+                )
             if err == 0:
                 return 0
             if err != EMFILE or tries == PATIENCE:

@@ -4,6 +4,7 @@ from zmq.core.sockets.label cimport Label
 from zmq.core.sockets.option_attributes cimport MixedCase
 from zmq.core.waiting cimport forks, owner_interface
 from zmq.core.waiting.owner_interface cimport Owner
+from zmq.core.waiting.traffic cimport Traffic
 from zmq.core.waiting.trampoline cimport Trampoline
 
 cdef enum:
@@ -33,6 +34,7 @@ cdef class Life(MixedCase):
     cdef Py_ssize_t own_threshold   # -1: COPY_THRESHOLD
     cdef Threshold package_threshold    # says what that is; None for `zmq`
     cdef Label label        # shared with its shadows; None until there is something on it
+    cdef Traffic traffic    # shared with its shadows
 
     cdef int usable(self) except -1
     cdef int operated(self) except -1
@@ -43,6 +45,9 @@ cdef class Life(MixedCase):
     cdef Trampoline waited(self)
     cdef Label labelled(self)
     cdef int share_label(self) except -1
+    cdef int share_traffic(self) except -1
+    cdef int meet_trampoline(self) except -1
+    cdef int call(self, name) except -1
 
 
 cdef inline bint is_usable(Life socket) noexcept:

@@ -31,6 +31,7 @@ from zmq.core.sockets.label cimport Label
 from zmq.core.sockets.monitors cimport close_handle, forget_handle
 from zmq.core.waiting cimport budget, forks, owner_interface
 from zmq.core.waiting.wakeable_threads cimport leave_polls
+from zmq.core.waiting.traffic cimport Traffic
 from zmq.core.waiting.trampoline cimport Trampoline, known_trampoline, trampoline_of
 from zmq.core.waiting.owner_interface cimport Owner
 
@@ -157,6 +158,7 @@ cdef class Life(MixedCase):
     def __cinit__(self):
         self.handle = NULL
         self.born = GONE
+        self.traffic = Traffic()
 
     def __init__(self, ctx_or_socket=None, socket_type=ZMQ_PAIR, *, shadow=None, copy_threshold=None, name=None):
         global count_shadows
@@ -173,7 +175,7 @@ cdef class Life(MixedCase):
         if copy_threshold is not None:
             self.copy_threshold = copy_threshold
         if name is not None:
-            self.labelled().name = checked_name(self, name, overrides.socket_class)
+            self.call(checked_name(self, name, overrides.socket_class))
         self.overrides = overrides.find_overrides(type(self))
         self.frame_class = self._frame_class
         self.package_threshold = self.frame_class._threshold
@@ -212,6 +214,7 @@ cdef class Life(MixedCase):
             handle = context.make_socket(number, self._get_hub)
         self.handle = handle
         self.born = forks.generation
+        self.traffic.socket_type = number
         try:
             if context is not None:
                 forget_handle(handle)
@@ -228,6 +231,7 @@ cdef class Life(MixedCase):
             living[<size_t> <void *> self] = weakref.ref(self)
             count_shadows += self.is_shadow
             if self.is_shadow:
+                self.share_traffic()
                 self.share_label()
                 known = known_trampoline(handle)
                 if known is not None and known.owner is not None and known.owner.born == forks.generation:
@@ -237,6 +241,8 @@ cdef class Life(MixedCase):
             self._choose_hub()
             if context is not None:
                 self.take_defaults(context)
+                if context.watches:
+                    context.watch_peers_of(self)
         except BaseException:
             if self.handle != NULL and not self.is_shadow:
                 self.let_go(handle)
@@ -262,7 +268,7 @@ cdef class Life(MixedCase):
         self.get_hub = self._get_hub
         is_open = self.born in (forks.generation, owner_interface.OWNED)
         if is_open and self.get_hub is not None and self.trampoline is None:
-            self.trampoline = trampoline_of(self.handle)
+            self.meet_trampoline()
 
     def __del__(self):
         if self.handle == NULL or self.is_shadow or not is_usable(self):
@@ -392,7 +398,7 @@ cdef class Life(MixedCase):
 
     @name.setter
     def name(self, value):
-        self.labelled().name = checked_name(self, value, overrides.socket_class)
+        self.call(checked_name(self, value, overrides.socket_class))
 
     @property
     def type(self):
@@ -452,7 +458,7 @@ cdef class Life(MixedCase):
         """Tell all sockets of this handle of its trampoline: an operation on one may swallow the news of another."""
         cdef Life other
         cdef Trampoline known = known_trampoline(self.handle)
-        self.trampoline = trampoline_of(self.handle)
+        self.meet_trampoline()
         if self.trampoline is known:
             return 0
         for other in living_sockets() if self.original is None else [self.original]:
@@ -470,6 +476,12 @@ cdef class Life(MixedCase):
                     other.label = self.label
         return self.label
 
+    cdef int call(self, name) except -1:
+        """Give the socket a name."""
+        self.labelled().name = name
+        self.traffic.rename(name)
+        return 0
+
     cdef int share_label(self) except -1:
         """Be called, as a new shadow, what the others for this handle are called; unless it was given a name."""
         cdef Life other
@@ -479,18 +491,83 @@ cdef class Life(MixedCase):
                 self.label = other.label
                 break
         if own is not None and own is not self.label:
-            self.label.name = own.name
+            self.call(own.name)
         elif own is not None:
             for other in sockets_at(self.handle):
                 other.label = own
+            self.traffic.rename(own.name)
         return 0
+
+    cdef int share_traffic(self) except -1:
+        """Count, as a new shadow, with the others for this handle."""
+        cdef Life other
+        for other in sockets_at(self.handle):
+            if other is not self:
+                # Nothing was counted here.
+                self.traffic.socket_type = -1
+                self.traffic = other.traffic
+                break
+        self.trampoline.traffic = self.traffic
+        return 0
+
+    def counters(self):
+        """Return what went through this socket and its shadows so far, and how its calls had to wait.
+
+        Returns
+        -------
+        dict
+            ``messages_sent``, ``messages_received``
+                Whole messages, of however many frames, that libzmq took or gave. A PUB's are counted whether or not
+                anybody subscribed to them.
+            ``bytes_sent``, ``bytes_received``
+                Those of all frames; without what the transport adds.
+            ``send_again``, ``receive_again``
+                Calls that raised `Again`: with NOBLOCK, or when their time ran out.
+            ``send_waits``, ``receive_waits``
+                Calls that had to wait, and have ended, with or without success.
+            ``send_wait_seconds``, ``receive_wait_seconds``
+                For how long all of these waited.
+            ``longest_send_wait``, ``longest_receive_wait``
+                For how many seconds the one waited that waited longest.
+            ``peers``
+                None until `watch_peers` was called; then a dict of what was told since.
+
+                ``watched``
+                    Whether it still is.
+                ``connected``, ``accepted``
+                    Connections that this socket made, and that others made to it.
+                ``ready``
+                    Those of both that came to terms; libzmq tells that from 4.3 on.
+                ``disconnected``
+                    Those that broke or were closed by the peer, ready or not.
+                ``retried``, ``not_accepted``
+                    Attempts to connect that were put off to a later one, and to accept that failed.
+                ``refused``
+                    Those that came to no terms, a dict by the reason: ``authentication``, ``mechanism`` (one has
+                    CURVE and the other has not), ``cryptographic`` (it can't be deciphered), ``protocol`` (it is
+                    malformed), ``zap`` (the authenticator's answer is), ``unknown`` (it went away, or speaks
+                    something else).
+
+        Notes
+        -----
+        A closed socket keeps what was counted. Who waits now is in `zmq.statistics`, and polls are not counted. A
+        message that a cancelled receive gave back is counted once, when it first came. What a proxy moves is counted at
+        all of its sockets. Each look of a `ZMQStream` that finds no message, or no room, raises an `Again` there.
+        """
+        return self.traffic.as_dict()
 
     cdef Trampoline waited(self):
         """Return the trampoline, for a caller that wants to hear of this socket."""
         if self.trampoline is None:
             self.usable()
-            self.trampoline = trampoline_of(self.handle)
+            self.meet_trampoline()
         return self.trampoline
+
+    cdef int meet_trampoline(self) except -1:
+        """Have the trampoline of the handle, which counts the waits of this socket."""
+        self.trampoline = trampoline_of(self.handle)
+        self.trampoline.traffic = self.traffic
+        return 0
 
     cdef int operated(self) except -1:
         """After an operation that may have processed commands."""
@@ -559,5 +636,5 @@ def made_by(socket_class, Context context not None, socket_type, dict kwargs):
     else:
         made = socket_class(context, socket_type, **kwargs)
     if name is not None and isinstance(made, Life) and (<Life> made).labelled().name is None:
-        (<Life> made).label.name = checked_name(made, name, overrides.socket_class)
+        (<Life> made).call(checked_name(made, name, overrides.socket_class))
     return made, not isinstance(made, Life) or (<Life> made).is_shadow or (<Life> made).defaults_pending

@@ -59,6 +59,7 @@ cdef class Monitor:
     cdef void *reader   # NULL while none is known
     cdef void *context
     cdef bytes address
+    cdef bint ours      # it only counts peers, and gives way to any other: a thread reads, and closes the reader itself
 
 
 # By the addresses of libzmq's sockets.
@@ -124,12 +125,16 @@ cdef void *connect_spare(Monitor monitor) noexcept:
     return spare
 
 
-cdef int start_monitor(void *socket, Context context, bytes address, int events, void *reader) except -1:
-    """Monitor a socket, with a PAIR to connect as its reader, or NULL. Returns 0 or an error code of libzmq."""
+cdef int start_monitor(void *socket, Context context, bytes address, int events, void *reader, bint ours) except -1:
+    """Monitor a socket, with a PAIR to connect as its reader, or NULL. Returns 0 or an error code of libzmq.
+
+    One that is `ours` gives way to the next.
+    """
     cdef Monitor before = by_socket.get(<size_t> socket)
     cdef Monitor monitor = Monitor.__new__(Monitor)
     cdef int err
     monitor.socket = socket
+    monitor.ours = ours
     monitor.context = NULL if context is None else context.handle
     monitor.address = address
     where = place(monitor.context, address)
@@ -157,7 +162,7 @@ cdef int start_monitor(void *socket, Context context, bytes address, int events,
     else:
         monitor.reader = reader
     by_socket[<size_t> socket] = monitor
-    if monitor.reader != NULL:
+    if monitor.reader != NULL and not ours:
         by_reader[<size_t> monitor.reader] = monitor
     return 0
 
@@ -178,6 +183,18 @@ cdef int stop_monitor(void *socket) except -1:
     if err == 0 and monitor is not None:
         forget(monitor)
     return err
+
+
+cdef bint is_monitored(void *socket) except -1:
+    """Tell whether a program monitors the socket."""
+    cdef Monitor monitor = by_socket.get(<size_t> socket)
+    return monitor is not None and not monitor.ours
+
+
+cdef bint is_ours(void *socket) except -1:
+    """Tell whether the monitor of a socket only counts peers."""
+    cdef Monitor monitor = by_socket.get(<size_t> socket)
+    return monitor is not None and monitor.ours
 
 
 cdef bint lacks_reader(void *socket) except -1:

@@ -21,7 +21,7 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.message cimport Frame, frame_of
 from zmq.core.messages.deliveries cimport return_message, try_returned
-from zmq.core.messages.attempts cimport AS_SET, Incoming, expect, release, try_recv
+from zmq.core.messages.attempts cimport AS_SET, Incoming, expect, received_bytes, release, try_recv
 from zmq.core.sockets.arguments cimport seconds_of, several_frames
 from zmq.core.sockets.copies_without_gil cimport copies_freely, locked_again
 from zmq.core.sockets.life cimport is_usable
@@ -30,6 +30,7 @@ from zmq.core.sockets.wait_and_retry cimport cost_of_bytes, cost_of_frames
 from zmq.core.waiting cimport budget
 from zmq.core.waiting.budget cimport is_time_to_yield
 from zmq.core.waiting.clock cimport monotonic
+from zmq.core.waiting.traffic cimport count_received, uncount_again
 
 from zmq.core.constants import SocketOption
 from zmq.core.error import Again
@@ -39,16 +40,16 @@ from zmq.core.tracker import _FINISHED_TRACKER
 cdef class Receiving(Sending):
     """A socket that receives."""
 
-    cdef bytes as_bytes(self, zmq_msg_t *msg):
-        """Turn a message into bytes and close it."""
+    cdef bytes as_bytes(self, zmq_msg_t *msg, size_t length):
+        """Turn a message of this length into bytes and close it."""
         try:
-            return self.bytes_of(msg)
+            return self.bytes_of(msg, length)
         finally:
             zmq_msg_close(msg)
 
-    cdef bytes bytes_of(self, zmq_msg_t *msg):
-        """Return a copy of a message."""
-        cdef Py_ssize_t size = <Py_ssize_t> zmq_msg_size(msg)
+    cdef bytes bytes_of(self, zmq_msg_t *msg, size_t length):
+        """Return a copy of a message of this length."""
+        cdef Py_ssize_t size = <Py_ssize_t> length
         cdef bytes data
         cdef char *target
         cdef void *source
@@ -65,6 +66,12 @@ cdef class Receiving(Sending):
         locked_again(copied)
         budget.fuel -= cost_of_bytes(size)
         return data
+
+    cdef int take(self, Incoming *incoming, int flags) except -1:
+        """Receive one frame or message, whatever that takes, and count it."""
+        self.operate(try_recv, incoming, flags, ZMQ_POLLIN, 1)
+        count_received(self.traffic, incoming.bytes, incoming.ended)
+        return 0
 
     cdef Frame as_frame(self, zmq_msg_t *msg, bint track):
         """Turn a message into a frame."""
@@ -88,7 +95,7 @@ cdef class Receiving(Sending):
             budget.fuel -= cost_of_frames(incoming.count)
             for i in range(incoming.count):
                 if copy:
-                    parts.append(self.as_bytes(&incoming.frames[i]))
+                    parts.append(self.as_bytes(&incoming.frames[i], zmq_msg_size(&incoming.frames[i])))
                 else:
                     parts.append(self.as_frame(&incoming.frames[i], track))
                 # Closed or moved: closing it again with the others does no harm.
@@ -122,7 +129,7 @@ cdef class Receiving(Sending):
                 parts.append(self.recv(flags, copy=copy, track=track))
             return parts
         expect(&incoming, True)
-        self.operate(try_recv, &incoming, flags, ZMQ_POLLIN, 1)
+        self.take(&incoming, flags)
         return self.as_parts(&incoming, copy, track)
 
     def recv_many(self, Py_ssize_t max=1000, timeout=None, *, int flags=0, copy=True, bint multipart=False):
@@ -161,6 +168,7 @@ cdef class Receiving(Sending):
         cdef list messages = []
         cdef list parts
         cdef size_t i
+        cdef int received
         if max < 1:
             raise ValueError(f"max={max}, must be at least 1")
         expect(&incoming, True)
@@ -173,8 +181,9 @@ cdef class Receiving(Sending):
         # If it is time to let others run, then before the batch and not in its midst.
         budget.set_fuel(0)
         try:
-            self.operate(try_recv, &incoming, flags, ZMQ_POLLIN, 1)
+            self.take(&incoming, flags)
         except Again:
+            uncount_again(&self.traffic.received)
             return messages
         try:
             while True:
@@ -189,11 +198,11 @@ cdef class Receiving(Sending):
                 elif multipart:
                     parts = []
                     for i in range(incoming.count):
-                        parts.append(self.bytes_of(&incoming.frames[i]))
+                        parts.append(self.bytes_of(&incoming.frames[i], zmq_msg_size(&incoming.frames[i])))
                     messages.append(parts)
                     release(&incoming)
                 else:
-                    messages.append(self.bytes_of(msg))
+                    messages.append(self.bytes_of(msg, zmq_msg_size(msg)))
                     zmq_msg_close(msg)
                 incoming.count = 0
                 if len(messages) >= max or not is_usable(self):
@@ -207,11 +216,15 @@ cdef class Receiving(Sending):
                         break
                 else:
                     zmq_msg_init(msg)
-                    if zmq_msg_recv(msg, self.handle, ZMQ_DONTWAIT) < 0:
+                    received = zmq_msg_recv(msg, self.handle, ZMQ_DONTWAIT)
+                    if received < 0:
                         break
                     incoming.count = 1
-                    if zmq_msg_more(msg) and try_recv(self.handle, &incoming, ZMQ_DONTWAIT) != 0:
+                    incoming.bytes = received_bytes(received, msg)
+                    incoming.ended = not zmq_msg_more(msg)
+                    if not incoming.ended and try_recv(self.handle, &incoming, ZMQ_DONTWAIT) != 0:
                         break
+                count_received(self.traffic, incoming.bytes, incoming.ended)
         except MemoryError:
             # Too large a message, for example: those before it are not lost with it, nor is it.
             if copy and incoming.count:
@@ -277,7 +290,7 @@ cdef class Receiving(Sending):
             if nbytes > view.len:
                 raise ValueError(f"nbytes={nbytes} too big for a buffer of {view.len} bytes")
             expect(&incoming, False)
-            self.operate(try_recv, &incoming, flags, ZMQ_POLLIN, 1)
+            self.take(&incoming, flags)
             size = zmq_msg_size(&incoming.few[0])
             memcpy(view.buf, zmq_msg_data(&incoming.few[0]), min(size, <size_t> (nbytes or view.len)))
             zmq_msg_close(&incoming.few[0])

@@ -25,6 +25,7 @@ from zmq.core.sockets.copies_without_gil cimport prepare_copies
 from zmq.core.sockets.life cimport is_usable
 from zmq.core.sockets.overrides cimport SEND
 from zmq.core.sockets.wait_and_retry cimport DROPPED, WHOLE, cost_of_bytes, cost_of_frames, is_unobserved
+from zmq.core.waiting.traffic cimport count_sent, uncount_again
 
 from zmq.core.error import Again
 from zmq.core.tracker import _FINISHED_TRACKER, MessageTracker
@@ -161,6 +162,9 @@ cdef class Sending(Operation):
             if self.message != DROPPED:
                 cost = 1 + <int> cost_of_frames(<size_t> count) + <int> cost_of_bytes(total)
                 self.operate(try_send, &out, flags & ~ZMQ_SNDMORE, ZMQ_POLLOUT, cost)
+            if out.ready == out.count:
+                # It was not dropped.
+                count_sent(self.traffic, total, out.more)
             note_sent(self, out.more)
         finally:
             discard(&out)
@@ -218,7 +222,7 @@ cdef class Sending(Operation):
                         overrides.socket_class.send_multipart(self, data, flags, copy)
                 elif self.overrides & SEND:
                     self.send(data, flags, copy)
-                elif not (
+                elif (
                     type(data) is bytes
                     and PyBytes_GET_SIZE(data) < SMALL
                     and copy is True
@@ -228,10 +232,13 @@ cdef class Sending(Operation):
                         self.handle, PyBytes_AS_STRING(data), <size_t> PyBytes_GET_SIZE(data), flags | ZMQ_DONTWAIT
                     ) >= 0
                 ):
+                    count_sent(self.traffic, <size_t> PyBytes_GET_SIZE(data), 0)
+                else:
                     overrides.socket_class.send(self, data, flags, copy)
                 i += 1
         except Again:
-            pass
+            if not self.overrides & SEND:
+                uncount_again(&self.traffic.sent)
         except BaseException as error:
             error.sent = i
             raise

@@ -1,7 +1,7 @@
 from zmq.core.libzmq cimport ZMQ_DONTWAIT
 from zmq.core.messages.attempts cimport Outgoing, attempt_t
 from zmq.core.sockets.endpoints cimport Endpoints
-from zmq.core.sockets.life cimport is_usable
+from zmq.core.sockets.life cimport Life, is_usable
 from zmq.core.waiting cimport budget
 
 cdef enum:
@@ -42,3 +42,6 @@ cdef inline bint is_unobserved(Operation socket, int flags) noexcept:
         return False
     budget.fuel -= 1
     return budget.fuel > 0 or flags & ZMQ_DONTWAIT or socket.get_hub is None
+
+
+cdef object again(Life socket, int events)

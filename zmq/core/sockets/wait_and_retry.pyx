@@ -27,11 +27,12 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.messages.deliveries cimport drop_returned, try_returned
 from zmq.core.messages.attempts cimport AS_SET, Incoming, Outgoing, attempt_t, end_dropped
-from zmq.core.sockets.life cimport is_usable
+from zmq.core.sockets.life cimport Life, is_usable
 from zmq.core.waiting cimport budget, who_waits
 from zmq.core.waiting.wakeable_threads cimport wait_for_bell
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.sleeper cimport refuel
+from zmq.core.waiting.traffic cimport count_again, count_wait, way_of
 from zmq.core.waiting.trampoline cimport Trampoline, Waiter
 
 from zmq.core.error import Again, ZMQError
@@ -55,6 +56,12 @@ cdef dict OUT_OF_TURN = {
     (ZMQ_REP, ZMQ_POLLOUT): "this REP has no request to answer: it sends once after each whole request that it got",
     (ZMQ_REP, ZMQ_POLLIN): "this REP has a request to answer first: it receives again when it has sent a whole answer",
 }
+
+
+cdef object again(Life socket, int events):
+    """Return what a call raises that would have to wait, and may not; it is counted."""
+    count_again(way_of(socket.traffic, events))
+    return Again()
 
 
 cdef class Operation(Endpoints):
@@ -111,7 +118,7 @@ cdef class Operation(Endpoints):
     cdef int would_block(self, attempt_t attempt, void *transfer, int flags, int events) except -1:
         """The operation after an attempt in vain, while no other call waits."""
         if flags & ZMQ_DONTWAIT:
-            raise Again()
+            raise again(self, events)
         if self.message == BEGUN and events == ZMQ_POLLOUT:
             return self.give_up(<Outgoing *> transfer)
         if self.get_hub is None:
@@ -126,8 +133,10 @@ cdef class Operation(Endpoints):
         """
         cdef int err = EAGAIN
         cdef double milliseconds = self.timeout_ms(transfer, events)
-        cdef double deadline = monotonic() + milliseconds / 1000
+        cdef double since = monotonic()
+        cdef double deadline = since + milliseconds / 1000
         cdef double left = -1
+        cdef bint waits = False
         cdef Trampoline trampoline = self.waited()
         if trampoline.descriptor() < 0 or trampoline.bell != NULL:
             return self.operate_in_libzmq(attempt, transfer, flags, events)
@@ -141,11 +150,14 @@ cdef class Operation(Endpoints):
                 if milliseconds >= 0:
                     left = deadline - monotonic()
                     if left <= 0:
-                        raise Again()
+                        raise again(self, events)
+                waits = True
                 wait_for_bell(self.handle, trampoline.fd, left, self)
                 self.usable()
         finally:
             who_waits.end_blocked()
+            if waits:
+                count_wait(way_of(self.traffic, events), monotonic() - since)
         if self.trampoline is not None and self.trampoline.interest:
             self.trampoline.notify()
         if err:
@@ -157,6 +169,7 @@ cdef class Operation(Endpoints):
         """The operation of a thread-safe socket in a thread without a hub: libzmq waits."""
         cdef int err = EINTR
         cdef void *handle
+        cdef double since = monotonic()
         who_waits.begin_blocked(self, "receive" if events == ZMQ_POLLIN else "send")
         try:
             while err == EINTR:
@@ -167,6 +180,9 @@ cdef class Operation(Endpoints):
                     err = attempt(handle, transfer, flags)
         finally:
             who_waits.end_blocked()
+            count_wait(way_of(self.traffic, events), monotonic() - since)
+        if err == EAGAIN:
+            raise again(self, events)
         if err:
             raise_errno(err)
         return 0
@@ -205,7 +221,7 @@ cdef class Operation(Endpoints):
                     self.failed(err, events)
                 return 0
             if flags & ZMQ_DONTWAIT:
-                raise Again()
+                raise again(self, events)
             if gives_up:
                 return self.give_up(<Outgoing *> transfer)
         if self.get_hub is None:
@@ -216,7 +232,7 @@ cdef class Operation(Endpoints):
                 return self.operate(attempt, transfer, flags | ZMQ_DONTWAIT, events, 0)
             if trampoline.interest:
                 trampoline.notify()
-            raise Again()
+            raise again(self, events)
         others = trampoline.interest > 0
         before = budget.stirred()
         try:

@@ -1,6 +1,7 @@
 from zmq.core.waiting.hub cimport Hub
 from zmq.core.waiting.owner_interface cimport Owner
 from zmq.core.waiting.sweep_alarm cimport Swept
+from zmq.core.waiting.traffic cimport Traffic
 
 
 cdef enum:
@@ -25,6 +26,7 @@ cdef class Waiter:
     cdef int state
     cdef bint inside            # it is parked, and may be switched to
     cdef bint untried           # no attempt was made yet
+    cdef bint has_parked        # it was not served at once
     cdef bint overdue           # its time is over, but it is to make one more attempt
     cdef Handover guessed_by    # which one woke it without a look at the bell
     cdef Waiter before
@@ -98,6 +100,7 @@ cdef class Trampoline(Swept):
     cdef void *bell             # of a thread-safe socket, which has no ZMQ_FD; else NULL
     cdef bint closing           # the hub will close the handle
     cdef Owner owner            # who has the socket to itself: nobody else may look at it
+    cdef Traffic traffic        # of the sockets for this handle; None until one of them comes here
 
     # What a cancelled receive gave back, see `zmq.core.messages.deliveries`.
     cdef list returned          # each message, oldest first; None for none

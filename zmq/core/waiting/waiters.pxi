@@ -15,11 +15,13 @@ cdef class Waiter:
             try:
                 next = self.trampoline.handover.next_waiter(self.trampoline, self.untried, True)
                 if next is not None:
+                    self.has_parked = True
                     next.resume()
                 elif self.untried:
                     count_parked -= 1
                     return 0
                 else:
+                    self.has_parked = True
                     self.hub.park()
             finally:
                 self.inside = False
@@ -30,6 +32,8 @@ cdef class Waiter:
             # There is time for the first attempt.
             return 0
         if self.state == EXPIRED:
+            if not self.events & POLLER:
+                count_again(way_of(self.trampoline.traffic, self.events))
             raise Again()
         raise ZMQError(Errno.ENOTSOCK, "the socket was closed while this call waited for it")
 
@@ -77,6 +81,7 @@ cdef class Waiter:
             # Its first attempt.
             trampoline.handover.unheard = False
         self.untried = False
+        self.has_parked = True
         if self.guessed_by is not None:
             self.guessed_by.reset(0)
             self.guessed_by = None
@@ -100,6 +105,8 @@ cdef class Waiter:
         if trampoline is None:
             return
         self.trampoline = None
+        if self.has_parked and not self.events & POLLER:
+            count_wait(way_of(trampoline.traffic, self.events), monotonic() - self.since)
         if self.timer is not None:
             self.hub.cancel(self.timer)
             self.timer = None

@@ -1,0 +1,3 @@
+from zmq.core.waiting.traffic import PeerCounts
+
+class WatchedPeers(PeerCounts): ...
