@@ -24,6 +24,7 @@
 # make lint     check the style, the types, the order of the layers and what is written by make frameworks
 # make architecture  draw the picture of the layers again, from the imports
 # make drawings draw the pictures of the patterns again
+# make top-pictures  take the pictures of zmq.top again, with chromium
 # make clean    remove what was built
 #
 # Each target first installs what it needs: libzmq's headers with apt-get, where that is there and they are not, and
@@ -68,7 +69,7 @@ space = $(subst ,, )
 pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
 .PHONY: demo test quick $(runs) installed matrix distros pythons bench pictures conformance clients installation wheel \
-    pyzmq-shim release sanitize model docs frameworks lint drawings architecture clean system system-for-tests
+    pyzmq-shim release sanitize model docs frameworks lint drawings top-pictures architecture clean system system-for-tests
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
@@ -183,6 +184,10 @@ lint: $(VENV)/.installed $(VENV)/.lint docs
 
 drawings:
 	@$(PYTHON) tools/drawings.py
+
+top-pictures: $(VENV)/.installed
+	@$(python) -m pip install --quiet pillow
+	@$(python) tools/top_pictures.py
 
 architecture:
 	@$(PYTHON) tools/house.py picture

@@ -86,6 +86,7 @@ GROUPS = {
         "zmq.eventlet.ssh",
         "zmq.eventlet.ssh.tunnel",
     ],
+    "Looking inside": ["zmq.inspect"],
     "Helpers": [
         "zmq.utils",
         "zmq.utils.monitor",
@@ -120,6 +121,7 @@ INSIDE = (
     "zmq.eventloop.hubloop",
     "zmq.eventloop.running",
     "zmq.eventloop.selector",
+    "zmq.top",
 )
 #: What has no docstring of its own to be read.
 DATA = {

@@ -5,7 +5,7 @@
 # build: a C compiler, libzmq with its headers (found as setup.py finds them), and the headers of Python and its venv
 #   where Python is Debian's own. Fails where they cannot be installed.
 # test: what some tests need, which are skipped where it is not there: ssh and sshd, a Kerberos server (Debian's own does
-#   not start while it has no database), valgrind. Never asks for a password, never fails.
+#   not start while it has no database), valgrind, chromium. Never asks for a password, never fails.
 # model: SPIN and a C compiler. Fails as build does.
 set -eu
 what=${1:-build}
@@ -41,6 +41,7 @@ else
         missing="$missing krb5-user krb5-kdc krb5-admin-server"
     fi
     has valgrind || missing="$missing valgrind"
+    has chromium || missing="$missing chromium"
 fi
 missing=${missing# }
 [ -n "$missing" ] || exit 0

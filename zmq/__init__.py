@@ -25,6 +25,7 @@ from zmq.core.error import (
     ZMQVersionError,
 )
 from zmq.core.includes import get_includes, get_library_dirs
+from zmq.core.inspection import serve_if_asked as _serve_if_asked
 from zmq.core.inspection.dump import dump, install_dump, uninstall_dump
 from zmq.core.inspection.watch import set_slow_hub, set_slow_wait
 from zmq.core.message import COPY_THRESHOLD, Frame, Message
@@ -109,3 +110,5 @@ __all__ = [
 ]
 # In this form type checkers see them.
 __all__ += _constants.__all__
+
+_serve_if_asked()

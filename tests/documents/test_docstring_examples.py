@@ -86,6 +86,10 @@ SCENES = {
     ),
     "with zmq.Context() as ctx": Scene("", "assert ctx.closed and push.closed"),
     "zmq.install_dump(": Scene("import signal", "assert zmq.uninstall_dump(signal.SIGUSR1)"),
+    "zmq.inspect.serve(": Scene("import zmq.inspect", "assert zmq.inspect.stop()", {"/run/shop/": ""}),
+    "zmq.inspect.ask(": Scene(
+        'import zmq.inspect; zmq.inspect.serve("orders.4711")', "assert zmq.inspect.stop()", {"/run/shop/": ""}
+    ),
     "tracker = socket.send(": Scene(
         PAIR + "import threading; socket = push; big = bytes(1_000_000)\nthreading.Thread(target=pull.recv).start()",
         "assert tracker.done\n" + END,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -55,6 +56,26 @@ def test_a_socket_waits_in_the_hub_of_the_thread_that_uses_it(
         use()
         THREADS.spawn(use_there).get()
     use()
+
+
+def test_what_another_thread_posts_while_a_hub_is_made_is_heard(
+    green: GreenFrontEnd, zmq: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was heard when the sweep alarm looked, which is not set where nobody waits for a socket."""
+    heard: list[bool] = []
+    hear = zmq.hub.Hub.hear
+
+    def post_and_hear(hub: Any) -> None:
+        hub.call_soon_threadsafe(partial(heard.append, True))
+        hear(hub)
+
+    monkeypatch.setattr(zmq.hub.Hub, "hear", post_and_hear)
+
+    def begin() -> None:
+        zmq.hub.get_hub()
+        wait_until(green, lambda: heard)
+
+    green.thread(begin).get()
 
 
 def test_threads_with_a_hub_each_talk_with_one_another(

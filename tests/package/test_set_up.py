@@ -27,6 +27,7 @@ PROGRAMS = {
     "kadmin.local": "",
     "kinit": "",
     "valgrind": "",
+    "chromium": "",
     "spin": "",
     "gcc": "",
     # With a password, unless PASSWORDLESS.

@@ -1,9 +1,8 @@
-"""`NativeThread`, `NativeLock` and `NativeSignal`: things of the operating system, whatever is monkeypatched.
+"""`NativeThread`, `NativeLock`, `NativeSignal` and `poll_natively`: the operating system's, whatever is monkeypatched.
 
-Lives here: all three. What must not: what is done with them. Called by `zmq.devices`, `zmq.auth`, `zmq.log` and
-`zmq.core.inspection`. Under
-monkeypatching `threading.Thread` is a greenlet, and a greenlet that blocks in C blocks its hub; and locks that exist
-already may be made into locks between greenlets.
+Lives here: all four. What must not: what is done with them. Called by `zmq.devices`, `zmq.auth`, `zmq.log` and
+`zmq.core.inspection`. Under monkeypatching `threading.Thread` is a greenlet, and a greenlet that blocks in C blocks its
+hub; and locks that exist already may be made into locks between greenlets.
 """
 
 import atexit
@@ -48,6 +47,35 @@ def name_of(ident):
     str or None
     """
     return names.get(ident)
+
+
+def poll_natively(list wanted not None, double seconds):
+    """Block this native thread until one of some descriptors is ready, for so many seconds, or a signal comes.
+
+    Parameters
+    ----------
+    wanted : list of (int, int)
+        Descriptors, 64 at most, and `POLLIN` or `POLLOUT` or both for each.
+    seconds : float
+
+    Returns
+    -------
+    dict of int
+        What each is ready for that is ready for anything, an error included.
+    """
+    cdef zmq_pollitem_t items[64]
+    cdef int count = len(wanted)
+    cdef long milliseconds = <long> (1000 * max(0, seconds) + 0.999)
+    cdef int at
+    if count > 64:
+        raise ValueError("these are too many descriptors")
+    for at in range(count):
+        items[at].socket = NULL
+        items[at].fd, items[at].events = wanted[at]
+        items[at].revents = 0
+    with nogil:
+        zmq_poll(items, count, milliseconds)
+    return {items[at].fd: items[at].revents for at in range(count) if items[at].revents}
 
 
 cdef class NativeLock:

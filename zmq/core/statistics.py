@@ -208,8 +208,9 @@ def _who_waits(entry: dict[str, Any], sockets: dict[int, dict[str, Any]]) -> dic
 
 def _plain(found: dict[str, Any]) -> dict[str, Any]:
     """Put what stands for them in the place of the objects."""
+    known = {id(each["socket"]): each for each in found["sockets"]}
     for entry in (*found["waiting"], *found["blocked"]):
-        entry["waits_for"] = shown(entry, found["sockets"])
+        entry["waits_for"] = shown(entry, [known[id(each)] for each in entry["sockets"] if id(each) in known])
         entry["waiter"] = _address(entry["waiter"])
         entry["sockets"] = [_address(socket) for socket in entry["sockets"]]
         entry["context"] = _address(entry["context"])

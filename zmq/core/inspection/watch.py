@@ -19,7 +19,7 @@ from functools import partial
 from zmq.core import statistics as _statistics
 from zmq.core.constants import SocketOption
 from zmq.core.error import ZMQError
-from zmq.core.inspection import dump, who
+from zmq.core.inspection import dump, keepers, who
 from zmq.core.native_threads import NativeLock, NativeSignal, NativeThread
 from zmq.core.waiting.hub import Hub, living_hubs
 
@@ -173,12 +173,11 @@ class Watch:
                     del self.asked[hub]
 
     def slow_hub(self, hub: Hub, seconds: float) -> str:
-        running = [each for each in who.everybody().running if each.what.parent is not None]
-        # Which thread runs which cannot be seen.
-        keeper = f" by {dump.title(running[0])}" if len(running) == 1 else ""
+        keeper = keepers.keeper(hub, living_hubs())
+        by = "" if keeper is None else f" by {dump.title(keeper)}"
         lines = "\n".join(dump.stack(who.thread(hub.thread).stack))
         thread = dump.thread_title(hub.thread)
-        return f"the hub of {thread} did not run for {seconds:.3f} s; it is kept{keeper} at\n{lines}"
+        return f"the hub of {thread} did not run for {seconds:.3f} s; it is kept{by} at\n{lines}"
 
 
 # Telling.

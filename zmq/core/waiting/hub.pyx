@@ -361,6 +361,9 @@ cdef class Hub:
         except OSError:
             return
         self.ear_watcher = self.listen(self.ear.reader, self.heard)
+        if self.posted:
+            # By a thread that saw the hub while it was being made.
+            self.ear.ring()
 
     def heard(self):
         """Another thread has posted something; called in the hub."""
