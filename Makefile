@@ -18,6 +18,12 @@
 #               tells whether it could)
 # make sanitize run the tests with the sanitizers of GCC, and programs with threads too; fail where one reports something
 #               (SANITIZE="threads" for a part of it, SANITIZE=--help for options)
+# make fuzz     call, connect and parse what is wrong, and shrink what fails to a test (FUZZ="calls --front-end gevent" for
+#               a part of it, FUZZ="calls --under-asan", FUZZ=--help for options)
+# make soak     have brokers, workers and clients run for half an hour while everything happens to them that can, and fail
+#               where something was lost, doubled, missed, grew or held up a hub (SOAK="--minutes 5", SOAK=--help)
+# make leaks    open, close, drop, time out and kill sockets some 100,000 times, and fail where anything is left
+#               (LEAKS="--front-end gevent --part 100" for some of that, LEAKS=--help)
 # make model    search every state of a model of the wake-up rule, with SPIN
 # make docs     build the site of the documentation into .bench/docs/html, and fail where something on it is not in order
 # make frameworks  write zmq/eventlet, but for what is written by hand, from zmq/green
@@ -69,7 +75,8 @@ space = $(subst ,, )
 pyzmq = pyzmq==$(PYZMQ) gevent eventlet
 
 .PHONY: demo test quick $(runs) installed matrix distros pythons bench pictures conformance clients installation wheel \
-    pyzmq-shim release sanitize model docs frameworks lint drawings top-pictures architecture clean system system-for-tests
+    pyzmq-shim release sanitize fuzz soak leaks model docs frameworks lint drawings top-pictures architecture clean system \
+    system-for-tests
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
@@ -161,6 +168,17 @@ sanitize: | system system-for-tests
 	@$(PYTHON) tests/sanitize/sanitize.py --python $(PYTHON) --build $(BENCH)/sanitize --json $(BENCH)/sanitize.json \
 	    $(SANITIZE)
 
+# Atheris is not there for every Python; without it a loop of our own makes up what the parsers get.
+fuzz: $(VENV)/.installed $(BENCH)/fuzz/.tried
+	@$(python) tests/fuzz/fuzz.py --python $(PYTHON) --atheris $(BENCH)/fuzz/bin/python --build $(BENCH)/sanitize \
+	    --json $(BENCH)/fuzz.json $(FUZZ)
+
+soak: $(VENV)/.installed
+	@$(python) tests/soak/soak.py --json $(BENCH)/soak.json $(SOAK)
+
+leaks: $(VENV)/.installed
+	@$(python) tests/leaks/leaks.py --json $(BENCH)/leaks.json $(LEAKS)
+
 model:
 	@sh tools/system.sh model
 	@$(PYTHON) docs/model/check.py
@@ -235,6 +253,12 @@ $(BENCH)/our-wheel/.installed: $(our_wheel) | system
 $(BENCH)/pyzmq-$(PYZMQ)-system.tried: perf/pyzmq.sh | system
 	@mkdir -p $(BENCH)
 	@sh perf/pyzmq.sh $(PYTHON) $(BENCH)/pyzmq-$(PYZMQ)-system $(PYZMQ) gevent eventlet
+	@touch $@
+
+# Tried once.
+$(BENCH)/fuzz/.tried: | $(VENV)/.created
+	@$(python) -m venv $(BENCH)/fuzz
+	@$(BENCH)/fuzz/bin/python -m pip install --quiet atheris || rm -f $(BENCH)/fuzz/bin/python
 	@touch $@
 
 # Only its types are read, by no interpreter in particular.

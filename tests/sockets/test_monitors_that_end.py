@@ -76,6 +76,8 @@ assert context.closed
 CLOSE = {
     "closed": "monitor.close()",
     "disconnected": "monitor.disconnect(monitor.get_string(zmq.LAST_ENDPOINT)); monitor.close()",
+    # Over inproc that is the same.
+    "unbound": "monitor.unbind(monitor.get_string(zmq.LAST_ENDPOINT)); monitor.close()",
     "dropped": "del monitor; gc.collect()",
     "closed by another thread": "thread, failed = in_thread(monitor.close); thread.join(); assert not failed",
     "never read": "",
@@ -263,6 +265,13 @@ RAW = {
         monitor.connect("inproc://monitor")
         tell()
         monitor.disconnect("inproc://monitor")
+        tell()
+    """,
+    "whoever connected unbound": """
+        monitor = context.socket(zmq.PAIR)
+        monitor.connect("inproc://monitor")
+        tell()
+        monitor.unbind("inproc://monitor")
         tell()
     """,
     "whoever connected never read": """

@@ -159,8 +159,14 @@ cdef class Endpoints(OptionAccess):
             ENOENT: the socket is not bound there.
         """
         self.usable()
-        self.with_endpoint(zmq_unbind, addr)
+        # Over inproc libzmq takes the address of a connection too, which may be that of a monitor's reader
+        # (socket_base_t::term_endpoint, for zmq_unbind and zmq_disconnect alike).
         label = self.labelled()
+        if self.socket_type == ZMQ_PAIR and disconnected(self.handle, encoded(addr, "addr")):
+            self.operated()
+            label.strike(label.connected, shown_address(addr))
+            return
+        self.with_endpoint(zmq_unbind, addr)
         label.strike(label.bound, shown_address(addr))
 
     def disconnect(self, addr):
