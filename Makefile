@@ -46,7 +46,7 @@ PYOMQ ?= 0.21.0
 JOBS ?= 3
 
 python = $(VENV)/bin/python
-sources = setup.py tools/wheel_layout.py pyproject.toml $(foreach kind,pyx pxd pxi h,$(wildcard zmq/core/*.$(kind) zmq/core/*/*.$(kind)))
+sources = setup.py tools/pth_layout.py pyproject.toml $(foreach kind,pyx pxd pxi h,$(wildcard zmq/core/*.$(kind) zmq/core/*/*.$(kind)))
 python_sources = $(shell find zmq greenzmq -name '*.py*' -not -name '*.pyc')
 # Whether the stubs say of the compiled modules what is true.
 stubtest = $(python) -m mypy.stubtest zmq --concise --ignore-disjoint-bases --mypy-config-file pyproject.toml \

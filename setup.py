@@ -1,6 +1,6 @@
 """Build the extension modules, with the system's libzmq or with one that goes into the wheel.
 
-Where the package is put, and how `import zmq` finds it, is tools/wheel_layout.py's. Everything else about the package
+Where the package is put, and how `import zmq` finds it, is tools/pth_layout.py's. Everything else about the package
 is in pyproject.toml.
 """
 
@@ -17,7 +17,7 @@ from setuptools import Extension, setup
 
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools"))
-import wheel_layout  # noqa: E402
+import pth_layout  # noqa: E402
 
 #: What no message passes through is compiled to be small where libzmq is inside: else this would be a third of a wheel.
 SELDOM = {
@@ -27,7 +27,7 @@ SELDOM = {
         "contexts/members",
         "contexts/termination_threads",
         "relays/running",
-        "waiting/forks",
+        "waiting/fork_generation",
         "waiting/pipes",
     ),
     "inspection/dump_signal",
@@ -196,7 +196,7 @@ def cythonized() -> list[Extension]:
     )
 
 
-class BuildPy(wheel_layout.BuildPy):
+class BuildPy(pth_layout.BuildPy):
     """Copy `zmq`, and the libzmq of a bundle."""
 
     def run(self) -> None:
@@ -219,7 +219,7 @@ class BuildPy(wheel_layout.BuildPy):
         return {os.path.join(self.build_lib, "zmq", name): path for name, path in bundle().items()}
 
 
-class BuildExt(wheel_layout.BuildExt):
+class BuildExt(pth_layout.BuildExt):
     """Compile `zmq.core`, one module on each processor."""
 
     def finalize_options(self) -> None:
@@ -235,5 +235,5 @@ setup(
     version=version(),
     options={"egg_info": {"egg_base": "build"}},
     ext_modules=cythonized() if needs_build else [],
-    cmdclass={**wheel_layout.COMMANDS, "build_ext": BuildExt, "build_py": BuildPy},
+    cmdclass={**pth_layout.COMMANDS, "build_ext": BuildExt, "build_py": BuildPy},
 )

@@ -29,7 +29,7 @@ from zmq.core.libzmq cimport (
     zmq_poll,
 )
 from zmq.core.sockets.option_attributes cimport option_named, read_attribute
-from zmq.core.waiting cimport forks, who_waits
+from zmq.core.waiting cimport fork_generation, who_waits
 from zmq.core.waiting.sleeper cimport let_run, wait_readable
 from zmq.core.waiting.trampoline cimport close_left
 
@@ -111,7 +111,7 @@ def _living_contexts():
         if (<PyObject *> address).ob_refcnt > 0:
             contexts.append(<Context> <void *> address)
     for context in contexts:
-        if context.born != forks.generation or context.handle == NULL and context.termination is None:
+        if context.born != fork_generation.current or context.handle == NULL and context.termination is None:
             continue
         # One that is terminated in a hub has no handle any more.
         key = <size_t> context.handle or id(context)
@@ -142,7 +142,7 @@ cdef int forget_handle(void *handle) except -1:
     cdef Context context
     terminating.discard(<size_t> handle)
     for context in contexts_at(handle):
-        if context.born == forks.generation:
+        if context.born == fork_generation.current:
             context.handle = NULL
     return 0
 
@@ -200,7 +200,7 @@ cdef class Context:
             raise RuntimeError("a Context is made once")
         if name is not None:
             self.called = checked_name(self, name, Context)
-        self.born = forks.generation
+        self.born = fork_generation.current
         self._sockets = Members()
         self.sockopts = {}
         living.add(<size_t> <void *> self)
@@ -244,7 +244,7 @@ cdef class Context:
         cdef void *handle = self.handle
         if handle == NULL or self.is_shadow:
             return
-        if self.born != forks.generation:
+        if self.born != fork_generation.current:
             self.drop_inherited()
             return
         # What it is made of may be gone when the interpreter ends.
@@ -328,7 +328,7 @@ cdef class Context:
             if not self.closed:
                 raise ContextTerminated(msg="the context is being terminated")
             raise ZMQError(Errno.ENOTSUP if self._sockets is None else Errno.EFAULT, "the context is terminated")
-        if self.born != forks.generation and not self.renew():
+        if self.born != fork_generation.current and not self.renew():
             raise ZMQError(Errno.EFAULT, "this context was used before a fork: make a new one in the child")
         if terminating and <size_t> self.handle in terminating:
             raise ContextTerminated(msg="the context is being terminated")
@@ -352,7 +352,7 @@ cdef class Context:
         """In the child of a fork: have a context of its own, if this one was never used."""
         cdef void *handle
         cdef Context root = self.root()
-        if root.born != forks.generation:
+        if root.born != fork_generation.current:
             if not self.can_be_renewed():
                 return False
             handle = zmq_ctx_new()
@@ -365,7 +365,7 @@ cdef class Context:
             root.drop_inherited()
             root.handle = handle
             root.exposed = False
-            root.born = forks.generation
+            root.born = fork_generation.current
         elif root.handle == NULL:
             return False
         self.handle = root.handle
@@ -434,7 +434,7 @@ cdef class Context:
     @property
     def underlying(self):
         """int : the address of libzmq's context."""
-        if self.handle != NULL and self.born != forks.generation:
+        if self.handle != NULL and self.born != fork_generation.current:
             self.renew()
         self.exposed = True
         return <size_t> self.handle
@@ -681,7 +681,7 @@ cdef class Context:
         cdef void *handle = self.handle
         cdef int err
         get_hub = self._get_hub
-        if self.born != forks.generation:
+        if self.born != fork_generation.current:
             self.drop_inherited()
             return
         if self.is_shadow:
@@ -745,7 +745,7 @@ cdef class Context:
         if self.closed:
             self.term()
             return
-        if self.born == forks.generation:
+        if self.born == fork_generation.current:
             for socket in list(self._sockets):
                 if not socket.closed:
                     socket.close(linger)
@@ -771,13 +771,13 @@ cdef bint is_usable(Context context) noexcept:
     return (
         context is not None
         and context.handle != NULL
-        and (context.born == forks.generation or context.can_be_renewed())
+        and (context.born == fork_generation.current or context.can_be_renewed())
     )
 
 
 cdef bint is_shared(Context context) noexcept:
     """Tell whether this is what `instance` returns: the child of a fork has one of its own, as it has for PyZMQ."""
-    return is_usable(context) and context.born == forks.generation
+    return is_usable(context) and context.born == fork_generation.current
 
 
 cdef size_t address_of(shadow) except? 0:

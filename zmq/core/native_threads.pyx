@@ -25,7 +25,7 @@ from posix.unistd cimport close as close_fd
 from posix.unistd cimport pipe, read, write
 
 from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_poll, zmq_pollitem_t
-from zmq.core.waiting cimport forks
+from zmq.core.waiting cimport fork_generation
 
 cdef extern from "Python.h":
     unsigned long PyThread_start_new_thread(void (*run)(void *) noexcept, void *argument)
@@ -243,7 +243,7 @@ cdef class NativeThread:
         if self.done_fd >= 0:
             raise RuntimeError("a thread is started once")
         self.done_fd, self.running = os.pipe()
-        self.born = forks.generation
+        self.born = fork_generation.current
         Py_INCREF(self)
         if PyThread_start_new_thread(run, <void *> self) == <unsigned long> -1:
             Py_DECREF(self)
@@ -254,7 +254,7 @@ cdef class NativeThread:
 
     def is_alive(self):
         """Tell whether the thread runs; in the child of a fork none but its own do."""
-        return self.done_fd >= 0 and not self.finished and self.born == forks.generation
+        return self.done_fd >= 0 and not self.finished and self.born == fork_generation.current
 
     def join(self, timeout=None, poller_class=None):
         """Wait until the thread is done.

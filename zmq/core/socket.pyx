@@ -32,7 +32,7 @@ from zmq.core.libzmq cimport (
     zmq_send,
 )
 from zmq.core.message cimport Frame
-from zmq.core.messages.attempts cimport (
+from zmq.core.messages.whole_message_attempts cimport (
     Incoming,
     Outgoing,
     Part,

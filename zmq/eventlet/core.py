@@ -4,7 +4,7 @@
 Being green is one attribute, `_get_hub`. Where a class has it, three things hold:
 
 - The attempt: what is asked of libzmq never blocks. A message is sent or received with ZMQ_DONTWAIT, whole or not at
-  all (`zmq/core/messages/attempts.pxd`).
+  all (`zmq/core/messages/whole_message_attempts.pxd`).
 - The park: when libzmq can do nothing now, the greenlet switches to the hub, which watches the socket's ZMQ_FD, by
   which libzmq says that something has changed, and switches back when it has (`zmq/core/waiting/trampoline.pyx`).
 - The alarm: a greenlet that was not told of a change would be parked for ever. Instead of having each of them wake up

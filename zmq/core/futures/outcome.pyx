@@ -23,7 +23,7 @@ from cpython.ref cimport Py_INCREF, PyObject
 from libc.errno cimport EAGAIN
 
 from zmq.core.libzmq cimport zmq_msg_close, zmq_msg_init, zmq_msg_move, zmq_msg_t
-from zmq.core.messages.attempts cimport release
+from zmq.core.messages.whole_message_attempts cimport release
 from zmq.core.messages.deliveries cimport RETURNED, UNSEEN, Delivery
 from zmq.core.socket cimport Socket
 from zmq.core.waiting cimport trampoline as trampolines

@@ -28,7 +28,7 @@ from zmq.core.libzmq cimport (
     zmq_msg_size,
     zmq_msg_t,
 )
-from zmq.core.messages.attempts cimport AS_SET, Incoming, received_bytes, try_recv
+from zmq.core.messages.whole_message_attempts cimport AS_SET, Incoming, received_bytes, try_recv
 from zmq.core.messages.deliveries cimport Delivery, try_returned
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.arguments cimport seconds_of, several_frames

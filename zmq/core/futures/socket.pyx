@@ -24,7 +24,7 @@ from zmq.core.libzmq cimport (
     zmq_msg_recv,
     zmq_send,
 )
-from zmq.core.messages.attempts cimport received_bytes
+from zmq.core.messages.whole_message_attempts cimport received_bytes
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.wait_and_retry cimport WHOLE
 from zmq.core.sockets.life cimport is_usable

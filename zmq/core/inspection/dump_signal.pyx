@@ -14,7 +14,7 @@ import os
 from libc.errno cimport EINTR, errno
 from posix.unistd cimport read, write
 
-from zmq.core.waiting cimport forks
+from zmq.core.waiting cimport fork_generation
 
 from zmq.core.native_threads import NativeThread
 
@@ -45,7 +45,7 @@ cdef int begin() except -1:
     """Have the threads run in this process."""
     global begun
     cdef int err
-    if begun == forks.generation:
+    if begun == fork_generation.current:
         return 0
     if begun >= 0:
         greenzmq_dump_forget()
@@ -53,7 +53,7 @@ cdef int begin() except -1:
     err = greenzmq_dump_begin(patience)
     if err:
         raise OSError(err, os.strerror(err))
-    begun = forks.generation
+    begun = fork_generation.current
     NativeThread(serve, name="zmq.dump").start()
     return 0
 

@@ -1,4 +1,4 @@
-from zmq.core.messages.attempts cimport Incoming
+from zmq.core.messages.whole_message_attempts cimport Incoming
 from zmq.core.waiting.trampoline cimport Trampoline
 
 

@@ -12,7 +12,7 @@ is not 0, which keeps every operation off the short cuts, and EVENTS, as everybo
 
 from libc.errno cimport ENOMEM
 
-from zmq.core.waiting cimport forks
+from zmq.core.waiting cimport fork_generation
 from zmq.core.libzmq cimport (
     ZMQ_DONTWAIT,
     ZMQ_RCVMORE,
@@ -22,7 +22,7 @@ from zmq.core.libzmq cimport (
     zmq_msg_move,
     zmq_msg_t,
 )
-from zmq.core.messages.attempts cimport expect, grow, release, try_recv
+from zmq.core.messages.whole_message_attempts cimport expect, grow, release, try_recv
 
 
 cdef class Delivery:
@@ -53,7 +53,7 @@ cdef class Delivery:
         """
         cdef Trampoline trampoline = self.trampoline
         cdef Py_ssize_t place
-        if self.state != UNSEEN or trampoline.handle == NULL or trampoline.born != forks.generation:
+        if self.state != UNSEEN or trampoline.handle == NULL or trampoline.born != fork_generation.current:
             return self.state == RETURNED
         try:
             trampoline.enter()

@@ -24,7 +24,7 @@ from posix.unistd cimport close as close_fd
 from zmq.core.libzmq cimport ZMQ_POLLIN, ZMQ_POLLOUT, ZMQ_POLLPRI
 from zmq.core.polling.bell_set cimport native_set
 from zmq.core.polling.registry cimport RegisteredDescriptor, RegisteredSocket, Registry
-from zmq.core.waiting cimport budget, forks, who_waits
+from zmq.core.waiting cimport budget, fork_generation, who_waits
 from zmq.core.waiting cimport trampoline as trampolines
 from zmq.core.waiting.hub cimport Hub, report, this_thread
 from zmq.core.waiting.clock cimport monotonic
@@ -81,8 +81,8 @@ cdef class PollSet(Registry):
             elif hub.is_running():
                 # An event loop is run by whichever thread likes.
                 hub.thread = this_thread()
-        if self.born != forks.generation:
-            self.born = forks.generation
+        if self.born != fork_generation.current:
+            self.born = fork_generation.current
             self.blocks = False
             self.close_set()
             self.waiting = []
@@ -269,7 +269,7 @@ cdef class PollSet(Registry):
     def on_bell(self):
         """A bell of the set rang."""
         cdef RegisteredSocket registered
-        if self.born != forks.generation:
+        if self.born != fork_generation.current:
             # The child of a fork shares the set and must leave it alone.
             self.bells.watcher.stop()
             return
@@ -283,7 +283,7 @@ cdef class PollSet(Registry):
 
     def rearm(self):
         """Watch the bells again: the hub may have stopped that because of an error."""
-        if self.born == forks.generation:
+        if self.born == fork_generation.current:
             self.bells.rearm()
 
     # The end.
@@ -305,7 +305,7 @@ cdef class PollSet(Registry):
     def abandon_all(self):
         """Forget all polls: their hub ends."""
         cdef ParkedPoll parked
-        if self.born == forks.generation:
+        if self.born == fork_generation.current:
             for parked in list(self.waiting):
                 self.give_up(parked.hub)
             self.close_set()
@@ -313,5 +313,5 @@ cdef class PollSet(Registry):
     cdef void drop(self) noexcept:
         """The poller is gone, but futures may still wait for what it polls."""
         self.dropped = True
-        if not self.waiting or self.born != forks.generation:
+        if not self.waiting or self.born != fork_generation.current:
             self.close()

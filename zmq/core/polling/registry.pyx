@@ -23,7 +23,7 @@ from zmq.core.polling.bell_set cimport BellSet, has_sets
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.blocking_polls cimport INTERRUPTED, poll_in_thread
 from zmq.core.waiting.wakeable_threads cimport wake_thread
-from zmq.core.waiting cimport forks
+from zmq.core.waiting cimport fork_generation
 from zmq.core.waiting.hub cimport Hub
 from zmq.core.waiting.trampoline cimport Subscription, Trampoline
 
@@ -73,7 +73,7 @@ cdef class RegisteredSocket(Subscription):
         self.registry.give_up(hub)
 
     cdef bint waits(self) noexcept:
-        return self.registry.waiting and self.registry.born == forks.generation
+        return self.registry.waiting and self.registry.born == fork_generation.current
 
     cdef bint overlooks(self, int events) noexcept:
         return events & self.mask and self.registry.sleeps(self)
@@ -88,7 +88,7 @@ cdef class Registry:
         self.doubtful = {}
         self.bells = BellSet()
         self.waiting = []
-        self.born = forks.generation
+        self.born = fork_generation.current
 
     cdef int add(self, item, int flags) except -1:
         cdef RegisteredSocket registered
@@ -123,7 +123,7 @@ cdef class Registry:
         registered.order = self.counter
         if item.socket_type > LAST_OF_ONE_THREAD:
             self.is_shared = True
-        if registered.socket.born == forks.generation:
+        if registered.socket.born == fork_generation.current:
             trampoline = registered.socket.waited()
             trampoline.subscribe(registered)
         self.sockets[item] = registered
@@ -291,7 +291,7 @@ cdef class Registry:
         """List what the sweep alarm has to look at: weak references to those whose bells are in the set."""
         cdef RegisteredSocket registered
         cdef list found = []
-        if self.born == forks.generation:
+        if self.born == fork_generation.current:
             for registered in self.sockets.values():
                 if registered.in_set and registered.trampoline is not None:
                     found.append(registered.trampoline.weak)
@@ -338,7 +338,7 @@ cdef class Registry:
     cdef void leave_set(self, RegisteredSocket registered) noexcept:
         if registered.in_set:
             registered.in_set = False
-            self.bells.remove(registered.bell, registered, self.born == forks.generation)
+            self.bells.remove(registered.bell, registered, self.born == fork_generation.current)
 
     cdef void close_set(self) noexcept:
         """Close the set of bells, so that all are in doubt; it is made anew when a poll waits."""

@@ -3,9 +3,9 @@
 Lives here: what moves, waits and obeys commands until something ends it. What must not: Python, and whose the sockets
 are. Called by `zmq.core.relays.running`.
 
-It does what zmq_proxy(3) does, by our own attempts (`zmq.core.messages.attempts`), because libzmq's loop cannot
-be stopped but by ending its context or by a message, ends the process on a command that it does not know, spins while
-one side is full and loses the message it has taken when a signal interrupts it.
+It does what zmq_proxy(3) does, by our own attempts (`zmq.core.messages.whole_message_attempts`), because libzmq's loop
+cannot be stopped but by ending its context or by a message, ends the process on a command that it does not know, spins
+while one side is full and loses the message it has taken when a signal interrupts it.
 
 A burst of messages is taken from one side only when the other, and the capture socket, say that they have room. What
 finds no room after all, because the burst has filled them or because they lied (see "When POLLOUT lies" in
@@ -42,7 +42,7 @@ from zmq.core.libzmq cimport (
     zmq_pollitem_t,
     zmq_send,
 )
-from zmq.core.messages.attempts cimport (
+from zmq.core.messages.whole_message_attempts cimport (
     Incoming,
     Outgoing,
     Part,

@@ -36,11 +36,11 @@ from zmq.core.libzmq cimport (
     zmq_pollitem_t,
 )
 from zmq.core.messages.deliveries cimport Delivery, return_message, try_returned
-from zmq.core.messages.attempts cimport expect, release
+from zmq.core.messages.whole_message_attempts cimport expect, release
 from zmq.core.relays.loop cimport BAD_COMMAND, STOPPED, Direction, Relay, begin_thread, end_thread, run, swap
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.life cimport sockets_at
-from zmq.core.waiting cimport forks, owner_interface, who_waits
+from zmq.core.waiting cimport fork_generation, owner_interface, who_waits
 from zmq.core.waiting.hub cimport Hub
 from zmq.core.waiting.sleeper cimport wait_readable
 from zmq.core.waiting.trampoline cimport Trampoline
@@ -65,7 +65,7 @@ cdef class RunningRelay(Owner):
 
     def __dealloc__(self):
         cdef int fd
-        if self.born == forks.generation:
+        if self.born == fork_generation.current:
             # In the child of a fork a loop may have been in the middle of them.
             release(&self.relay.directions[0].message)
             release(&self.relay.directions[1].message)
@@ -137,7 +137,7 @@ cdef class RunningRelay(Owner):
                 socket.born = self.born
             if socket.trampoline is not None and socket.trampoline.owner is self:
                 socket.trampoline.owner = None
-        if self.born != forks.generation:
+        if self.born != fork_generation.current:
             # In the child of a fork everything is its parent's.
             return 0
         give_message_back(&self.relay.directions[0], self.front)
@@ -148,7 +148,7 @@ cdef class RunningRelay(Owner):
     cdef int end(self) except -1:
         """Stop the loop, wait until it has, and give the sockets back; in any thread."""
         cdef zmq_pollitem_t item
-        if self.looping and not self.over and self.born == forks.generation:
+        if self.looping and not self.over and self.born == fork_generation.current:
             item.socket = NULL
             item.fd = self.ended
             item.events = ZMQ_POLLIN
@@ -170,7 +170,7 @@ cdef class RunningRelay(Owner):
     cdef int operated(self) except -1:
         """Tell what hears of the sockets that they may be used again; in the thread of the caller that began."""
         cdef Socket socket
-        if self.born == forks.generation:
+        if self.born == fork_generation.current:
             for socket in self.sockets:
                 socket.operated()
         return 0

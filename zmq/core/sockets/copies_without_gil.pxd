@@ -1,4 +1,4 @@
-from zmq.core.messages.attempts cimport Outgoing, prepare_all
+from zmq.core.messages.whole_message_attempts cimport Outgoing, prepare_all
 from zmq.core.waiting.clock cimport monotonic
 
 # Bytes from which on copying a message without the GIL pays: other threads use it meanwhile. Taking it back can cost a

@@ -4,7 +4,7 @@ Lives here: when that is, and the copies of what is sent. What must not: how mes
 `zmq.core.socket` and its bases `sending` and `receiving`; a small message costs the comparison in the .pxd file.
 """
 
-from zmq.core.messages.attempts cimport Outgoing, allocate_all, fill_all
+from zmq.core.messages.whole_message_attempts cimport Outgoing, allocate_all, fill_all
 from zmq.core.waiting.clock cimport monotonic
 
 cdef double crowded_until = 0

@@ -2,7 +2,7 @@ from zmq.core.context cimport Context
 from zmq.core.messages.copy_threshold cimport Threshold
 from zmq.core.sockets.label cimport Label
 from zmq.core.sockets.option_attributes cimport MixedCase
-from zmq.core.waiting cimport forks, owner_interface
+from zmq.core.waiting cimport fork_generation, owner_interface
 from zmq.core.waiting.owner_interface cimport Owner
 from zmq.core.waiting.traffic cimport Traffic
 from zmq.core.waiting.trampoline cimport Trampoline
@@ -52,12 +52,12 @@ cdef class Life(MixedCase):
 
 cdef inline bint is_usable(Life socket) noexcept:
     """Tell whether a socket is open, was made in this process and has no owner: all that by one comparison."""
-    return socket.born == forks.generation
+    return socket.born == fork_generation.current
 
 
 cdef inline bint is_owned(Life socket) noexcept:
     """Tell whether a socket belongs to something of this process for a time, such as a proxy that runs."""
-    return socket.born == owner_interface.OWNED and socket.owner.born == forks.generation
+    return socket.born == owner_interface.OWNED and socket.owner.born == fork_generation.current
 
 
 cdef list sockets_at(void *handle)

@@ -29,7 +29,7 @@ from zmq.core.libzmq cimport (
 from zmq.core.sockets cimport overrides
 from zmq.core.sockets.label cimport Label
 from zmq.core.sockets.monitors cimport close_handle, forget_handle
-from zmq.core.waiting cimport budget, forks, owner_interface
+from zmq.core.waiting cimport budget, fork_generation, owner_interface
 from zmq.core.waiting.wakeable_threads cimport leave_polls
 from zmq.core.waiting.traffic cimport Traffic
 from zmq.core.waiting.trampoline cimport Trampoline, known_trampoline, trampoline_of
@@ -38,7 +38,7 @@ from zmq.core.waiting.owner_interface cimport Owner
 from zmq.core.constants import Errno, SocketType
 from zmq.core.error import ZMQError
 
-# Whether this libzmq wants the rest of a message whose pipe died, see `zmq.core.messages.attempts`.
+# Whether this libzmq wants the rest of a message whose pipe died, see `zmq.core.messages.whole_message_attempts`.
 cdef bint libzmq_drops = False
 
 
@@ -213,7 +213,7 @@ cdef class Life(MixedCase):
             context.usable()
             handle = context.make_socket(number, self._get_hub)
         self.handle = handle
-        self.born = forks.generation
+        self.born = fork_generation.current
         self.traffic.socket_type = number
         try:
             if context is not None:
@@ -234,7 +234,7 @@ cdef class Life(MixedCase):
                 self.share_traffic()
                 self.share_label()
                 known = known_trampoline(handle)
-                if known is not None and known.owner is not None and known.owner.born == forks.generation:
+                if known is not None and known.owner is not None and known.owner.born == fork_generation.current:
                     known.owner.admit(self)
                     self.owner = known.owner
                     self.born = owner_interface.OWNED
@@ -266,7 +266,7 @@ cdef class Life(MixedCase):
     def _choose_hub(self):
         """Park in, or block as, the class says now."""
         self.get_hub = self._get_hub
-        is_open = self.born in (forks.generation, owner_interface.OWNED)
+        is_open = self.born in (fork_generation.current, owner_interface.OWNED)
         if is_open and self.get_hub is not None and self.trampoline is None:
             self.meet_trampoline()
 

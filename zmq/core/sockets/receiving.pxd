@@ -1,6 +1,6 @@
 from zmq.core.libzmq cimport zmq_msg_t
 from zmq.core.message cimport Frame
-from zmq.core.messages.attempts cimport Incoming
+from zmq.core.messages.whole_message_attempts cimport Incoming
 from zmq.core.sockets.sending cimport Sending
 
 

@@ -21,7 +21,7 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.message cimport Frame, frame_of
 from zmq.core.messages.deliveries cimport return_message, try_returned
-from zmq.core.messages.attempts cimport AS_SET, Incoming, expect, received_bytes, release, try_recv
+from zmq.core.messages.whole_message_attempts cimport AS_SET, Incoming, expect, received_bytes, release, try_recv
 from zmq.core.sockets.arguments cimport seconds_of, several_frames
 from zmq.core.sockets.copies_without_gil cimport copies_freely, locked_again
 from zmq.core.sockets.life cimport is_usable

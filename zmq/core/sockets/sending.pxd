@@ -1,5 +1,5 @@
 from zmq.core.message cimport Frame
-from zmq.core.messages.attempts cimport Part
+from zmq.core.messages.whole_message_attempts cimport Part
 from zmq.core.sockets.wait_and_retry cimport BEGUN, WHOLE, Operation
 
 cdef enum:

@@ -17,7 +17,7 @@ from zmq.core.libzmq cimport (
     zmq_send,
 )
 from zmq.core.message cimport Frame
-from zmq.core.messages.attempts cimport Outgoing, Part, discard, try_send
+from zmq.core.messages.whole_message_attempts cimport Outgoing, Part, discard, try_send
 from zmq.core.messages.copy_threshold cimport threshold_of
 from zmq.core.sockets cimport overrides
 from zmq.core.sockets.arguments cimport no_buffer

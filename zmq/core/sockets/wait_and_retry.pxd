@@ -1,5 +1,5 @@
 from zmq.core.libzmq cimport ZMQ_DONTWAIT
-from zmq.core.messages.attempts cimport Outgoing, attempt_t
+from zmq.core.messages.whole_message_attempts cimport Outgoing, attempt_t
 from zmq.core.sockets.endpoints cimport Endpoints
 from zmq.core.sockets.life cimport Life, is_usable
 from zmq.core.waiting cimport budget

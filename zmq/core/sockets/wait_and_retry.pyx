@@ -1,8 +1,8 @@
 """The operation: one message is sent or received; when that would block, wait, parked or blocked, and try again.
 
 Lives here: the one loop around attempts, for all forms of send and receive. What must not: how an attempt is made
-(`zmq.core.messages.attempts`), how to wait (`zmq.core.waiting`). A base of `zmq.core.socket.Socket`; called by
-the others that build on it.
+(`zmq.core.messages.whole_message_attempts`), how to wait (`zmq.core.waiting`). A base of `zmq.core.socket.Socket`;
+called by the others that build on it.
 """
 
 from cpython.exc cimport PyErr_CheckSignals
@@ -26,7 +26,7 @@ from zmq.core.libzmq cimport (
     zmq_msg_size,
 )
 from zmq.core.messages.deliveries cimport drop_returned, try_returned
-from zmq.core.messages.attempts cimport AS_SET, Incoming, Outgoing, attempt_t, end_dropped
+from zmq.core.messages.whole_message_attempts cimport AS_SET, Incoming, Outgoing, attempt_t, end_dropped
 from zmq.core.sockets.life cimport Life, is_usable
 from zmq.core.waiting cimport budget, who_waits
 from zmq.core.waiting.wakeable_threads cimport wait_for_bell
@@ -281,7 +281,7 @@ cdef class Operation(Endpoints):
 
         A receive that fails has processed all commands. A send processes them only about once a millisecond
         (socket_base_t::process_commands, throttled), so that its EAGAIN may be stale. Not within a message: there it
-        means that the pipe died, see `zmq.core.messages.attempts`.
+        means that the pipe died, see `zmq.core.messages.whole_message_attempts`.
         """
         cdef int found = 0
         cdef size_t size = sizeof(int)
@@ -311,7 +311,8 @@ cdef class Operation(Endpoints):
     cdef int give_up(self, Outgoing *out) noexcept:
         """A blocking send in the middle of a message whose pipe died: drop it, as libzmq itself does.
 
-        Waiting would send the rest of the message as a message of its own. See `zmq.core.messages.attempts`.
+        Waiting would send the rest of the message as a message of its own, see
+        `zmq.core.messages.whole_message_attempts`.
         """
         if not self.drops:
             self.message = DROPPED

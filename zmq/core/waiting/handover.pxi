@@ -48,7 +48,7 @@ cdef class Handover:
         elif budget.slice_seconds != 0 and monotonic() - hub.since > HANDOVER_SECONDS:
             hub.handovers = HANDOVERS
             return None
-        if partner.subscriptions or partner.handle == NULL or partner.born != forks.generation:
+        if partner.subscriptions or partner.handle == NULL or partner.born != fork_generation.current:
             return None
         if partner.routed is not None and partner.senders.head is not None:
             return None

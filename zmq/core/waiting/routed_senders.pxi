@@ -63,7 +63,7 @@ cdef class RoutedSenders:
             trampoline is None
             or self.senders.head is None
             or trampoline.handle == NULL
-            or trampoline.born != forks.generation
+            or trampoline.born != fork_generation.current
         ):
             return
         self.delay = min(2 * self.delay, LAST_LOOK)

@@ -18,7 +18,7 @@ cimport cython
 from cpython.object cimport PyObject
 from libc.stdint cimport uint64_t
 
-from zmq.core.waiting cimport forks
+from zmq.core.waiting cimport fork_generation
 
 #: How many names have totals of their own.
 MOST_NAMES = 500
@@ -140,7 +140,7 @@ cdef Total total_of(dict totals, Traffic traffic):
 cdef int keep(Traffic traffic) except -1:
     """Leave what was counted, and was not left before, to the total."""
     cdef Total total
-    if traffic.born != forks.generation or traffic.socket_type < 0:
+    if traffic.born != fork_generation.current or traffic.socket_type < 0:
         return 0
     total = total_of(gone, traffic)
     add_way(&total.sent, &traffic.sent, &traffic.kept_sent)
@@ -158,7 +158,7 @@ cdef class Traffic:
     """What went through a socket and its shadows."""
 
     def __cinit__(self):
-        self.born = forks.generation
+        self.born = fork_generation.current
         self.socket_type = -1
         living.add(<size_t> <void *> self)
 
@@ -167,7 +167,7 @@ cdef class Traffic:
         if living is not None and gone is not None:
             living.discard(<size_t> <void *> self)
             keep(self)
-            if self.peers is not None and self.born == forks.generation:
+            if self.peers is not None and self.born == fork_generation.current:
                 # That its connections end is told when it is gone.
                 total = total_of(gone, self)
                 if total.late is None:
@@ -236,7 +236,7 @@ def totals():
         # One without references is being freed.
         if (<PyObject *> address).ob_refcnt > 0:
             traffic = <Traffic> <void *> address
-            if traffic.born == forks.generation and traffic.socket_type >= 0:
+            if traffic.born == fork_generation.current and traffic.socket_type >= 0:
                 total = total_of(found, traffic)
                 add_way(&total.sent, &traffic.sent, &traffic.kept_sent)
                 add_way(&total.received, &traffic.received, &traffic.kept_received)

@@ -88,7 +88,7 @@ from zmq.core.libzmq cimport (
     zmq_errno,
     zmq_getsockopt,
 )
-from zmq.core.waiting cimport budget, forks
+from zmq.core.waiting cimport budget, fork_generation
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.traffic cimport count_again, count_wait, way_of
 from zmq.core.waiting.hub cimport Hub, report, this_thread
@@ -144,7 +144,7 @@ def waiters(sockets):
     found = []
     for address, reference in list(trampolines.items()):
         trampoline = reference()
-        if trampoline is None or trampoline.born != forks.generation or trampoline.parked == 0:
+        if trampoline is None or trampoline.born != fork_generation.current or trampoline.parked == 0:
             continue
         # In one that ended nobody waits any more, whoever was forgotten there.
         if trampoline.hub.is_alive():
@@ -201,7 +201,7 @@ cdef class Trampoline:
     """All that waits for one socket handle."""
 
     def __cinit__(self):
-        self.born = forks.generation
+        self.born = fork_generation.current
         self.receivers = Queue()
         self.senders = Queue()
         self.pollers = Queue()
@@ -212,7 +212,7 @@ cdef class Trampoline:
 
     def __dealloc__(self):
         cdef size_t address = <size_t> self.handle
-        if self.handle == NULL or self.born != forks.generation or trampolines is None:
+        if self.handle == NULL or self.born != fork_generation.current or trampolines is None:
             return
         reference = trampolines.get(address)
         if reference is not None:
@@ -287,7 +287,7 @@ cdef class Trampoline:
 
     cpdef on_readable(self):
         """The bell rang."""
-        if self.born != forks.generation or self.handle == NULL:
+        if self.born != fork_generation.current or self.handle == NULL:
             # The child of a fork shares the descriptor and must leave it alone.
             self.watcher.stop()
             self.armed = False
@@ -330,7 +330,7 @@ cdef class Trampoline:
             # Called by a hub in which nobody waits here any more.
             return
         handover.looking_in = None
-        if not handover.unheard or self.parked == 0 or self.handle == NULL or self.born != forks.generation:
+        if not handover.unheard or self.parked == 0 or self.handle == NULL or self.born != fork_generation.current:
             return
         waiter = self.answer()
         if waiter is None and self.hub.handovers < HANDOVERS:
@@ -435,7 +435,7 @@ cdef class Trampoline:
 
     cpdef rearm(self):
         """Watch the descriptor again, if it should be watched: the hub may have stopped that because of an error."""
-        if self.armed and self.parked and self.born == forks.generation:
+        if self.armed and self.parked and self.born == fork_generation.current:
             self.hub.stop(self.watcher)
             self.watcher.start(self.callback)
 
@@ -468,7 +468,7 @@ cdef class Trampoline:
 
     def abandon_all(self):
         """Give up those who are parked: their hub ends."""
-        if self.born == forks.generation and self.parked:
+        if self.born == fork_generation.current and self.parked:
             self.abandon()
             self.forget_watcher()
 
@@ -640,7 +640,7 @@ cdef class Trampoline:
         """Close the handle, which another thread would have: in the thread of the hub."""
         cdef void *handle = self.handle
         closing.discard(self)
-        if self.closing and self.born == forks.generation:
+        if self.closing and self.born == fork_generation.current:
             self.closing = False
             self.end()
             self.handle = NULL
@@ -683,7 +683,7 @@ cdef class Trampoline:
     # The alarm.
 
     cdef bint can_be_swept(self) noexcept:
-        return self.handle != NULL and self.fd >= 0 and self.owner is None and self.born == forks.generation
+        return self.handle != NULL and self.fd >= 0 and self.owner is None and self.born == fork_generation.current
 
     cdef bint is_lost(self) noexcept:
         cdef int number
@@ -725,7 +725,7 @@ cdef Trampoline trampoline_of(void *handle):
     cdef Trampoline trampoline = known_trampoline(handle)
     cdef int socket_type = -1
     cdef size_t size = sizeof(int)
-    if trampoline is None or trampoline.born != forks.generation:
+    if trampoline is None or trampoline.born != fork_generation.current:
         trampoline = Trampoline.__new__(Trampoline)
         trampoline.handle = handle
         zmq_getsockopt(handle, ZMQ_TYPE, &socket_type, &size)

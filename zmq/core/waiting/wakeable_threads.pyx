@@ -26,7 +26,7 @@ from posix.unistd cimport close as close_fd, read, write
 
 from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_errno, zmq_poll, zmq_pollitem_t
-from zmq.core.waiting cimport forks
+from zmq.core.waiting cimport fork_generation
 
 cdef extern from "waiting/waker.h" nogil:
     void open_waker "greenzmq_open_waker"(int *reader, int *writer)
@@ -47,7 +47,7 @@ cdef class ThreadWait:
     """A wait of a plain thread in zmq_poll; `begin_wait` makes one."""
 
     def __cinit__(self):
-        self.born = forks.generation
+        self.born = fork_generation.current
         self.reader = self.writer = -1
         self.inside = PyThread_allocate_lock()
         if self.inside == NULL:
@@ -107,7 +107,7 @@ cdef class ThreadWait:
         for i in range(self.count):
             if self.items[i].socket == handle:
                 found = True
-        return found and self.born == forks.generation and self.writer >= 0
+        return found and self.born == fork_generation.current and self.writer >= 0
 
 
 cdef void leave_polls(void *handle) noexcept:
@@ -128,7 +128,7 @@ cdef ThreadWait begin_wait(zmq_pollitem_t *items, int count, what):
     global idle
     cdef ThreadWait waiting
     waiting, idle = idle, None
-    if waiting is None or waiting.born != forks.generation:
+    if waiting is None or waiting.born != fork_generation.current:
         waiting = ThreadWait()
     waiting.open()
     items[count].socket = NULL

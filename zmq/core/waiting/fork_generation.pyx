@@ -6,12 +6,12 @@ child.
 
 import os
 
-generation = 0
+current = 0
 
 
 def _forked():
-    global generation
-    generation += 1
+    global current
+    current += 1
 
 
 os.register_at_fork(after_in_child=_forked)

@@ -1,1 +1,0 @@
-cdef int generation     # of this process: grows by one in the child of every fork
