@@ -197,8 +197,11 @@ def test_a_thread_that_ends_says_so(kit: Kit, front_end: FrontEnd, caplog: pytes
     with ThreadAuthenticator(kit.context) as auth:
         mechanism.configure(auth)
         server = kit.server(mechanism.serve)
+        assert auth.pipe and auth.thread
         kit.refused(server, mechanism.right("one"))
         wait_until(front_end, lambda: not auth.is_alive())
+    # What programs for PyZMQ ask.
+    assert auth.pipe is None and auth.thread is None
     told = [(record.levelname, record.getMessage()) for record in caplog.records]
     caplog.clear()
     assert told == [("CRITICAL", "the authenticator ended: everybody is refused now")]

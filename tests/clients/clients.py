@@ -130,6 +130,16 @@ PROGRAMS = {
         limit=LONG,
     ),
     "nbclient": Program(("nbclient[test]", "pytest-timeout"), ("tests",), "nbclient", FIXTURES, limit=LONG),
+    "pyleco": Program(("pyleco", *CHECKED), ("tests",), "pyleco"),
+    # Its tests of calls are written for an asyncio that had generators as coroutines.
+    "aiozmq": Program(
+        ("aiozmq", "msgpack", *CHECKED),
+        ("tests",),
+        "aiozmq",
+        ("-o", "python_files=*_test.py", "--ignore=tests/rpc_test.py"),
+    ),
+    # They import each other as a part of it.
+    "txzmq": Program(("txzmq", *CHECKED), ("txzmq/test",), "txzmq", within="txzmq/"),
     "logbook": Program(("logbook", *CHECKED), ("tests",), "logbook", ("-k", "zeromq")),
 }
 

@@ -214,6 +214,9 @@ def test_an_argument_that_raises_leaves_everything_as_it_was(pair: Pair, zmq: Mo
     else:
         with pytest.raises(LookupError):
             poller.register(item, zmq.POLLIN)
+            poller.poll(0)
+        if bad == "fileno":
+            poller.unregister(item)
         with pytest.raises(LookupError):
             zmq.select([b, item], [], [], 0)
     assert poller.sockets == [(b, zmq.POLLIN)]

@@ -163,6 +163,8 @@ class ThreadAuthenticator(Authenticator):
     thread : AuthenticationThread or None
     pipe_endpoint : str
         A name that old programs know; nothing is there.
+    pipe : object or None
+        None where it does not run: that is what old programs ask it for.
 
     Examples
     --------
@@ -179,6 +181,11 @@ class ThreadAuthenticator(Authenticator):
         self, context: Context[Any] | None = None, encoding: str = "utf-8", log: logging.Logger | None = None
     ) -> None:
         super().__init__(context, encoding, log)
+
+    @property
+    def pipe(self) -> ThreadTurn | None:
+        """What runs; None where nothing does."""
+        return cast("ThreadTurn | None", self._turn)
 
     def _begin(self, turn: Turn) -> None:
         self.thread = AuthenticationThread(self, cast(ThreadTurn, turn))

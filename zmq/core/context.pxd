@@ -1,8 +1,9 @@
 from zmq.core.contexts.making cimport PATIENCE, await_reaper
 from zmq.core.contexts.members cimport Members
+from zmq.core.contexts.own_attributes cimport OwnAttributes
 
 
-cdef class Context:
+cdef class Context(OwnAttributes):
     cdef object __weakref__
     cdef void *handle
     cdef int born           # `generation` when it was made

@@ -28,6 +28,7 @@ from zmq.core.libzmq cimport (
     zmq_errno,
     zmq_poll,
 )
+from zmq.core.contexts.own_attributes cimport OwnAttributes
 from zmq.core.sockets.option_attributes cimport option_named, read_attribute
 from zmq.core.waiting cimport fork_generation, who_waits
 from zmq.core.waiting.sleeper cimport let_run, wait_readable
@@ -147,7 +148,7 @@ cdef int forget_handle(void *handle) except -1:
     return 0
 
 
-cdef class Context:
+cdef class Context(OwnAttributes):
     """Context(io_threads=1, shadow=None, *, name=None)
 --
 
@@ -606,6 +607,8 @@ cdef class Context:
         cdef int option = option_named(name, False)
         if option >= 0 and SocketOption(option) in self.sockopts:
             del self.sockopts[SocketOption(option)]
+        elif name in (<object> self).__dict__:
+            self.delete(name)
         else:
             raise AttributeError(f"{type(self).__name__} has no default for the option {name.upper()}")
 

@@ -142,12 +142,10 @@ class Poller:
         Raises
         ------
         TypeError
-            `socket` is none of these.
+            `flags` is no int. What can't be polled is an error of `poll`.
         """
         if not isinstance(flags, int):
             raise TypeError(f"flags is a combination of zmq.POLLIN and zmq.POLLOUT, not {flags!r}")
-        if not isinstance(socket, Socket):
-            descriptor_of(socket)
         if not flags:
             if socket in self._registered:
                 self.unregister(socket)
@@ -192,8 +190,10 @@ class Poller:
 
         Raises
         ------
+        TypeError
+            Something is registered that can't be polled.
         ValueError
-            `timeout` is negative and not -1.
+            `timeout` is negative and not -1, or a descriptor is negative.
         ZMQError
             ENOTSOCK: a registered socket is closed. ETERM: its context is terminated.
 

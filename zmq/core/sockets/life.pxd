@@ -21,7 +21,7 @@ cdef class Life(MixedCase):
     cdef Trampoline trampoline  # None until it is waited for in a hub, a poller hears of it, or it has a shadow
     cdef object get_hub     # where blocking calls park; None blocks the thread
     cdef type frame_class   # of what is received or lent without copying
-    cdef int overrides      # which methods a subclass replaced
+    cdef int overrides      # which methods a subclass replaced, or somebody on this socket alone
     cdef int message        # whether a message was begun with SNDMORE and not ended
     cdef bint owes_reply    # the thread had to wait for what was received last, and will answer that, as a rule
     cdef bint expects_reply     # a message was sent last, and the waiter trusts that it is answered

@@ -176,7 +176,7 @@ cdef class Life(MixedCase):
             self.copy_threshold = copy_threshold
         if name is not None:
             self.call(checked_name(self, name, overrides.socket_class))
-        self.overrides = overrides.find_overrides(type(self))
+        self.overrides |= overrides.find_overrides(type(self))
         self.frame_class = self._frame_class
         self.package_threshold = self.frame_class._threshold
         if isinstance(ctx_or_socket, Life):

@@ -21,7 +21,7 @@ from zmq.core.libzmq cimport (
 from zmq.core.sockets cimport overrides
 from zmq.core.sockets.arguments cimport encoded, need_draft
 from zmq.core.sockets.life cimport is_owned
-from zmq.core.sockets.overrides cimport GETSOCKOPT, SETSOCKOPT
+from zmq.core.sockets.overrides cimport GETSOCKOPT, METHODS, SETSOCKOPT, find_overrides_of
 from zmq.core.sockets.option_attributes cimport option_named
 from zmq.core.sockets.option_conversion cimport HWM, Setting, get_option, set_option, take_value
 
@@ -145,6 +145,8 @@ cdef class OptionAccess(Life):
         cdef int option
         if name.startswith("_") or is_attribute(type(self), name) and name not in ("subscribe", "unsubscribe"):
             PyObject_GenericSetAttr(self, name, value)
+            if name in METHODS:
+                self.overrides = find_overrides_of(self)
             return
         option = option_named(name, False)
         if option < 0:
@@ -156,6 +158,11 @@ cdef class OptionAccess(Life):
             # What can be written can be read.
             add_spelling(name, SocketOption(option))
         self.set(SocketOption(option), value)
+
+    def __delattr__(self, name):
+        self.delete(name)
+        if name in METHODS:
+            self.overrides = find_overrides_of(self)
 
     def get_string(self, option, encoding="utf-8"):
         """Return the value of a bytes option as a str.

@@ -1,4 +1,7 @@
-cdef class MixedCase:
+from zmq.core.contexts.own_attributes cimport OwnAttributes
+
+
+cdef class MixedCase(OwnAttributes):
     pass
 
 

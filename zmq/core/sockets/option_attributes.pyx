@@ -9,6 +9,7 @@ import itertools
 
 from libc.errno cimport EINVAL
 
+from zmq.core.contexts.own_attributes cimport OwnAttributes
 from zmq.core.sockets.option_conversion cimport BYTES, FD, HWM, INT, INT64, kind_of
 
 from zmq.core.constants import ContextOption, SocketOption
@@ -60,7 +61,7 @@ cdef class OptionAttribute:
         raise AttributeError(f"an option cannot be deleted: {self.name.upper()}")
 
 
-cdef class MixedCase:
+cdef class MixedCase(OwnAttributes):
     """A base of sockets whose attributes are their options by names in mixed case, out of the way of all others."""
 
 

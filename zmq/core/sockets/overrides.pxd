@@ -1,5 +1,5 @@
 cdef enum:
-    # In `Life.overrides`: what a subclass replaced.
+    # In `Life.overrides`: what a subclass replaced, or somebody on one socket.
     SEND = 1
     RECV = 2
     GETSOCKOPT = 4
@@ -7,4 +7,8 @@ cdef enum:
 
 cdef object socket_class
 
+# Those that others are made of, with their bits.
+cdef dict METHODS
+
 cdef int find_overrides(type cls) except -1
+cdef int find_overrides_of(socket) except -1

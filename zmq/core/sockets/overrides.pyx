@@ -1,4 +1,4 @@
-"""Which methods are those of `Socket` itself, and which of them a subclass replaces.
+"""Which methods are those of `Socket` itself, and which of them a subclass replaces, or one socket.
 
 Lives here: how `Socket` gets the methods of its bases, and `overrides`. What must not: what the methods do. Called by
 `zmq.core.socket` when it is imported, and by its bases.
@@ -56,6 +56,8 @@ def complete(type cls):
     socket_class = cls
 
 
+cdef dict METHODS = {"send": SEND, "recv": RECV, "getsockopt": GETSOCKOPT, "setsockopt": SETSOCKOPT}
+
 # What subclasses replace, by class; see "Options" in docs/design.md.
 cdef object overrides_of = weakref.WeakKeyDictionary()
 
@@ -67,10 +69,25 @@ cdef int find_overrides(type cls) except -1:
     found = overrides_of.get(cls)
     if found is None:
         found = 0
-        # Where the methods return something else than what was sent or received, none of them is made of another.
-        replaced = 0 if cls._defers else SEND | RECV
-        for bit, name in ((SEND, "send"), (RECV, "recv"), (GETSOCKOPT, "getsockopt"), (SETSOCKOPT, "setsockopt")):
+        for name, bit in METHODS.items():
             if getattr(cls, name) is not getattr(socket_class, name):
-                found |= bit & (replaced | GETSOCKOPT | SETSOCKOPT)
-        overrides_of[cls] = found
+                found |= bit
+        overrides_of[cls] = found = found & heeded(cls)
     return found
+
+
+cdef int find_overrides_of(socket) except -1:
+    """Tell which methods a subclass of `Socket` replaced, or somebody on this socket alone."""
+    cdef int found = 0
+    for name, bit in METHODS.items():
+        if name in socket.__dict__:
+            found |= bit
+    return found & heeded(type(socket)) | find_overrides(type(socket))
+
+
+cdef int heeded(type cls) except -1:
+    """Tell which methods others are made of, once they are replaced.
+
+    Where they return something else than what was sent or received, none is made of `send` and `recv`.
+    """
+    return GETSOCKOPT | SETSOCKOPT | (0 if cls._defers else SEND | RECV)

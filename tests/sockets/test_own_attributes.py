@@ -1,0 +1,148 @@
+"""What is set on one socket or context alone, as when a program's test replaces a method of it."""
+
+from __future__ import annotations
+
+import gc
+import pickle
+import weakref
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+from unittest import mock
+
+import pytest
+
+import zmq as plain
+import zmq.asyncio
+import zmq.eventloop.future
+from support.front_ends import FRONT_ENDS
+
+Pair = Callable[..., tuple[Any, Any]]
+
+
+class Recorder:
+    """Writes down how it is called, and calls something in its turn."""
+
+    def __init__(self, call: Callable[..., Any] = lambda *args: None) -> None:
+        self.call = call
+        self.calls: list[tuple[Any, ...]] = []
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        self.calls.append(args)
+        return self.call(*args, **kwargs)
+
+
+@pytest.fixture(params=[*FRONT_ENDS, "asyncio", "tornado"], ids=lambda kind: getattr(kind, "name", kind))
+def made(request: pytest.FixtureRequest, ledger: None) -> Iterator[list[Any]]:
+    """A context and a socket."""
+    modules: dict[Any, Any] = {"asyncio": plain.asyncio, "tornado": plain.eventloop.future}
+    module = modules.get(request.param) or request.param.zmq
+    with module.Context() as context, context.socket(plain.PUB) as socket:
+        yield [context, socket]
+
+
+METHODS = [
+    *((0, name) for name in ("socket", "term", "destroy", "get", "set", "__enter__")),
+    *((1, name) for name in ("send", "recv", "send_multipart", "recv_json", "poll", "bind", "close", "getsockopt")),
+    *((1, name) for name in ("setsockopt", "get_monitor_socket", "fileno", "__enter__")),
+]
+
+
+@pytest.mark.parametrize(("which", "name"), METHODS)
+def test_a_method_is_replaced_and_given_back(made: list[Any], which: int, name: str) -> None:
+    owner = made[which]
+    method = getattr(owner, name)
+    with mock.patch.object(owner, name) as replaced:
+        assert getattr(owner, name) is replaced
+        assert vars(owner)[name] is replaced
+    assert getattr(owner, name) == method
+    assert name not in vars(owner)
+    with pytest.raises(AttributeError):
+        delattr(owner, name)
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["context", "socket"])
+def test_a_name_that_its_class_has_not_is_refused(made: list[Any], which: int) -> None:
+    with pytest.raises(AttributeError, match="no such option: NOTHING"):
+        made[which].nothing = 1
+    with pytest.raises(AttributeError):
+        del made[which].nothing
+
+
+USES: dict[str, list[tuple[Any, ...]]] = {
+    "send": [
+        ("send_string", ("1",), [(b"1", 0)]),
+        ("send_pyobj", (1,), None),
+        ("send_json", (1,), [(b"1", 0)]),
+        ("send_multipart", ([b"1", b"2"],), [(b"1", plain.SNDMORE), (b"2", 0)]),
+        ("send_many", ([b"1", b"2"],), [(b"1", 0), (b"2", 0)]),
+    ],
+    "recv": [
+        ("recv_string", (), None),
+        ("recv_json", (), None),
+        ("recv_pyobj", (), None),
+        ("recv_multipart", (), None),
+        ("recv_many", (), None),
+    ],
+    "getsockopt": [("get", (plain.LINGER,), [(plain.LINGER,)])],
+    "setsockopt": [("set", (plain.LINGER, 5), [(plain.LINGER, 5)])],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "use", "arguments", "expected"), [(name, *use) for name, uses in USES.items() for use in uses]
+)
+def test_methods_that_call_it_call_what_is_in_its_place(
+    pair: Pair, zmq: ModuleType, name: str, use: str, arguments: tuple[Any, ...], expected: list[tuple[Any, ...]] | None
+) -> None:
+    a, b = pair()
+    owner = b if name == "recv" else a
+    other = pair()[1]
+    if name == "recv":
+        a.send(pickle.dumps(1) if use == "recv_pyobj" else b"1")
+    recorder = Recorder(getattr(owner, name))
+    setattr(owner, name, recorder)
+    getattr(owner, use)(*arguments)
+    assert recorder.calls
+    if expected is not None:
+        assert [
+            (bytes(call[0]), *call[1:2]) if isinstance(call[0], bytes) else call for call in recorder.calls
+        ] == expected
+    # Its own again, and never another's.
+    delattr(owner, name)
+    recorder.calls.clear()
+    for socket in (owner, other):
+        if name != "recv":
+            getattr(socket, use)(*arguments)
+    if name == "recv":
+        a.send(pickle.dumps(1) if use == "recv_pyobj" else b"1")
+        getattr(owner, use)()
+    assert not recorder.calls
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["context", "socket"])
+def test_it_has_no_dictionary_until_something_is_set(which: int) -> None:
+    """CPython calls methods faster without."""
+    with plain.Context() as context, context.socket(plain.PUB) as socket:
+        owner = (context, socket)[which]
+        before = gc.get_referents(owner)
+        own = vars(owner)
+        assert not any(each is own for each in before)
+        assert any(each is own for each in gc.get_referents(owner))
+
+
+def test_what_it_holds_is_collected_with_it(zmq: ModuleType, ledger: None) -> None:
+    """Also where it refers to the socket."""
+
+    class Held:
+        socket: Any
+
+    with zmq.Context() as context:
+        socket = context.socket(zmq.PUB)
+        held = socket.send = Held()
+        held.socket = socket
+        gone = weakref.ref(held)
+        with pytest.warns(ResourceWarning, match="Unclosed socket"):
+            del held, socket
+            gc.collect()
+        assert gone() is None

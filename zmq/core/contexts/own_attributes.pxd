@@ -1,0 +1,4 @@
+cdef class OwnAttributes:
+    cdef dict __dict__      # empty, or NULL, until something is set on this object alone
+
+    cdef int delete(self, name) except -1
