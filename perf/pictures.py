@@ -52,6 +52,7 @@ BARS = {
     "req-rep-inproc": "REQ/REP round trip, inproc",
     "req-rep-tcp": "REQ/REP round trip, tcp",
     "pub-sub-100-inproc": "PUB to 100 SUBs, inproc",
+    "service": "a service: JSON over tcp, 20 clients",
     "router-200": "ROUTER with 200 DEALERs",
     "router-2000": "ROUTER with 2,000 DEALERs",
     "multipart-4": "message of 4 frames",

@@ -94,6 +94,7 @@ QUICK = (
     "gevent-req-rep-inproc",
     "gevent-req-rep-tcp",
     "gevent-router-200",
+    "gevent-service",
     "gevent-multipart-4",
     "gevent-poller-10",
     "gevent-poller-100",

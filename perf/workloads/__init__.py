@@ -31,6 +31,7 @@ EVERYWHERE: dict[str, Function] = {
     "pub-sub-100-inproc": partial(messages.pub_sub, transport="inproc", subscribers=100),
     "router-1": partial(messages.router, transport="inproc", clients=1),
     "router-200": partial(messages.router, transport="inproc", clients=200),
+    "service": partial(messages.service, clients=20),
     "multipart-4": partial(messages.push_pull, transport="inproc", frames=4),
     "multipart-20": partial(messages.push_pull, transport="inproc", frames=20),
     "64k-copied-inproc": partial(messages.large, transport="inproc", size=1 << 16, copy=True),

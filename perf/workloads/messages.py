@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -214,6 +216,40 @@ def router(front_end: FrontEnd, seconds: float, transport: str, clients: int) ->
                 send([client, message])
 
         run = together(front_end, serve, *(partial(request, dealer) for dealer in dealers))
+        return per_client(run, seconds, clients)
+
+
+def service(front_end: FrontEnd, seconds: float, clients: int) -> Result:
+    """One operation is a request of one of `clients` greenlets as services have them: tcp, JSON, and work to do.
+
+    The service reads the order, digests a document of 16 KiB for it and answers in JSON.
+    """
+    document = bytes(range(256)) * 64
+    lines = [{"article": number, "pieces": number % 3 + 1, "note": "as last time"} for number in range(10)]
+    with sockets(front_end.zmq) as open_socket:
+        server = open_socket(zmq.ROUTER)
+        endpoint = bind(server, "tcp")
+        requests = [open_socket(zmq.REQ) for _ in range(clients)]
+        for each in requests:
+            each.connect(endpoint)
+
+        def serve(count: int) -> None:
+            for _ in range(count * clients):
+                client, empty, body = server.recv_multipart()
+                order = json.loads(body)
+                pieces = sum(line["pieces"] for line in order["lines"])
+                digest = hashlib.sha256(document + body).hexdigest()
+                answer = {"order": order["order"], "pieces": pieces, "digest": digest}
+                server.send_multipart([client, empty, json.dumps(answer).encode()])
+
+        def ask(socket: Any, count: int) -> None:
+            for number in range(count):
+                socket.send_json({"order": number, "lines": lines})
+                answer = socket.recv_json()
+                if answer["order"] != number or answer["pieces"] != 19:
+                    raise WrongMessage
+
+        run = together(front_end, serve, *(partial(ask, each) for each in requests))
         return per_client(run, seconds, clients)
 
 
