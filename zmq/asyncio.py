@@ -83,7 +83,7 @@ class Socket(AwaitedSocket):
     they were made. When the socket is closed the futures that still wait are cancelled.
 
     A receive that is cancelled takes no message with it, nor does one whose task is cancelled: see
-    `zmq.core.futures.outcome`.
+    `zmq.core.futures.future`.
 
     Parameters
     ----------

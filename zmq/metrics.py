@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from zmq.core.constants import SocketType
 from zmq.core.context import _living_contexts
 from zmq.core.sockets.life import _open_sockets
-from zmq.core.waiting import budget, deferred_turns, sweep_alarm, traffic, trampoline, who_waits
+from zmq.core.waiting import budget, counters, deferred_turns, sweep_alarm, trampoline, who_waits
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -79,7 +79,7 @@ def _sample(value: float, **labels: str) -> dict[str, Any]:
 
 def _counted() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the samples of what sockets count, with the names of their metrics."""
-    for (number, name), numbers in traffic.totals().items():
+    for (number, name), numbers in counters.totals().items():
         labels = {"name": name or "", "type": _type_name(number)}
         for metric, ways in _COUNTED.items():
             for way, key in ways.items():
@@ -95,7 +95,7 @@ def _counted() -> Iterator[tuple[str, dict[str, Any]]]:
 def _open() -> Iterator[tuple[str, dict[str, Any]]]:
     counts: dict[tuple[str, str], int] = {}
     for socket, _, name, *_ in _open_sockets():
-        key = traffic.name_of_total(name) or "", _type_name(socket.type)
+        key = counters.name_of_total(name) or "", _type_name(socket.type)
         counts[key] = counts.get(key, 0) + 1
     for (name, kind), count in counts.items():
         yield "zmq_sockets_open", _sample(count, name=name, type=kind)
@@ -112,7 +112,7 @@ def _waiting() -> Iterator[tuple[str, dict[str, Any]]]:
     for entry in (*who_waits.blocked_threads(), *who_waits.parked_greenlets(), *trampoline.waiters(known)):
         what = entry["waits_for"]
         polled = what if hasattr(what, "socket_type") else None
-        named = traffic.name_of_total(names.get(id(polled))) or ""
+        named = counters.name_of_total(names.get(id(polled))) or ""
         key = named, "" if polled is None else _type_name(polled.type), entry["action"] or "other"
         found.setdefault(key, []).append(entry["seconds"])
     for (name, kind, action), seconds in found.items():

@@ -1,5 +1,5 @@
 /* How greenlets that wait for one 0MQ socket are woken: a model of zmq/core/waiting/trampoline.pyx, and of what calls it in
-   sockets/wait_and_retry.pyx and polling/registry.pyx. The invariants I1 to I11 are those at the top of trampoline.pyx.
+   sockets/wait_and_retry.pyx and polling/readiness.pyx. The invariants I1 to I11 are those at the top of trampoline.pyx.
 
    `make model` has SPIN search every state. README.md says what is modelled, what is left out, and what the mistakes
    do that can be switched on here. Names are those of the sources; "= name" says which function a part stands for.

@@ -211,10 +211,10 @@ def test_a_greenlet_that_is_interrupted_anywhere(
             assert scene.ask(KNOWN) in (b"200", *REFUSED)
             if ends:
                 scene.auth.stop()
+            scene.check()
+            scene.end()
         finally:
             gc.enable()
-        scene.check()
-        scene.end()
         reached = tracers.pop().has_raised
         number += STRIDE
     assert number > 80

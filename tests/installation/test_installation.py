@@ -192,7 +192,7 @@ def test_the_wheel_has_everything_in_folders_of_its_own(wheel: Path) -> None:
     shipped = {
         path.relative_to(ROOT).as_posix()
         for path in (*(ROOT / "zmq").rglob("*"), *(ROOT / "greenzmq").rglob("*"))
-        if path.suffix in (".py", ".pyi", ".pyx", ".pxd", ".pxi", ".h", ".typed") or path.name.endswith(SUFFIX)
+        if path.suffix in (".py", ".pyi", ".pyx", ".pxd", ".pxi", ".h", ".html", ".typed") or path.name.endswith(SUFFIX)
     }
     expected = {f"_greenzmq/{name}" if name.startswith("zmq/") else name for name in shipped}
     assert names - {"greenzmq.pth", "greenzmq.start", "_greenzmq/README.txt"} == expected

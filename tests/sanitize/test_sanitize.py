@@ -28,10 +28,10 @@ WRITTEN = {
 ==31==ERROR: AddressSanitizer: heap-use-after-free on address 0x60200001 at pc 0x7f02 bp 0x7ffd sp 0x7ffd
 READ of size 8 at 0x60200001 thread T0
     #0 0x7f02 in __interceptor_memcpy ../../../../src/libsanitizer/sanitizer_common/interceptors.inc:827
-    #1 0x7f03 in __pyx_f_3zmq_send zmq/core/sockets/sending.c:1234
+    #1 0x7f03 in __pyx_f_3zmq_send zmq/core/sockets/sending_several.c:1234
     #2 0x7f04 in cfunction_call Objects/methodobject.c:542
 """,
-        [("address", "heap-use-after-free on address", "__pyx_f_3zmq_send zmq/core/sockets/sending.c:1234")],
+        [("address", "heap-use-after-free on address", "__pyx_f_3zmq_send zmq/core/sockets/sending_several.c:1234")],
     ),
     "a warning": (
         "address",

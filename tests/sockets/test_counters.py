@@ -18,7 +18,7 @@ import zmq as plain
 from support.front_ends import LIMIT, FrontEnd, wait_until
 from support.programs import run
 from support.waits import fill
-from zmq.core.waiting import traffic
+from zmq.core.waiting import counters
 
 Pair = Callable[..., tuple[Any, Any]]
 LARGE = bytes(100_000)
@@ -309,7 +309,7 @@ def test_a_dump_has_them(front_end: FrontEnd, zmq: ModuleType, context: Any) -> 
 
 
 def total(zmq: ModuleType, name: str | None) -> int:
-    return sum(found["messages_sent"] for (_, named), found in traffic.totals().items() if named == name)
+    return sum(found["messages_sent"] for (_, named), found in counters.totals().items() if named == name)
 
 
 def test_totals_outlive_sockets_and_names(zmq: ModuleType, pair: Pair) -> None:
@@ -335,10 +335,10 @@ def test_totals_outlive_sockets_and_names(zmq: ModuleType, pair: Pair) -> None:
 
 PROGRAM = """
 import os
-from zmq.core.waiting import traffic
+from zmq.core.waiting import counters
 
 def totals():
-    return {key: each["messages_sent"] for key, each in traffic.totals().items() if each["messages_sent"]}
+    return {key: each["messages_sent"] for key, each in counters.totals().items() if each["messages_sent"]}
 
 context = zmq.Context()
 push = context.socket(zmq.PUSH, name="early")
@@ -354,13 +354,13 @@ def test_names_without_number_share_a_total(front_end: FrontEnd) -> None:
         front_end,
         PROGRAM
         + """
-for number in range(traffic.MOST_NAMES + 10):
+for number in range(counters.MOST_NAMES + 10):
     push.name = f"number {number}"
     push.send(b"x")
 found = totals()
 # "early" was the first of them.
-assert len(found) == traffic.MOST_NAMES + 1
-assert found[zmq.PUSH, traffic.OTHERS] == 11
+assert len(found) == counters.MOST_NAMES + 1
+assert found[zmq.PUSH, counters.OTHERS] == 11
 push.name = "number 0"
 push.send(b"x")
 assert totals()[zmq.PUSH, "number 0"] == 2

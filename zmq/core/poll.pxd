@@ -1,2 +1,2 @@
 from zmq.core.polling.in_thread cimport poll_once
-from zmq.core.polling.registry cimport descriptor_of
+from zmq.core.polling.readiness cimport descriptor_of

@@ -10,7 +10,7 @@ handler may. So what belongs to others is copied and asked for its numbers first
 from zmq.core.libzmq cimport ZMQ_POLLERR, ZMQ_POLLIN, ZMQ_POLLOUT
 from zmq.core.polling.in_hub cimport PollSet
 from zmq.core.polling.in_thread cimport left_until, poll_once, poll_set
-from zmq.core.polling.registry cimport FEW_SOCKETS, descriptor_of
+from zmq.core.polling.readiness cimport FEW_SOCKETS, descriptor_of
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.arguments cimport seconds_of
 from zmq.core.waiting.clock cimport monotonic

@@ -45,10 +45,10 @@ from zmq.core.messages.whole_message_attempts cimport (
 from zmq.core.sockets.arguments cimport encoded, need_draft, seconds_of
 from zmq.core.sockets.copies_without_gil cimport prepare_copies
 from zmq.core.sockets.wait_and_retry cimport DROPPED, WHOLE, again, cost_of_bytes, is_unobserved
-from zmq.core.sockets.sending cimport SMALL, note_sent
+from zmq.core.sockets.sending_several cimport SMALL, note_sent
 from zmq.core.sockets.blocking_polls cimport INTERRUPTED, poll_in_thread
 from zmq.core.waiting.clock cimport monotonic
-from zmq.core.waiting.traffic cimport count_received, count_sent
+from zmq.core.waiting.counters cimport count_received, count_sent
 
 from zmq.core.sockets import overrides
 from zmq.core.sockets.option_attributes import add_attributes

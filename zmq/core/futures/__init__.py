@@ -1,6 +1,6 @@
 """Calls that return a future, for `zmq.asyncio` and `zmq.eventloop`, which import them from here.
 
-`socket` has the socket whose calls these are; `outcome` the future that they return; `calls` and `receives` what of
+`socket` has the socket whose calls these are; `future` the future that they return; `calls` and `receives` what of
 them waits for a socket in the place of a greenlet; `loop_hub` is the event loop in which it does; `time_slice` sees to
 it that the loop runs; a `socket_listener` only hears that something may have changed. What must not be here: frameworks
 other than asyncio, and that one not before somebody uses it: to import it takes longer than to import all of `zmq`.
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from zmq.core.futures.calls import begin, hide_again, pending
+    from zmq.core.futures.future import Outcome
     from zmq.core.futures.loop_hub import LINGER, LoopHub, hub_of, running_loop
-    from zmq.core.futures.outcome import Outcome
     from zmq.core.futures.receives import Receive, receive_in_turn
     from zmq.core.futures.socket import AwaitedSocket
     from zmq.core.futures.socket_listener import Listener
@@ -40,7 +40,7 @@ PLACES = {
     "calls": ("begin", "hide_again", "pending"),
     "socket_listener": ("Listener",),
     "loop_hub": ("LINGER", "LoopHub", "hub_of", "running_loop"),
-    "outcome": ("Outcome",),
+    "future": ("Outcome",),
     "receives": ("Receive", "receive_in_turn"),
     "socket": ("AwaitedSocket",),
     "time_slice": ("Slice", "is_time_to_yield"),

@@ -1,4 +1,4 @@
-from zmq.core.futures.outcome cimport Outcome, Work
+from zmq.core.futures.future cimport Outcome, Work
 from zmq.core.socket cimport Socket
 from zmq.core.waiting.trampoline cimport Trampoline
 

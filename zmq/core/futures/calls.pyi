@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from zmq.core.futures.outcome import Outcome, Work
+from zmq.core.futures.future import Outcome, Work
 from zmq.core.socket import Socket
 
 class Send(Work): ...

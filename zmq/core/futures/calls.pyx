@@ -14,7 +14,7 @@ from libc.errno cimport EAGAIN
 
 from zmq.core.check cimport raise_errno
 from zmq.core.futures.loop_hub cimport LoopHub, hub_of
-from zmq.core.futures.outcome cimport PENDING, Outcome, Work, outcome_of
+from zmq.core.futures.future cimport PENDING, Outcome, Work, outcome_of
 from zmq.core.futures.time_slice cimport Slice, is_time_to_yield
 from zmq.core.libzmq cimport (
     ZMQ_DONTWAIT,
@@ -31,7 +31,7 @@ from zmq.core.sockets.wait_and_retry cimport again
 from zmq.core.waiting cimport budget
 from zmq.core.waiting cimport trampoline as trampolines
 from zmq.core.waiting.budget cimport FUEL
-from zmq.core.waiting.traffic cimport uncount_again, way_of
+from zmq.core.waiting.counters cimport uncount_again, way_of
 from zmq.core.waiting.trampoline cimport PARKED, POLLER, Handover, Trampoline, Waiter
 
 from zmq.core.error import Again
@@ -148,6 +148,8 @@ cdef int end_in_turn(Outcome outcome, result) except -1:
         hub = hub_of(outcome.its_loop())
         if is_time_to_yield(hub):
             slice = hub.slice
+            if not slice.calls_again(outcome.loop):
+                return outcome.settle(result)
             before = slice.put_off
             if before is None or before.state != PENDING or before.callback is not None:
                 budget.count_yields += 1

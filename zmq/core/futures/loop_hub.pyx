@@ -1,4 +1,4 @@
-"""`LoopHub`: an event loop of asyncio's as a hub; nobody parks in it, see `zmq.core.futures.outcome`.
+"""`LoopHub`: an event loop of asyncio's as a hub; nobody parks in it, see `zmq.core.futures.future`.
 
 Lives here: what of a loop is watched and for how long, and how callbacks come to run there. What must not: sockets, and
 what waits. Called by everything else in `zmq.core.futures`, by `zmq.asyncio` and by streams.

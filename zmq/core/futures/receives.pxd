@@ -1,6 +1,6 @@
 from cpython.buffer cimport Py_buffer
 
-from zmq.core.futures.outcome cimport Outcome, Work
+from zmq.core.futures.future cimport Outcome, Work
 from zmq.core.socket cimport Socket
 from zmq.core.waiting.trampoline cimport Trampoline
 

@@ -2,7 +2,7 @@
 
 Lives here: `Receive`, which says what is to be received and what becomes of it, and `begin_receive`, which does so now
 or queues the call. What must not: event loops, and what becomes of a message that is not wanted
-(`zmq.core.futures.outcome`). Called by `zmq.core.futures.socket`, and by `zmq.asyncio` for batches.
+(`zmq.core.futures.future`). Called by `zmq.core.futures.socket`, and by `zmq.asyncio` for batches.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -11,7 +11,7 @@ from libc.string cimport memcpy
 
 from zmq.core.futures.calls cimport enqueue, fail_in_turn, timeout_of
 from zmq.core.futures.loop_hub cimport hub_of
-from zmq.core.futures.outcome cimport Outcome, Work, outcome_of
+from zmq.core.futures.future cimport Outcome, Work, outcome_of
 from zmq.core.futures.time_slice cimport is_time_to_yield
 from zmq.core.libzmq cimport (
     ZMQ_DONTWAIT,
@@ -35,7 +35,7 @@ from zmq.core.sockets.arguments cimport seconds_of, several_frames
 from zmq.core.sockets.wait_and_retry cimport again, cost_of_frames
 from zmq.core.sockets.life cimport is_usable
 from zmq.core.waiting cimport budget
-from zmq.core.waiting.traffic cimport count_received
+from zmq.core.waiting.counters cimport count_received
 from zmq.core.waiting.trampoline cimport CHOSEN, PARKED, Trampoline
 
 

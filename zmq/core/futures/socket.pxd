@@ -1,4 +1,4 @@
-from zmq.core.futures.outcome cimport Outcome
+from zmq.core.futures.future cimport Outcome
 from zmq.core.futures.receives cimport Receive
 from zmq.core.socket cimport Socket
 

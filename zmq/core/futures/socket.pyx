@@ -12,7 +12,7 @@ from libc.errno cimport EAGAIN
 
 from zmq.core.futures.calls cimport begin_poll
 from zmq.core.futures.loop_hub cimport running_loop
-from zmq.core.futures.outcome cimport FINISHED, Outcome
+from zmq.core.futures.future cimport FINISHED, Outcome
 from zmq.core.futures.receives cimport FRAME, MESSAGE, TEXT, Receive, ReceiveInto, ReceiveText, begin_receive
 from zmq.core.libzmq cimport (
     ZMQ_DONTWAIT,
@@ -28,9 +28,9 @@ from zmq.core.messages.whole_message_attempts cimport received_bytes
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.wait_and_retry cimport WHOLE
 from zmq.core.sockets.life cimport is_usable
-from zmq.core.sockets.sending cimport SMALL, note_sent
+from zmq.core.sockets.sending_several cimport SMALL, note_sent
 from zmq.core.waiting cimport budget
-from zmq.core.waiting.traffic cimport count_received, count_sent, uncount_again
+from zmq.core.waiting.counters cimport count_received, count_sent, uncount_again
 from zmq.core.waiting.trampoline cimport Trampoline
 
 from functools import partial

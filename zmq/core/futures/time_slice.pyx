@@ -6,8 +6,11 @@ Lives here: `Slice`, and what asks it. What must not: sockets, outcomes. Called 
 A call that need not wait is done when it returns, and to await it does not visit the loop. So that the others have
 their turn, a call that finds that the loop has not run for the budget of `zmq.set_budget` ends in the loop's next
 turn, where a `Slice` says so: a receive takes its message not before then, as if it had to wait; a send and a poll
-are made at once, and their futures are told then.
+are made at once, and their futures are told then. Those of a task that sends once and goes on are not: its step is
+short, and programs written for futures that are done count on going on at once.
 """
+
+from asyncio import current_task
 
 from zmq.core.waiting cimport budget
 from zmq.core.waiting.budget cimport FUEL
@@ -29,7 +32,15 @@ cdef class Slice:
     def renew(self):
         """The loop runs."""
         self.begun = 0
-        self.put_off = None
+        self.put_off = self.task = None
+
+    cdef bint calls_again(self, loop) except -1:
+        """Tell whether the task that runs has called before in this turn, when the time was up already."""
+        task = current_task(loop)
+        if task is self.task:
+            return True
+        self.task = task
+        return False
 
 
 cpdef bint is_time_to_yield(hub) except -1:

@@ -1,7 +1,7 @@
 """`BellSet`: the bells of many sockets as a single descriptor, an epoll set that tells which of them rang.
 
 Lives here: the set, and the watcher by which a hub waits for it. What must not: sockets, and polls. Called by
-`zmq.core.polling.registry` and `zmq.core.polling.in_hub`.
+`zmq.core.polling.readiness` and `zmq.core.polling.in_hub`.
 
 The set is edge-triggered, so what it reports once it does not report again. Native descriptors get sets of their own,
 made for a single wait and level-triggered (`native_set`).

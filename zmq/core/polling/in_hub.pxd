@@ -1,4 +1,4 @@
-from zmq.core.polling.registry cimport Registry
+from zmq.core.polling.readiness cimport Registry
 from zmq.core.waiting.hub cimport Hub
 from zmq.core.waiting.sleeper cimport Sleeper
 from zmq.core.waiting.sweep_alarm cimport Round

@@ -1,6 +1,6 @@
 from typing import Any
 
-from zmq.core.polling.registry import Registry
+from zmq.core.polling.readiness import Registry
 from zmq.core.waiting.sleeper import Sleeper
 
 LOOK_SECONDS: float

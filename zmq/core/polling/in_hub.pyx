@@ -1,7 +1,7 @@
 """`PollSet`: what one poller has registered, waited for in hubs.
 
 Lives here: how greenlets, or futures in the place of greenlets, wait until something is ready, and what becomes of them
-when their hub ends. What must not: what is ready (`zmq.core.polling.registry`). Called by `zmq.core.poll`, and by
+when their hub ends. What must not: what is ready (`zmq.core.polling.readiness`). Called by `zmq.core.poll`, and by
 `zmq.core.polling.in_thread` and `zmq.core.polling.with_future`, which wait otherwise.
 
 While a poll waits, the hub watches the set of the bells as a single descriptor, or where there are few sockets each
@@ -23,7 +23,7 @@ from posix.unistd cimport close as close_fd
 
 from zmq.core.libzmq cimport ZMQ_POLLIN, ZMQ_POLLOUT, ZMQ_POLLPRI
 from zmq.core.polling.bell_set cimport native_set
-from zmq.core.polling.registry cimport RegisteredDescriptor, RegisteredSocket, Registry
+from zmq.core.polling.readiness cimport RegisteredDescriptor, RegisteredSocket, Registry
 from zmq.core.waiting cimport budget, fork_generation, who_waits
 from zmq.core.waiting cimport trampoline as trampolines
 from zmq.core.waiting.hub cimport Hub, report, this_thread

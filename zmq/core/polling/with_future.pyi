@@ -1,7 +1,7 @@
 from typing import Any
 
+from zmq.core.futures.future import Outcome, Work
 from zmq.core.futures.loop_hub import LoopHub
-from zmq.core.futures.outcome import Outcome, Work
 from zmq.core.polling.in_hub import PollSet
 
 class PendingPoll(Work):

@@ -6,7 +6,7 @@ Lives here: `begin_poll_of_many`, which looks at once or queues the poll. What m
 
 from zmq.core.futures.calls cimport end_in_turn
 from zmq.core.futures.loop_hub cimport LoopHub, hub_of
-from zmq.core.futures.outcome cimport PENDING, Outcome, Work, outcome_of
+from zmq.core.futures.future cimport PENDING, Outcome, Work, outcome_of
 from zmq.core.polling.in_hub cimport ParkedPoll, PollSet
 from zmq.core.sockets.arguments cimport seconds_of
 from zmq.core.waiting cimport budget, who_waits

@@ -2,7 +2,7 @@ from libc.stdint cimport uint64_t
 
 from zmq.core.libzmq cimport zmq_msg_t
 from zmq.core.messages.whole_message_attempts cimport Incoming
-from zmq.core.waiting.traffic cimport Way
+from zmq.core.waiting.counters cimport Way
 
 cdef extern from "<pthread.h>" nogil:
     ctypedef struct pthread_t:

@@ -53,7 +53,7 @@ from zmq.core.messages.whole_message_attempts cimport (
     try_recv,
     try_send,
 )
-from zmq.core.waiting.traffic cimport Way
+from zmq.core.waiting.counters cimport Way
 
 cdef extern from "<pthread.h>" nogil:
     int pthread_join(pthread_t thread, void **result)

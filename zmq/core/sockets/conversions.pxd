@@ -1,4 +1,4 @@
-from zmq.core.sockets.receiving cimport Receiving
+from zmq.core.sockets.receiving_several cimport Receiving
 
 
 cdef class Conversions(Receiving):

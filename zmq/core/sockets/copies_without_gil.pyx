@@ -1,7 +1,7 @@
 """Copies of large messages, which give the GIL up while that pays.
 
 Lives here: when that is, and the copies of what is sent. What must not: how messages are sent and received. Called by
-`zmq.core.socket` and its bases `sending` and `receiving`; a small message costs the comparison in the .pxd file.
+`zmq.core.socket` and its bases that send and receive several; a small message costs the comparison in the .pxd file.
 """
 
 from zmq.core.messages.whole_message_attempts cimport Outgoing, allocate_all, fill_all

@@ -4,7 +4,7 @@ from zmq.core.sockets.label cimport Label
 from zmq.core.sockets.option_attributes cimport MixedCase
 from zmq.core.waiting cimport fork_generation, owner_interface
 from zmq.core.waiting.owner_interface cimport Owner
-from zmq.core.waiting.traffic cimport Traffic
+from zmq.core.waiting.counters cimport Traffic
 from zmq.core.waiting.trampoline cimport Trampoline
 
 cdef enum:

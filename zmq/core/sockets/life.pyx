@@ -31,7 +31,7 @@ from zmq.core.sockets.label cimport Label
 from zmq.core.sockets.monitors cimport close_handle, forget_handle
 from zmq.core.waiting cimport budget, fork_generation, owner_interface
 from zmq.core.waiting.wakeable_threads cimport leave_polls
-from zmq.core.waiting.traffic cimport Traffic
+from zmq.core.waiting.counters cimport Traffic
 from zmq.core.waiting.trampoline cimport Trampoline, known_trampoline, trampoline_of
 from zmq.core.waiting.owner_interface cimport Owner
 

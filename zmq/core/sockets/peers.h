@@ -19,7 +19,7 @@
 
 #include "waiting/quiet_threads.h"
 
-/* In the order of those in waiting/traffic.pxd. */
+/* In the order of those in waiting/counters.pxd. */
 enum {
     GREENZMQ_CONNECTED,
     GREENZMQ_ACCEPTED,

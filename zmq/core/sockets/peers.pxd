@@ -1,4 +1,4 @@
-from zmq.core.waiting.traffic cimport PeerCounts
+from zmq.core.waiting.counters cimport PeerCounts
 
 cdef class WatchedPeers(PeerCounts):
     cdef void *peers    # the numbers, as peers.h has them

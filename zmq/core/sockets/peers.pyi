@@ -1,3 +1,3 @@
-from zmq.core.waiting.traffic import PeerCounts
+from zmq.core.waiting.counters import PeerCounts
 
 class WatchedPeers(PeerCounts): ...

@@ -9,7 +9,7 @@ import os
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport calloc
 
-from zmq.core.waiting.traffic cimport PEER_EVENTS, PeerCounts
+from zmq.core.waiting.counters cimport PEER_EVENTS, PeerCounts
 
 cdef extern from "sockets/peers.h" nogil:
     ctypedef struct peers_t "greenzmq_peers":

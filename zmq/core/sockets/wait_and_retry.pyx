@@ -32,7 +32,7 @@ from zmq.core.waiting cimport budget, who_waits
 from zmq.core.waiting.wakeable_threads cimport wait_for_bell
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.sleeper cimport refuel
-from zmq.core.waiting.traffic cimport count_again, count_wait, way_of
+from zmq.core.waiting.counters cimport count_again, count_wait, way_of
 from zmq.core.waiting.trampoline cimport Trampoline, Waiter
 
 from zmq.core.error import Again, ZMQError

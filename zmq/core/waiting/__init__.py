@@ -16,6 +16,6 @@ but its handle. Called by everything in `zmq.core` that may have to wait.
 - `deferred_turns`: who is woken in a turn of the hub that has no time left.
 - `owner_interface`: sockets that belong to a proxy alone.
 - `who_waits`: threads that are blocked and greenlets that are parked for no single socket, for `zmq.statistics`.
-- `traffic`: what went through a socket so far, and how its calls had to wait.
+- `counters`: what went through a socket so far, and how its calls had to wait.
 - `fork_generation`, `clock` (``clock.h``): in which process this is, and when.
 """

@@ -38,8 +38,9 @@ def set_budget(double seconds):
     ----------
     seconds : float
         After this time the next blocking send, receive or poll lets the hub run once, and who is woken in the same turn
-        of the hub goes on in a later one; 0 turns both off. In `zmq.asyncio` the next that is awaited ends in the next
-        turn of the event loop. NOBLOCK calls never yield. The default is 0.005.
+        of the hub goes on in a later one; 0 turns both off. In `zmq.asyncio` the next receive that is awaited ends in
+        the next turn of the event loop, and so does a send or poll, but a task's first in a turn. NOBLOCK calls never
+        yield. The default is 0.005.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 from zmq.core.waiting.hub cimport Hub
 from zmq.core.waiting.owner_interface cimport Owner
 from zmq.core.waiting.sweep_alarm cimport Swept
-from zmq.core.waiting.traffic cimport Traffic
+from zmq.core.waiting.counters cimport Traffic
 
 
 cdef enum:

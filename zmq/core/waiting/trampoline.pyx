@@ -90,7 +90,7 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.waiting cimport budget, fork_generation
 from zmq.core.waiting.clock cimport monotonic
-from zmq.core.waiting.traffic cimport count_again, count_wait, way_of
+from zmq.core.waiting.counters cimport count_again, count_wait, way_of
 from zmq.core.waiting.hub cimport Hub, report, this_thread
 from zmq.core.waiting.sleeper cimport refuel
 from zmq.core.waiting.deferred_turns cimport must_wait

@@ -1,7 +1,7 @@
 from zmq.core.libzmq cimport zmq_msg_t
 from zmq.core.message cimport Frame
 from zmq.core.messages.whole_message_attempts cimport Incoming
-from zmq.core.sockets.sending cimport Sending
+from zmq.core.sockets.sending_several cimport Sending
 
 
 cdef class Receiving(Sending):

@@ -30,7 +30,7 @@ from zmq.core.sockets.wait_and_retry cimport cost_of_bytes, cost_of_frames
 from zmq.core.waiting cimport budget
 from zmq.core.waiting.budget cimport is_time_to_yield
 from zmq.core.waiting.clock cimport monotonic
-from zmq.core.waiting.traffic cimport count_received, uncount_again
+from zmq.core.waiting.counters cimport count_received, uncount_again
 
 from zmq.core.constants import SocketOption
 from zmq.core.error import Again

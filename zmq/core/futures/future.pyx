@@ -27,7 +27,7 @@ from zmq.core.messages.whole_message_attempts cimport release
 from zmq.core.messages.deliveries cimport RETURNED, UNSEEN, Delivery
 from zmq.core.socket cimport Socket
 from zmq.core.waiting cimport trampoline as trampolines
-from zmq.core.waiting.traffic cimport count_again, way_of
+from zmq.core.waiting.counters cimport count_again, way_of
 from zmq.core.waiting.trampoline cimport CHOSEN, CLOSED, EXPIRED, POLLER, Trampoline, Waiter
 
 from zmq.core.error import Again

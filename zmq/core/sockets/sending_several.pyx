@@ -25,7 +25,7 @@ from zmq.core.sockets.copies_without_gil cimport prepare_copies
 from zmq.core.sockets.life cimport is_usable
 from zmq.core.sockets.overrides cimport SEND
 from zmq.core.sockets.wait_and_retry cimport DROPPED, WHOLE, cost_of_bytes, cost_of_frames, is_unobserved
-from zmq.core.waiting.traffic cimport count_sent, uncount_again
+from zmq.core.waiting.counters cimport count_sent, uncount_again
 
 from zmq.core.error import Again
 from zmq.core.tracker import _FINISHED_TRACKER, MessageTracker
