@@ -17,10 +17,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from zmq.core import statistics
 from zmq.core.constants import SocketType
 from zmq.core.context import _living_contexts
 from zmq.core.sockets.life import _open_sockets
-from zmq.core.waiting import budget, counters, deferred_turns, sweep_alarm, trampoline, who_waits
+from zmq.core.waiting import counters, trampoline, who_waits
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
@@ -121,9 +122,7 @@ def _waiting() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _of_the_process() -> Iterator[tuple[str, dict[str, Any]]]:
-    numbers = trampoline.counts()
-    numbers |= {"yields": budget.yields(), "deferred": deferred_turns.deferred(), "missed": sweep_alarm.missed()}
-    for key, value in numbers.items():
+    for key, value in statistics.counts().items():
         yield f"zmq_{key}_total", _sample(value)
 
 

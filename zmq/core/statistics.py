@@ -120,10 +120,7 @@ def statistics(objects: bool = False) -> dict[str, Any]:
     waiting = [*who_waits.parked_greenlets(), *trampoline.waiters(known)]
     found = {
         "pid": os.getpid(),
-        **trampoline.counts(),
-        "yields": budget.yields(),
-        "deferred": deferred_turns.deferred(),
-        "missed": sweep_alarm.missed(),
+        **counts(),
         "waiting": [_who_waits(entry, sockets) for entry in waiting],
         "blocked": [_who_waits(entry, sockets) for entry in who_waits.blocked_threads()],
         "sockets": list(sockets.values()),
@@ -139,6 +136,16 @@ def statistics(objects: bool = False) -> dict[str, Any]:
         ],
     }
     return found if objects else _plain(found)
+
+
+def counts() -> dict[str, int]:
+    """Return how often what happened to calls of this process that wait, or let others run; see `statistics`."""
+    return {
+        **trampoline.counts(),
+        "yields": budget.yields(),
+        "deferred": deferred_turns.deferred(),
+        "missed": sweep_alarm.missed(),
+    }
 
 
 def _class_name(found: object) -> str:
