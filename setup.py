@@ -26,6 +26,7 @@ SELDOM = {
         "contexts/making",
         "contexts/members",
         "contexts/termination_threads",
+        "contexts/use_after_fork",
         "relays/running",
         "waiting/fork_generation",
         "waiting/pipes",

@@ -1,8 +1,8 @@
 """`Context`: the container of sockets and of libzmq's I/O threads.
 
-Lives here: making, configuring and ending contexts, and what they do after a fork. What must not: what sockets do; and
-what needs no context, which is in `zmq.core.contexts`. Called by users and by `zmq.core.socket`. It is one file because
-shadows, forks and the end of a context all turn on the same two sets of addresses.
+Lives here: making, configuring and ending contexts, and their shadows. What must not: what sockets do; what the child of
+a fork may do with one (`zmq.core.contexts.use_after_fork`); and what needs no context, which is in
+`zmq.core.contexts` too. Called by users and by `zmq.core.socket`.
 """
 
 import atexit
@@ -18,17 +18,16 @@ from zmq.core.check cimport check, raise_errno
 from zmq.core.contexts.making cimport PATIENCE, await_reaper, can_start_threads, new_context, setting
 from zmq.core.contexts.members cimport Members
 from zmq.core.contexts.termination_threads cimport await_terminations, terminate_in_background
+from zmq.core.contexts.use_after_fork cimport UseAfterFork, terminating
 from zmq.core.libzmq cimport (
     ZMQ_IO_THREADS,
     ZMQ_PAIR,
     zmq_ctx_get,
-    zmq_ctx_new,
     zmq_ctx_set,
     zmq_ctx_term,
     zmq_errno,
     zmq_poll,
 )
-from zmq.core.contexts.own_attributes cimport OwnAttributes
 from zmq.core.sockets.option_attributes cimport option_named, read_attribute
 from zmq.core.waiting cimport fork_generation, who_waits
 from zmq.core.waiting.sleeper cimport let_run, wait_readable
@@ -43,10 +42,6 @@ cdef extern from "waiting/quiet_threads.h" nogil:
     void *new_socket "greenzmq_socket"(void *context, int type)
 
 cdef enum:
-    # Options that have no names here, because they change a set.
-    ADD_CPU = 7
-    REMOVE_CPU = 8
-
     PAGE = 4096     # no object has an address below
     TERM_PAUSE = 5  # milliseconds between two looks at whether another thread has terminated a context
 
@@ -75,9 +70,6 @@ atexit.register(_await_terminations)
 # The addresses of all contexts, shadows included. Not weak references: those to what is about to be collected are dead
 # before the first of its finalizers runs, which may use the others.
 cdef set living = set()
-# The addresses of libzmq's contexts that a plain call of `term` is terminating: libzmq frees one as soon as its last
-# socket is closed, before the thread that waits for that can say so.
-cdef set terminating = set()
 
 
 cdef list contexts_at(void *handle):
@@ -148,7 +140,7 @@ cdef int forget_handle(void *handle) except -1:
     return 0
 
 
-cdef class Context(OwnAttributes):
+cdef class Context(UseAfterFork):
     """Context(io_threads=1, shadow=None, *, name=None)
 --
 
@@ -189,9 +181,6 @@ cdef class Context(OwnAttributes):
     #: What `instance` returned last.
     _instance = None
 
-    def __cinit__(self):
-        self.handle = NULL
-
     def __init__(self, io_threads=1, shadow=None, *, name=None):
         cdef size_t address
         cdef Context other
@@ -201,12 +190,9 @@ cdef class Context(OwnAttributes):
             raise RuntimeError("a Context is made once")
         if name is not None:
             self.called = checked_name(self, name, Context)
-        self.born = fork_generation.current
         self._sockets = Members()
         self.sockopts = {}
         living.add(<size_t> <void *> self)
-        self.settings = {}
-        self.cpus = set()
         if isinstance(io_threads, Context):
             shadow = io_threads
         if shadow:
@@ -335,64 +321,7 @@ cdef class Context(OwnAttributes):
             raise ContextTerminated(msg="the context is being terminated")
         return 0
 
-    # Forks. libzmq would make sockets in the child, but never end the context: in another process than the one that
-    # made it the bell by which zmq_ctx_term is told that all is closed stays still (signaler_t). A context that has no
-    # threads yet is nothing but its settings, so the child makes another one with the same.
-
-    cdef Context root(self):
-        """Return the context that this one is a shadow of, where it is known, or itself."""
-        cdef Context origin = self.origin() if self.origin is not None else None
-        return self if origin is None else origin.root()
-
-    cdef bint can_be_renewed(self) noexcept:
-        """In the child of a fork: tell whether the context was never used."""
-        cdef Context root = self.root()
-        return not (root.handle == NULL or root.is_shadow or root.started or <size_t> root.handle in terminating)
-
-    cdef bint renew(self) except -1:
-        """In the child of a fork: have a context of its own, if this one was never used."""
-        cdef void *handle
-        cdef Context root = self.root()
-        if root.born != fork_generation.current:
-            if not self.can_be_renewed():
-                return False
-            handle = zmq_ctx_new()
-            if handle == NULL:
-                raise_errno(zmq_errno())
-            for option, value in root.settings.items():
-                zmq_ctx_set(handle, option, value)
-            for cpu in root.cpus:
-                zmq_ctx_set(handle, ADD_CPU, cpu)
-            root.drop_inherited()
-            root.handle = handle
-            root.exposed = False
-            root.born = fork_generation.current
-        elif root.handle == NULL:
-            return False
-        self.handle = root.handle
-        self.born = root.born
-        return True
-
-    cdef int drop_inherited(self) except -1:
-        """Free what the parent of a fork made and never used; nothing can wait there."""
-        cdef void *handle = self.handle
-        if not self.is_shadow and self.can_be_renewed() and not self.exposed:
-            self.handle = NULL
-            zmq_ctx_term(handle)
-        self.handle = NULL
-        return 0
-
     # Sockets of libzmq's.
-
-    cdef int note(self, int option, int value) except -1:
-        """Remember what was set, while that makes a difference."""
-        if option == ADD_CPU:
-            self.cpus.add(value)
-        elif option == REMOVE_CPU:
-            self.cpus.discard(value)
-        elif not self.started:
-            self.settings[option] = value
-        return 0
 
     cdef int try_socket(self, int number, void **handle) except -1:
         """Make a socket of libzmq's, if it can. Returns 0 or an error code."""

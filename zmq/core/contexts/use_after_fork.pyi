@@ -1,0 +1,3 @@
+from zmq.core.contexts.own_attributes import OwnAttributes
+
+class UseAfterFork(OwnAttributes): ...
