@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.front_ends import LIMIT
 from zmq import inspect
 from zmq.inspect import Inspection
 from zmq.top import web
@@ -27,7 +28,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 
 @contextmanager
 def served(path: Path) -> Iterator[web.Server]:
-    with Inspection(path, 1) as inspection:
+    with Inspection(path, LIMIT) as inspection:
         watched = web.Watched(inspection, 0.05)
         watched.look()
         server = web.Server(0, watched)

@@ -14,6 +14,7 @@ pytest.importorskip("textual", reason="needs textual: the extra [top]")
 from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
 
+from support.front_ends import LIMIT
 from zmq import inspect
 from zmq.inspect import Inspection
 from zmq.top.terminal import Details, Top
@@ -30,7 +31,7 @@ def drive(
     """Start the view, wait until it has looked once, and use it."""
 
     async def run() -> None:
-        with Inspection(path, 0.5) as inspection:
+        with Inspection(path, LIMIT) as inspection:
             # Only asked when a test asks.
             app = Top(inspection, interval=3600)
             async with app.run_test(size=size) as pilot:
