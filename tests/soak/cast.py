@@ -62,9 +62,9 @@ def delays() -> dict[str, float]:
     return found
 
 
-def stolen_since(before: dict[str, float]) -> float:
+def stolen(before: dict[str, float], after: dict[str, float]) -> float:
     """Return how long the thread had to wait that had to wait longest: it may have had the GIL."""
-    return max(delay - before.get(thread, 0.0) for thread, delay in delays().items())
+    return max(delay - before.get(thread, 0.0) for thread, delay in after.items())
 
 
 class Cast:
@@ -122,7 +122,7 @@ class Cast:
             self.sleep(TICK)
             now = time.monotonic()
             if now - begun - TICK > TOLD_FROM:
-                self.stalls.append((begun + TICK, now, stolen_since(before)))
+                self.stalls.append((begun + TICK, now, stolen(before, delays())))
 
     def report(self, last: bool = False) -> None:
         stalls, self.stalls = self.stalls, []
@@ -481,8 +481,21 @@ class Client(Cast):
             self.count("forks")
 
 
+def witness() -> None:
+    """Tell of each time in which this could have run and did not, though nobody else had the processor."""
+    now, after = time.monotonic(), delays()
+    while True:
+        time.sleep(TICK)
+        # Without a gap: it may stand still anywhere.
+        begun, now, before, after = now, time.monotonic(), after, delays()
+        if now - begun - TICK - stolen(before, after) > TOLD_FROM:
+            print(json.dumps([begun, now]), flush=True)
+
+
 def main() -> None:
     role, *rest = sys.argv[1:]
+    if role == "witness":
+        witness()
     faulthandler.enable()
     warnings.simplefilter("ignore")
     gc.freeze()

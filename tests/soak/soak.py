@@ -10,7 +10,8 @@ killed and started again, and all of them are stopped for a moment now and then.
 happens, the machine decides too.
 
 How long a hub was held up is what its ticks were late, without what is not the hub's: the time that the process was
-stopped, and that in which it could have run and others had the processor, which the kernel counts (schedstat).
+stopped, that in which it could have run and others had the processor, which the kernel counts (schedstat), and that in
+which the whole machine stood still, which it does not: a process that does nothing but look at the clock tells of it.
 """
 
 from __future__ import annotations
@@ -87,12 +88,13 @@ class Actor:
         self.process.send_signal(signal.SIGCONT)
         self.stops.append(Stop(begin, time.monotonic() + AFTER_STOP))
 
-    def stalls(self) -> list[float]:
-        """Return for how long its hub was held up, each time."""
+    def stalls(self, pauses: Sequence[Stop] = ()) -> list[float]:
+        """Return for how long its hub was held up, each time, but for the pauses of the machine."""
         found = []
+        stops = [*self.stops, *pauses]
         for report in self.reports:
             for begin, end, stolen in report["stalls"]:
-                stopped = sum(max(0.0, min(end, stop.end) - max(begin, stop.begin)) for stop in self.stops)
+                stopped = sum(max(0.0, min(end, stop.end) - max(begin, stop.begin)) for stop in stops)
                 found.append(max(0.0, end - begin - stolen - stopped))
         return found
 
@@ -123,6 +125,29 @@ class Actor:
             self.printed.seek(0)
             return f"{self.name} says nothing for {silent:.0f} s\n{self.printed.read()[-3000:]}"
         return ""
+
+
+class Witness:
+    """A process that tells when the machine stood still."""
+
+    def __init__(self) -> None:
+        self.pauses: list[Stop] = []
+        self.process = subprocess.Popen([sys.executable, HERE / "cast.py", "witness"], stdout=subprocess.PIPE)
+        self.thread = threading.Thread(target=self.listen, daemon=True)
+        self.thread.start()
+
+    def listen(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            begin, end = json.loads(line)
+            self.pauses.append(Stop(begin, end + AFTER_STOP))
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.thread.join(10)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
 
 
 class Growth(NamedTuple):
@@ -160,6 +185,7 @@ class Soak:
         two = [front_ends[0], front_ends[-1]]
         self.workers = [self.actor("worker", front_end) for front_end in two]
         self.clients = [self.actor("client", front_end) for front_end in two]
+        self.witness = Witness()
 
     def actor(self, role: str, front_end: str) -> Actor:
         return Actor(role, front_end, self.folder, self.seed, next(self.numbers), self.front_ends)
@@ -237,7 +263,7 @@ class Soak:
                     break
             if actor.reports:
                 self.failures += [f"{actor.name}: {what}" for what in actor.reports[-1]["wrong"]]
-            longest = max(actor.stalls(), default=0.0)
+            longest = max(actor.stalls(self.witness.pauses), default=0.0)
             if longest > LONGEST_STALL:
                 self.failures.append(f"{actor.name}: its hub was held up for {1000 * longest:.0f} ms")
         counts = self.counts()
@@ -269,10 +295,10 @@ class Soak:
                 lines.append(
                     f"{actor.name:22}{memory.first:11.1f}{memory.last:8.1f}{descriptors.first:12.0f}"
                     f"{descriptors.last:6.0f}{actor.reports[-1]['missed']:8}"
-                    f"{1000 * max(actor.stalls(), default=0.0):12.0f} ms"
+                    f"{1000 * max(actor.stalls(self.witness.pauses), default=0.0):12.0f} ms"
                 )
         workers = self.workers + self.gone
-        longest = max((stall for actor in workers for stall in actor.stalls()), default=0.0)
+        longest = max((stall for actor in workers for stall in actor.stalls(self.witness.pauses)), default=0.0)
         missed = sum(actor.reports[-1]["missed"] for actor in workers if actor.reports)
         lines.append(f"{f'{len(workers)} workers':22}{'':37}{missed:8}{1000 * longest:12.0f} ms")
         return "\n".join(lines)
@@ -280,6 +306,7 @@ class Soak:
     def close(self) -> None:
         for actor in self.all:
             actor.kill()
+        self.witness.kill()
         for actor in self.all + self.gone:
             actor.printed.close()
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from support.front_ends import LIMIT
 
 SOAK = Path(__file__).resolve().parent
 sys.path.insert(0, str(SOAK))
@@ -43,13 +47,15 @@ def report(**changed: Any) -> dict[str, Any]:
     return {**right, "last": False, **changed}
 
 
-def judged(*reports: dict[str, Any], stops: Any = ()) -> list[str]:
+def judged(*reports: dict[str, Any], stops: Any = (), pauses: Any = ()) -> list[str]:
     """Return what a soak with one process finds wrong in its reports."""
     one = soak.Actor.__new__(soak.Actor)
     one.name, one.reports, one.stops = "broker", list(reports), list(stops)
     found = soak.Soak.__new__(soak.Soak)
     found.failures, found.gone, found.workers, found.clients, found.brokers = [], [], [], [], [one]
     found.settled = 0.0
+    found.witness = soak.Witness.__new__(soak.Witness)
+    found.witness.pauses = list(pauses)
     found.judge(more_memory=1)
     return found.failures
 
@@ -78,3 +84,24 @@ def test_what_is_wrong_is_found(last: dict[str, Any], said: str) -> None:
 def test_what_others_had_of_the_processor_holds_up_no_hub() -> None:
     assert judged(report(), report(), report(stalls=[(10.0, 10.06, 0.02)])) == []
     assert judged(report(), report(stalls=[(10.0, 10.06, 0.0)]), stops=[soak.Stop(9.9, 10.02)]) == []
+
+
+def test_where_the_machine_stood_still_no_hub_was_held_up() -> None:
+    late = report(stalls=[(10.0, 11.0, 0.0)])
+    assert judged(report(), late, pauses=[soak.Stop(9.995, 10.99)]) == []
+    assert len(judged(report(), late, pauses=[soak.Stop(9.995, 10.5)])) == 1
+
+
+def test_the_witness_tells_when_it_was_stopped() -> None:
+    witness = soak.Witness()
+    try:
+        begun = time.monotonic()
+        while not witness.pauses:
+            assert time.monotonic() - begun < LIMIT
+            witness.process.send_signal(signal.SIGSTOP)
+            time.sleep(0.1)
+            witness.process.send_signal(signal.SIGCONT)
+            time.sleep(0.1)
+        assert witness.pauses[0].end - witness.pauses[0].begin > 0.1
+    finally:
+        witness.kill()
