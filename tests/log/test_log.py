@@ -569,8 +569,10 @@ def test_monkeypatched(front_end: FrontEnd, first: str) -> None:
                 logger.info("%d", i)
 
         import threading
-        # The logger remembers this, and asks for no lock of the module's: eventlet's locks can't be shared by threads.
+        # Eventlet's locks can't be shared by threads: the logger remembers this, and asks for no lock of the module's,
+        # and no record says which thread it is of, for which eventlet takes one.
         logger.isEnabledFor(logging.INFO)
+        logging.logThreads = False
         native = [NativeThread(log) for _ in range(3)]
         green = [threading.Thread(target=log) for _ in range(3)]
         for thread in native + green:
