@@ -32,10 +32,11 @@ from zmq.core.sockets.option_attributes cimport option_named, read_attribute
 from zmq.core.waiting cimport fork_generation, who_waits
 from zmq.core.waiting.sleeper cimport let_run, wait_readable
 from zmq.core.waiting.trampoline cimport close_left
+from zmq.core.waiting.wakeable_threads cimport wait_for_bell
 
 from zmq.core._text import describe
 from zmq.core.constants import ContextOption, Errno, SocketOption, SocketType
-from zmq.core.contexts.termination_threads import Termination
+from zmq.core.contexts.termination_threads import Termination, new_termination
 from zmq.core.error import ContextTerminated, ZMQError
 
 cdef extern from "waiting/quiet_threads.h" nogil:
@@ -237,7 +238,8 @@ cdef class Context(UseAfterFork):
         # What it is made of may be gone when the interpreter ends.
         shown = None if exiting else repr(self)
         forget_handle(handle)
-        terminate_in_background(handle)
+        if self.termination is None:
+            terminate_in_background(handle)
         if shown is not None:
             warnings.warn(f"Unclosed context {shown}", ResourceWarning, stacklevel=2, source=self)
 
@@ -603,7 +605,8 @@ cdef class Context(UseAfterFork):
 
         Waits until all its sockets are closed and have sent, or given up under LINGER, what they still hold.
         Calls that wait on a socket of the context raise `ContextTerminated`. Only the caller waits; a green
-        context's caller parks, and when something is thrown into it the termination goes on without it.
+        context's caller parks, and when something is thrown into it the termination goes on without it; so it does when
+        a signal's handler raises. `term` can be called again then, to wait for the rest.
 
         Notes
         -----
@@ -624,12 +627,26 @@ cdef class Context(UseAfterFork):
             try:
                 # Not once this context was forgotten, by another thread that terminated it or found it freed.
                 while self.handle != NULL:
-                    if <size_t> handle in terminating:
+                    termination = self.termination
+                    if termination is not None:
+                        if wait_for_bell(NULL, termination.fd, -1, self):
+                            forget_handle(handle)
+                            self.termination = None
+                            break
+                        self.close_what_is_left()
+                    elif <size_t> handle in terminating:
                         with nogil:
                             zmq_poll(NULL, 0, TERM_PAUSE)
                     else:
                         self.close_what_is_left()
+                        # This may run code of others.
+                        termination = new_termination() if self.started else None
+                        if self.handle == NULL or <size_t> handle in terminating:
+                            continue
                         terminating.add(<size_t> handle)
+                        if termination is not None and termination.try_begin(<size_t> handle) == 0:
+                            self.termination = termination
+                            continue
                         with nogil:
                             err = 0 if zmq_ctx_term(handle) == 0 else zmq_errno()
                         if self.handle == NULL:
@@ -645,6 +662,11 @@ cdef class Context(UseAfterFork):
                 who_waits.end_blocked()
             return
         while self.handle != NULL:
+            if self.termination is not None:
+                # The main thread was, before the program was monkeypatched.
+                wait_readable(get_hub(), self.termination.fd, -1, self)
+                forget_handle(handle)
+                break
             if <size_t> handle in terminating:
                 # A thread was, before the program was monkeypatched.
                 let_run(get_hub(), TERM_PAUSE / 1000.0)

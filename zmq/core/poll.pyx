@@ -9,11 +9,13 @@ handler may. So what belongs to others is copied and asked for its numbers first
 
 from zmq.core.libzmq cimport ZMQ_POLLERR, ZMQ_POLLIN, ZMQ_POLLOUT
 from zmq.core.polling.in_hub cimport PollSet
-from zmq.core.polling.in_thread cimport left_until, poll_once, poll_set
+from zmq.core.polling.in_thread cimport poll_once, poll_set
 from zmq.core.polling.readiness cimport FEW_SOCKETS, descriptor_of
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.arguments cimport seconds_of
+from zmq.core.waiting cimport budget
 from zmq.core.waiting.clock cimport monotonic
+from zmq.core.waiting.wakeable_threads cimport left_until
 
 from zmq.core.constants import PollEvent
 
@@ -153,6 +155,7 @@ class Poller:
         if self._set is not None:
             (<PollSet> self._set).add(socket, flags)
         self._registered[socket] = flags
+        budget.stirs += 1
 
     def modify(self, socket, flags=PollEvent.POLLIN | PollEvent.POLLOUT):
         """Change for what a socket is registered; see `register`."""
@@ -171,6 +174,7 @@ class Poller:
             It is not registered.
         """
         del self._registered[socket]
+        budget.stirs += 1
         if self._set is not None:
             (<PollSet> self._set).remove(socket)
 

@@ -49,6 +49,7 @@ from zmq.core.sockets.sending_several cimport SMALL, note_sent
 from zmq.core.sockets.blocking_polls cimport INTERRUPTED, poll_in_thread
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.counters cimport count_received, count_sent
+from zmq.core.waiting.wakeable_threads cimport ADDED
 
 from zmq.core.sockets import overrides
 from zmq.core.sockets.option_attributes import add_attributes
@@ -289,7 +290,7 @@ cdef class Socket(Conversions):
         cdef double seconds = seconds_of(timeout)
         cdef double deadline = monotonic() + seconds
         cdef short events = flags
-        cdef zmq_pollitem_t items[2]
+        cdef zmq_pollitem_t items[1 + ADDED]
         self.usable()
         if self.get_hub is not None:
             return self.trampoline.poll(self.get_hub, events, seconds)

@@ -73,9 +73,10 @@ static int greenzmq_begin_ending(void *context, int fd) {
     return 0;
 }
 
-/* Wait until all are gone, but no longer than this. */
-static void greenzmq_await_endings(double seconds) {
+/* Wait until all are gone, but no longer than this; tell whether they are. */
+static int greenzmq_await_endings(double seconds) {
     struct timespec until;
+    int left;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += (time_t) seconds;
     until.tv_nsec += (long) ((seconds - (double) (time_t) seconds) * 1e9);
@@ -86,7 +87,9 @@ static void greenzmq_await_endings(double seconds) {
     pthread_mutex_lock(&greenzmq_ending_lock);
     while (greenzmq_endings > 0
            && pthread_cond_timedwait(&greenzmq_ended_cond, &greenzmq_ending_lock, &until) != ETIMEDOUT) {}
+    left = greenzmq_endings;
     pthread_mutex_unlock(&greenzmq_ending_lock);
+    return left <= 0;
 }
 
 #endif

@@ -1,2 +1,2 @@
 cdef void terminate_in_background(void *context) noexcept
-cdef void await_terminations(double seconds) noexcept
+cdef int await_terminations(double seconds) except -1

@@ -6,14 +6,17 @@ Called by `zmq.core.context`. How a thread does it: `termination_threads.h`.
 
 import os
 
+from cpython.exc cimport PyErr_CheckSignals
 from posix.unistd cimport close
 
 from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_poll, zmq_pollitem_t
+from zmq.core.waiting.clock cimport monotonic
+from zmq.core.waiting.signal_watch cimport GLANCE, runs_handlers
 
 cdef extern from "contexts/termination_threads.h" nogil:
     int begin_ending "greenzmq_begin_ending"(void *context, int fd)
-    void await_endings "greenzmq_await_endings"(double seconds)
+    bint await_endings "greenzmq_await_endings"(double seconds)
 
 
 class Termination:
@@ -26,10 +29,16 @@ class Termination:
 
     def begin(self, size_t address):
         """Have this context terminated; no other thread of Python runs meanwhile."""
-        cdef int err = begin_ending(<void *> address, self.writer)
+        cdef int err = self.try_begin(address)
         if err:
             raise_errno(err)
-        self.writer = -1
+
+    def try_begin(self, size_t address):
+        """Do as `begin`, and return an error code, or 0."""
+        cdef int err = begin_ending(<void *> address, self.writer)
+        if not err:
+            self.writer = -1
+        return err
 
     def __del__(self):
         cdef int fd
@@ -47,12 +56,34 @@ class Termination:
         return zmq_poll(&item, 1, 0) != 0
 
 
+def new_termination():
+    """Return a `Termination` for a plain thread that has to hear signals while it waits, or None.
+
+    That is the main thread: a signal that comes before it waits in zmq_ctx_term, or to another thread, would not end
+    that wait, but does end a poll. Where there are no descriptors it can only call zmq_ctx_term.
+    """
+    if not runs_handlers():
+        return None
+    try:
+        return Termination()
+    except OSError:
+        return None
+
+
 cdef void terminate_in_background(void *context) noexcept:
     """Terminate a context whose end no caller waits for."""
     begin_ending(context, -1)
 
 
-cdef void await_terminations(double seconds) noexcept:
-    """Wait until all contexts that are being terminated are, or the time is over."""
-    with nogil:
-        await_endings(seconds)
+cdef int await_terminations(double seconds) except -1:
+    """Wait until all contexts that are being terminated are, or the time is over; signals' handlers run meanwhile."""
+    cdef double deadline = monotonic() + seconds
+    cdef double left = seconds
+    cdef bint over = False
+    while not over and left > 0:
+        # No signal ends this wait.
+        with nogil:
+            over = await_endings(min(left, GLANCE))
+        PyErr_CheckSignals()
+        left = deadline - monotonic()
+    return 0

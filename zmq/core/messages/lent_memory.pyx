@@ -8,16 +8,15 @@ import atexit
 import os
 
 from cpython.buffer cimport PyBUF_SIMPLE, Py_buffer, PyBuffer_Release, PyObject_GetBuffer
-from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport PyObject, Py_DECREF, Py_INCREF
-from libc.errno cimport EINTR
 from libc.stdlib cimport free, malloc
 
 from zmq.core.waiting cimport who_waits
-from zmq.core.check cimport check, raise_errno
-from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_errno, zmq_msg_init, zmq_msg_init_data, zmq_msg_t, zmq_poll, zmq_pollitem_t
+from zmq.core.check cimport raise_errno
+from zmq.core.libzmq cimport zmq_errno, zmq_msg_init, zmq_msg_init_data, zmq_msg_t
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.sleeper cimport wait_readable
+from zmq.core.waiting.wakeable_threads cimport wait_for_bell
 
 cdef extern from "messages/lent_memory.h" nogil:
     ctypedef struct loan_t "greenzmq_loan":
@@ -114,25 +113,14 @@ cdef class Release:
 
 cdef int wait_in_thread(int fd, double deadline, what) except -1:
     """Block the thread until a descriptor is readable or `deadline`; negative for none."""
-    cdef zmq_pollitem_t item
-    cdef long left
-    cdef int rc
-    item.socket = NULL
-    item.fd = fd
-    item.events = ZMQ_POLLIN
+    cdef double left = -1
     who_waits.begin_blocked(what, "tracker")
     try:
         while True:
-            left = -1
             if deadline >= 0:
-                left = <long> (1000 * max(0, deadline - monotonic()) + 0.999)
-            with nogil:
-                rc = zmq_poll(&item, 1, left)
-            if rc >= 0:
+                left = max(0, deadline - monotonic())
+            if wait_for_bell(NULL, fd, left, what):
                 return 0
-            if zmq_errno() != EINTR:
-                check(rc)
-            PyErr_CheckSignals()
     finally:
         who_waits.end_blocked()
 

@@ -17,13 +17,9 @@ from zmq.core.socket cimport Socket
 from zmq.core.sockets.blocking_polls cimport INTERRUPTED, poll_in_thread
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.sweep_alarm cimport Round
+from zmq.core.waiting.wakeable_threads cimport ADDED
 
 from zmq.core.waiting import sweep_alarm
-
-
-cdef double left_until(double deadline, double seconds) noexcept:
-    """Return what is left of a time-out; negative for none."""
-    return seconds if seconds < 0 else max(0, deadline - monotonic())
 
 
 cdef list poll_once(list items, list masks, double seconds):
@@ -35,7 +31,7 @@ cdef list poll_once(list items, list masks, double seconds):
     cdef int count = len(items)
     cdef int i
     cdef zmq_pollitem_t *raw
-    raw = <zmq_pollitem_t *> malloc((count + 1) * sizeof(zmq_pollitem_t))
+    raw = <zmq_pollitem_t *> malloc((count + ADDED) * sizeof(zmq_pollitem_t))
     if raw == NULL:
         raise MemoryError()
     try:
@@ -60,7 +56,7 @@ cdef list poll_once(list items, list masks, double seconds):
 
 cdef list poll_set(PollSet members, double timeout):
     """Wait until something of the set is ready; return None, at once, where it has to be `poll_once` that waits."""
-    cdef zmq_pollitem_t bells[2]
+    cdef zmq_pollitem_t bells[1 + ADDED]
     cdef double deadline = monotonic() + timeout
     cdef double left
     if members.waiting or members.blocks:

@@ -43,6 +43,8 @@ cdef struct Relay:
     Way *commands       # of receives from the control socket, and of sends to it
     Way *answers
     int stop                    # a descriptor that becomes readable when the loop must end, or -1
+    int signals                 # one that becomes readable when the caller should look at signals, or -1
+    int glance                  # milliseconds after which the loop ends for that where there is none; -1 for never
     int done                    # one to write to when the loop has ended
     bint paused
     bint interruptible          # whether the loop ends with EINTR now and then, so that the caller can look at signals

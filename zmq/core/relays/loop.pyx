@@ -201,9 +201,13 @@ cdef int move(Direction *way, void *capture, Way *copied) noexcept nogil:
 
 
 cdef int await_work(Relay *relay) noexcept nogil:
-    """Wait until a direction may go on, a command came or the loop must end. Returns 0 or an error code."""
-    cdef zmq_pollitem_t items[5]
-    cdef int i, way, timeout = -1
+    """Wait until a direction may go on, a command came or the loop must end. Returns 0 or an error code.
+
+    EINTR where the caller should look at signals.
+    """
+    cdef zmq_pollitem_t items[6]
+    cdef int i, way, ready, timeout = -1
+    cdef bint glances = False
     cdef void *blocked
     cdef Direction *direction
     memset(items, 0, sizeof(items))
@@ -213,6 +217,8 @@ cdef int await_work(Relay *relay) noexcept nogil:
     items[3].socket = relay.control
     items[4].fd = relay.stop
     items[4].events = ZMQ_POLLIN
+    items[5].fd = relay.signals
+    items[5].events = ZMQ_POLLIN
     items[3].events = ZMQ_POLLIN
     for way in range(0 if relay.paused else relay.ways):
         direction = &relay.directions[way]
@@ -235,16 +241,28 @@ cdef int await_work(Relay *relay) noexcept nogil:
                 elif blocked != NULL and items[i].socket == blocked:
                     items[i].events |= ZMQ_POLLOUT
     # zmq_poll takes an item without a socket for a descriptor.
-    cdef zmq_pollitem_t wanted[5]
+    cdef zmq_pollitem_t wanted[6]
+    cdef zmq_pollitem_t *stopped = NULL
+    cdef zmq_pollitem_t *heard = NULL
     cdef int count = 0
-    for i in range(5):
-        if items[i].events and (items[i].socket != NULL or (i == 4 and relay.stop >= 0)):
+    for i in range(6):
+        if items[i].events and (items[i].socket != NULL or i >= 4 and items[i].fd >= 0):
             wanted[count] = items[i]
+            if i == 4:
+                stopped = &wanted[count]
+            elif i == 5:
+                heard = &wanted[count]
             count += 1
-    if zmq_poll(wanted, count, timeout) < 0:
+    if relay.glance >= 0 and not 0 <= timeout <= relay.glance:
+        timeout = relay.glance
+        glances = True
+    ready = zmq_poll(wanted, count, timeout)
+    if ready < 0:
         return zmq_errno()
-    if relay.stop >= 0 and wanted[count - 1].revents:
+    if stopped != NULL and stopped.revents:
         return STOPPED
+    if heard != NULL and heard.revents or glances and ready == 0:
+        return EINTR
     return 0
 
 

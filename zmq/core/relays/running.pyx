@@ -42,6 +42,7 @@ from zmq.core.socket cimport Socket
 from zmq.core.sockets.life cimport sockets_at
 from zmq.core.waiting cimport fork_generation, owner_interface, who_waits
 from zmq.core.waiting.hub cimport Hub
+from zmq.core.waiting.signal_watch cimport GLANCE, SignalWatch, begin_watch, drain, end_watch, runs_handlers
 from zmq.core.waiting.sleeper cimport wait_readable
 from zmq.core.waiting.trampoline cimport Trampoline
 from zmq.core.waiting.owner_interface cimport Owner
@@ -57,7 +58,7 @@ cdef class RunningRelay(Owner):
         memset(&self.relay, 0, sizeof(Relay))
         expect(&self.relay.directions[0].message, True)
         expect(&self.relay.directions[1].message, True)
-        self.relay.stop = self.relay.done = self.stopper = self.ended = -1
+        self.relay.stop = self.relay.done = self.stopper = self.ended = self.relay.signals = self.relay.glance = -1
         self.sockets = []
         self.over = True
         self.relay.stop, self.stopper = os.pipe()
@@ -177,18 +178,31 @@ cdef class RunningRelay(Owner):
 
     cdef int in_this_thread(self) except -1:
         """Run the loop here; a signal's handler runs meanwhile, and may raise."""
+        cdef SignalWatch signals
+        signals.writes = False
         self.relay.interruptible = True
         try:
             who_waits.begin_blocked(list(self.sockets), "proxy")
-            while not self.over:
+            while True:
+                if runs_handlers():
+                    begin_watch(&signals)
+                    self.relay.signals = signals.fd
+                    self.relay.glance = <int> (1000 * GLANCE) if signals.fd < 0 else -1
+                if self.over:
+                    # A handler has closed one of the sockets.
+                    break
                 self.looping = True
                 with nogil:
                     self.relay.result = run(&self.relay)
                 self.looping = False
                 if self.relay.result != EINTR:
                     break
+                if signals.writes:
+                    end_watch(&signals)
+                    drain()
                 PyErr_CheckSignals()
         finally:
+            end_watch(&signals)
             write(self.relay.done, b"x", 1)
             who_waits.end_blocked()
             self.give_back()

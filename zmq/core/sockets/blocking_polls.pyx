@@ -12,7 +12,8 @@ from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_errno, zmq_poll, zmq_pollitem_t
 from zmq.core.sockets.life cimport Life
 from zmq.core.waiting cimport budget, who_waits
-from zmq.core.waiting.wakeable_threads cimport ThreadWait, begin_wait, end_wait
+from zmq.core.waiting.clock cimport monotonic
+from zmq.core.waiting.wakeable_threads cimport GLANCED, ThreadWait, begin_wait, end_wait, left_until
 
 
 cdef bint read_handles(zmq_pollitem_t *items, int count, what) except -1:
@@ -52,13 +53,14 @@ cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) 
     """Call zmq_poll, without the GIL if it may wait; `timeout` in seconds, negative for none.
 
     `what` the items stand for is a Socket, or a list with a Socket or descriptor for each item; the handles of sockets
-    are filled in here, once no more Python can run. Of anything else the caller knows. There is room for one item
-    more than `count`.
+    are filled in here, once no more Python can run. Of anything else the caller knows. There is room for `ADDED`
+    items more than `count`.
 
     Returns how many items are ready, or INTERRUPTED when Python code ran that may have changed anything: a signal's
     handler, or another thread that closed one of the sockets. The caller looks anew then, for the time that is left.
     """
     cdef ThreadWait waiting
+    cdef double deadline = 0 if timeout <= 0 else monotonic() + timeout
     cdef int rc
     budget.stirs += 1
     if timeout == 0:
@@ -73,10 +75,16 @@ cdef int poll_in_thread(zmq_pollitem_t *items, int count, double timeout, what) 
         try:
             who_waits.begin_blocked(what, "poll")
             rc = waiting.enter(0 if read_handles(items, count, what) else timeout)
+            if rc == GLANCED:
+                if waiting.hear_signals():
+                    rc = -EINTR
+                else:
+                    timeout = left_until(deadline, timeout)
+                    rc = waiting.enter(0 if read_handles(items, count, what) else timeout)
         finally:
             who_waits.end_blocked()
             end_wait(waiting)
-        if waiting.woken:
+        if waiting.woken or rc == GLANCED:
             rc = -EINTR
     if rc >= 0:
         add_returned(items, count, what)

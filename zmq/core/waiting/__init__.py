@@ -11,6 +11,7 @@ but its handle. Called by everything in `zmq.core` that may have to wait.
 - `interrupts`: Ctrl-C, which is for the main greenlet.
 - ``quiet_threads.h``: native threads that no signal disturbs.
 - `wakeable_threads`: plain threads that wait, and how they are let out when a socket is closed (``waker.h``).
+- `signal_watch`: a signal ends the wait of the main thread, whenever it comes and to whichever thread.
 - `sleeper`: greenlets that wait for a descriptor or for some time.
 - `budget`: calls that never wait let the hub run.
 - `deferred_turns`: who is woken in a turn of the hub that has no time left.

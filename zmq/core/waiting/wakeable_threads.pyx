@@ -7,6 +7,8 @@ handles. Called by `zmq.core.sockets` to wait and to close, and by
 libzmq would go on with a handle that was closed meanwhile, which is nobody's or another socket's by then, and could not
 be woken any more. So a thread that closes a socket wakes the threads that poll it, and waits until they have left
 libzmq.
+
+The main thread is woken by signals too (`zmq.core.waiting.signal_watch`).
 """
 
 import os
@@ -26,7 +28,9 @@ from posix.unistd cimport close as close_fd, read, write
 
 from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_errno, zmq_poll, zmq_pollitem_t
-from zmq.core.waiting cimport fork_generation
+from zmq.core.waiting cimport budget, fork_generation
+from zmq.core.waiting.clock cimport monotonic
+from zmq.core.waiting.signal_watch cimport GLANCE, begin_watch, drain, end_watch, runs_handlers
 
 cdef extern from "waiting/waker.h" nogil:
     void open_waker "greenzmq_open_waker"(int *reader, int *writer)
@@ -78,21 +82,50 @@ cdef class ThreadWait:
         self.reader = self.writer = -1
         return other
 
+    cdef bint hear_signals(self) except -1:
+        """Have signals end this wait from now on; the handlers of those that came before run.
+
+        Tells whether these may have changed anything: the caller looks anew then.
+        """
+        cdef long before = budget.stirred()
+        begin_watch(&self.signals)
+        return self.woken or budget.stirred() != before or self.born != fork_generation.current
+
     cdef int enter(self, double timeout) noexcept:
         """Be in libzmq, without the GIL, for so many seconds, negative for ever.
 
-        Returns how many items are ready, or an error code, negative.
+        Returns how many items are ready, or an error code, negative: EINTR where the caller should look for signals.
+        GLANCED where signals have to be heard before the wait may go on for what is left of the time.
         """
-        cdef long milliseconds = -1 if timeout < 0 else <long> (1000 * timeout + ROUNDING_UP)
+        cdef int count = self.count + (self.reader >= 0)
+        cdef zmq_pollitem_t *heard = NULL
+        cdef bint glances = False
+        cdef long milliseconds
         cdef int rc
+        if self.signals.writes:
+            heard = &self.items[count]
+            heard.socket = NULL
+            heard.fd = self.signals.fd
+            heard.events = ZMQ_POLLIN
+            heard.revents = 0
+            count += 1
+        elif self.hears and not 0 <= timeout <= GLANCE:
+            timeout = GLANCE
+            glances = True
+        milliseconds = -1 if timeout < 0 else <long> (1000 * timeout + ROUNDING_UP)
         # Before others run: nobody else wants it yet.
         PyThread_acquire_lock(self.inside, WAIT_LOCK)
         with nogil:
-            rc = zmq_poll(self.items, self.count + (self.reader >= 0), milliseconds)
+            rc = zmq_poll(self.items, count, milliseconds)
             if rc < 0:
                 rc = -zmq_errno()
             PyThread_release_lock(self.inside)
-        return rc
+        if heard != NULL:
+            end_watch(&self.signals)
+            if rc == -EINTR or heard.revents and rc > 0:
+                drain()
+                return -EINTR
+        return GLANCED if glances and rc == 0 else rc
 
     cdef void wake(self) noexcept:
         # What an eventfd takes.
@@ -123,8 +156,13 @@ cdef void leave_polls(void *handle) noexcept:
                 PyThread_release_lock(waiting.inside)
 
 
+cdef double left_until(double deadline, double seconds) noexcept:
+    """Return what is left of a time-out; negative for none."""
+    return seconds if seconds < 0 else max(0, deadline - monotonic())
+
+
 cdef ThreadWait begin_wait(zmq_pollitem_t *items, int count, what):
-    """Have this thread, which waits for `what`, woken by the item that is added after `count`, until `end_wait`."""
+    """Have this thread, which waits for `what`, woken by items that are added after `count`, until `end_wait`."""
     global idle
     cdef ThreadWait waiting
     waiting, idle = idle, None
@@ -138,6 +176,7 @@ cdef ThreadWait begin_wait(zmq_pollitem_t *items, int count, what):
     waiting.items = items
     waiting.count = count
     waiting.what = what
+    waiting.hears = runs_handlers()
     waits.append(waiting)
     return waiting
 
@@ -145,6 +184,7 @@ cdef ThreadWait begin_wait(zmq_pollitem_t *items, int count, what):
 cdef int end_wait(ThreadWait waiting) except -1:
     """Undo `begin_wait`."""
     global idle
+    end_watch(&waiting.signals)
     waiting.handle = NULL
     waiting.items = NULL
     waiting.count = 0
@@ -156,19 +196,30 @@ cdef int end_wait(ThreadWait waiting) except -1:
 
 
 cdef int wait_for_bell(void *handle, int bell, double timeout, what) except -1:
-    """Block this thread until a bell rings, for so many seconds, negative for ever, or until Python code ran."""
-    cdef zmq_pollitem_t items[2]
+    """Block this thread until a bell rings, for so many seconds, negative for ever, or until Python code ran.
+
+    Returns 0 where it is the last.
+    """
+    cdef zmq_pollitem_t items[1 + ADDED]
     cdef ThreadWait waiting
+    cdef double deadline = 0 if timeout < 0 else monotonic() + timeout
     cdef int rc
     items[0].socket = NULL
     items[0].fd = bell
     items[0].events = ZMQ_POLLIN
     waiting = begin_wait(items, 1, what)
     waiting.handle = handle
-    rc = waiting.enter(timeout)
-    end_wait(waiting)
+    try:
+        rc = waiting.enter(timeout)
+        if rc == GLANCED:
+            # What a handler did with the socket may have stilled the bell.
+            rc = -EINTR if waiting.hear_signals() else waiting.enter(left_until(deadline, timeout))
+    finally:
+        end_wait(waiting)
+    if rc == GLANCED:
+        rc = -EINTR
     if rc >= 0:
-        return 0
+        return 1
     if rc != -EINTR:
         raise_errno(-rc)
     return PyErr_CheckSignals()
