@@ -72,7 +72,8 @@ on_toy = $(addprefix tests/sockets/test_,contexts.py ends_of_sockets.py full_pee
 numpys = 1.26.4 2.2.6
 space = $(subst ,, )
 # What the benchmark compares with.
-pyzmq = pyzmq==$(PYZMQ) gevent eventlet
+beside_pyzmq = gevent eventlet uvloop
+pyzmq = pyzmq==$(PYZMQ) $(beside_pyzmq)
 
 .PHONY: demo test quick $(runs) installed matrix distros pythons bench pictures conformance clients installation wheel \
     pyzmq-shim release sanitize fuzz soak leaks model docs frameworks lint drawings top-pictures architecture clean system \
@@ -245,15 +246,18 @@ $(BENCH)/pyzmq/.installed: | system
 
 $(BENCH)/our-wheel/.installed: $(our_wheel) | system
 	@$(PYTHON) -m venv $(BENCH)/our-wheel
-	@$(BENCH)/our-wheel/bin/python -m pip install --quiet "$(our_wheel)[gevent,eventlet]"
+	@$(BENCH)/our-wheel/bin/python -m pip install --quiet "$(our_wheel)[gevent,eventlet]" uvloop
 	@$(BENCH)/our-wheel/bin/python -m pip install --quiet --force-reinstall --no-deps $(our_wheel)
 	@touch $@
 
 # Tried once.
+ifneq ($(shell cat "$(BENCH)/pyzmq-$(PYZMQ)-system.tried" 2>/dev/null),$(pyzmq))
+.PHONY: $(BENCH)/pyzmq-$(PYZMQ)-system.tried
+endif
 $(BENCH)/pyzmq-$(PYZMQ)-system.tried: perf/pyzmq.sh | system
 	@mkdir -p $(BENCH)
-	@sh perf/pyzmq.sh $(PYTHON) $(BENCH)/pyzmq-$(PYZMQ)-system $(PYZMQ) gevent eventlet
-	@touch $@
+	@sh perf/pyzmq.sh $(PYTHON) $(BENCH)/pyzmq-$(PYZMQ)-system $(PYZMQ) $(beside_pyzmq)
+	@echo "$(pyzmq)" >$@
 
 # Tried once.
 $(BENCH)/fuzz/.tried: | $(VENV)/.created

@@ -81,6 +81,7 @@ add("gevent", {"proxy-native": proxies.native, "proxy-green": proxies.green})
 add("gevent", {"latency-tcp": series.latency, "greenlets": series.greenlets})
 add("gevent", {"sizes-tcp-2p": series.sizes}, messages.send_orders)
 add("asyncio", tasks.FUNCTIONS)
+add("uvloop", {name: tasks.FUNCTIONS[name] for name in tasks.ON_UVLOOP})
 add("asyncio", {"push-pull-tcp-2p": tasks.push_pull_2p}, tasks.send_orders)
 for name in FRONT_ENDS:
     add(name, batches.FUNCTIONS.get(name, {}))

@@ -1,4 +1,4 @@
-"""The front-ends: all that a workload knows of threads, gevent and eventlet. That of asyncio is in tasks.py."""
+"""The front-ends: all that a workload knows of threads, gevent and eventlet. Those of asyncio are used in tasks.py."""
 
 from __future__ import annotations
 
@@ -65,11 +65,23 @@ def on_asyncio() -> ModuleType:
     return zmq.asyncio
 
 
+def on_uvloop() -> ModuleType:
+    import asyncio
+
+    import uvloop
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python 3.14 says that policies are deprecated
+        asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    return on_asyncio()
+
+
 FRONT_ENDS: dict[str, Callable[[], Any]] = {
     "threads": on_threads,
     "gevent": on_gevent,
     "eventlet": on_eventlet,
     "asyncio": on_asyncio,
+    "uvloop": on_uvloop,
 }
 
 

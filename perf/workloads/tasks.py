@@ -1,4 +1,4 @@
-"""The workloads of asyncio: those of messages.py and polls.py, between tasks."""
+"""The workloads of asyncio and of uvloop, its other loop: those of messages.py and polls.py, between tasks."""
 
 from __future__ import annotations
 
@@ -252,3 +252,15 @@ FUNCTIONS: dict[str, Callable[[Any, float], Result]] = {
     "1m-lent-inproc": partial(large, transport="inproc", size=1 << 20, copy=False),
     **{f"poller-{n}": partial(poll, count=n) for n in (10, 100, 1000)},
 }
+#: What the loop has a share in is measured on uvloop too.
+ON_UVLOOP = (
+    "pair",
+    "push-pull-inproc",
+    "push-pull-tcp",
+    "req-rep-inproc",
+    "req-rep-tcp",
+    "req-rep-50",
+    "router-200",
+    "multipart-4",
+    "poller-100",
+)
