@@ -141,6 +141,20 @@ def asyncio_recv(module: ModuleType, count: Count) -> None:
     loop.close()
 
 
+def asyncio_multipart(module: ModuleType, count: Count) -> None:
+    loop = asyncio.new_event_loop()
+    message = [PAYLOAD] * 4
+    with pairs(module) as [(sending, receiving)]:
+
+        async def run(operations: int) -> None:
+            for _ in range(operations):
+                await sending.send_multipart(message)
+                await receiving.recv_multipart()
+
+        count(lambda operations: loop.run_until_complete(run(operations)))
+    loop.close()
+
+
 def asyncio_round_trip(module: ModuleType, count: Count) -> None:
     loop = asyncio.new_event_loop()
     with module.Context() as context:
@@ -177,6 +191,7 @@ PATHS: dict[str, tuple[Callable[[ModuleType, Count], None], ModuleType]] = {
     "send, poll of 100, recv": (poll_of_100, zmq),
     "green send, poll of 100, recv": (poll_of_100, zmq.green),
     "asyncio send and recv": (asyncio_recv, zmq.asyncio),
+    "asyncio send_multipart and recv_multipart, 4 frames": (asyncio_multipart, zmq.asyncio),
     "asyncio REQ and REP": (asyncio_round_trip, zmq.asyncio),
 }
 

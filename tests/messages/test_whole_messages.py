@@ -58,9 +58,10 @@ LEAVE = {"about to leave": begin_to_leave, "gone": leave}
         lambda s, zmq: s.send(b"tail"),
         lambda s, zmq: (s.send(b"tail", zmq.SNDMORE), s.send(b"end")),
         lambda s, zmq: s.send_multipart([b"tail", b"end"]),
+        lambda s, zmq: (s.send(b"tail", zmq.SNDMORE), s.send_multipart([b"more", b"end"])),
         lambda s, zmq: s.send(bytes(100_000), copy=False),
     ],
-    ids=["send", "two sends", "send_multipart", "send a lent one"],
+    ids=["send", "two sends", "send_multipart", "both", "send a lent one"],
 )
 @pytest.mark.parametrize("how", LEAVE)
 def test_the_rest_of_a_message_whose_peer_has_gone_goes_to_nobody_else(

@@ -13,7 +13,16 @@ from libc.errno cimport EAGAIN
 from zmq.core.futures.calls cimport begin_poll
 from zmq.core.futures.loop_hub cimport running_loop
 from zmq.core.futures.future cimport FINISHED, Outcome
-from zmq.core.futures.receives cimport FRAME, MESSAGE, TEXT, Receive, ReceiveInto, ReceiveText, begin_receive
+from zmq.core.futures.receives cimport (
+    FRAME,
+    MESSAGE,
+    TEXT,
+    Receive,
+    ReceiveInto,
+    ReceiveText,
+    begin_receive,
+    take_frames,
+)
 from zmq.core.libzmq cimport (
     ZMQ_DONTWAIT,
     ZMQ_ROUTER,
@@ -101,6 +110,22 @@ cdef class AwaitedSocket(Socket):
 
     def recv_multipart(self, int flags=0, copy=True, bint track=False):
         """Receive a message; see `zmq.Socket.recv_multipart`. Returns a future."""
+        cdef Outcome outcome
+        cdef int err
+        if copy is True and flags == 0 and not self.expects_reply and may_try(self):
+            outcome = Outcome.__new__(Outcome)
+            outcome.owner = self
+            try:
+                err = take_frames(outcome, self, self.trampoline, True)
+            except MemoryError as error:
+                outcome.fail(error)
+                return outcome
+            if err == 0:
+                outcome.work = MESSAGE
+                outcome.is_announced = True
+                outcome.state = FINISHED
+                return outcome
+            return begin_receive(self, MESSAGE, flags, None, err == EAGAIN)
         return self.receive(MESSAGE if copy else Receive(True, copy=False, track=track), flags)
 
     def recv_serialized(self, deserialize, int flags=0, copy=True):
@@ -156,8 +181,23 @@ cdef class AwaitedSocket(Socket):
 
     def send_multipart(self, msg_parts, int flags=0, copy=True, bint track=False, **kwargs):
         """Send a message; see `zmq.Socket.send_multipart`. Returns a future."""
-        cdef list parts = list(msg_parts)
+        cdef list parts
         cdef Outcome outcome
+        if (
+            type(msg_parts) is list
+            and copy is True
+            and flags == 0
+            and not kwargs
+            and self.is_ready
+            and budget.fuel > 1
+            and self.try_small(<list> msg_parts)
+        ):
+            outcome = Outcome.__new__(Outcome)
+            outcome.owner = self
+            outcome.state = FINISHED
+            outcome.is_announced = True
+            return outcome
+        parts = list(msg_parts)
         if not kwargs and parts and may_try(self):
             outcome = Outcome.__new__(Outcome)
             outcome.owner = self

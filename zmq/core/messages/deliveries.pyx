@@ -10,6 +10,7 @@ that is given back joins `Trampoline.returned`, in the order in which the messag
 is not 0, which keeps every operation off the short cuts, and EVENTS, as everybody here reads it, has POLLIN.
 """
 
+cimport cython
 from libc.errno cimport ENOMEM
 
 from zmq.core.waiting cimport fork_generation
@@ -25,6 +26,7 @@ from zmq.core.libzmq cimport (
 from zmq.core.messages.whole_message_attempts cimport expect, grow, release, try_recv
 
 
+@cython.freelist(16)
 cdef class Delivery:
     """What one receive took."""
 

@@ -10,6 +10,7 @@ cdef enum:
 cdef class Sending(Operation):
     cdef Py_ssize_t threshold(self) except -1
     cdef Frame to_part(self, data, Part *part, copy, bint track, routing_id, group)
+    cdef bint try_small(self, list parts) noexcept
     cdef send_whole(self, list parts, int flags, copy, bint track)
     cdef send_each(self, list parts, int flags, copy, track, dict kwargs)
 
