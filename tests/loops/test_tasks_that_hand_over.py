@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import zmq
+from support import PRELOAD, TESTS
 from support.awaiting import CountingSelector, connect, run, run_on, turns, waits
+from support.programs import before_libzmq
 from zmq.core.futures import loop_hub
 from zmq.core.waiting import sweep_alarm
 
@@ -63,6 +70,46 @@ def test_a_round_trip_takes_two_turns_and_changes_nothing_that_is_watched(
         task.cancel()
 
     run_on(asyncio.SelectorEventLoop(selector), main())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts calls of epoll")
+@pytest.mark.parametrize(("kinds", "most"), [("REP REQ", 3), ("DEALER DEALER", 1), ("PAIR PAIR", 1)])
+def test_a_round_trip_makes_few_system_calls(kinds: str, most: int, tmp_path: Path) -> None:
+    program = f"""
+        import asyncio, ctypes, sys
+        sys.path.insert(0, {str(TESTS)!r})
+        import zmq, zmq.asyncio
+        from zmq.core.futures import loop_hub
+        from loops.test_tasks_that_hand_over import WARM, answer, ask
+        from support.awaiting import connect
+
+        names = ("polls", "waits", "changes")
+        counters = [ctypes.c_long.in_dll(ctypes.CDLL(None), name) for name in names]
+        zmq.set_budget(0)
+        loop_hub.LINGER = 1000
+        context = zmq.asyncio.Context()
+
+        async def main():
+            server, client = connect(context, *(getattr(zmq, kind) for kind in {kinds!r}.split()))
+            task = asyncio.ensure_future(answer(server))
+            await ask(client, WARM)
+            before = [counter.value for counter in counters]
+            await ask(client, 400)
+            print(*(counter.value - was for counter, was in zip(counters, before)))
+            task.cancel()
+
+        asyncio.run(main())
+        context.destroy()
+    """
+    environment = {**os.environ, "LD_PRELOAD": before_libzmq(PRELOAD / "looks.c", tmp_path)}
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    polls, waits, changes = map(int, done.stdout.split())
+    assert 0 < polls <= 400 * most
+    # One in the wait of each of the two.
+    assert 0 < waits <= 2 * 400 + 2
+    assert changes == 0
 
 
 def test_one_task_does_not_run_within_another(pair: Any, unhurried: None) -> None:
