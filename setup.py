@@ -19,21 +19,12 @@ ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools"))
 import pth_layout  # noqa: E402
 
-#: What no message passes through is compiled to be small where libzmq is inside: else this would be a third of a wheel.
-SELDOM = {
-    *("capabilities", "context", "curve", "device", "includes", "native_threads", "version"),
-    *(
-        "contexts/making",
-        "contexts/members",
-        "contexts/termination_threads",
-        "contexts/use_after_fork",
-        "relays/running",
-        "waiting/fork_generation",
-        "waiting/pipes",
-    ),
-    "inspection/dump_signal",
-    *("sockets/endpoints", "sockets/label", "sockets/life", "sockets/monitors", "sockets/peers"),
-    *("sockets/option_access", "sockets/option_attributes", "sockets/option_conversion", "sockets/overrides"),
+#: What is compiled to be fast where libzmq is inside. The rest is compiled to be small: perf/instructions.py shows that
+#: it takes hardly more instructions then, and a wheel would be a third larger.
+FAST = {
+    *("message", "socket", "polling/bell_set", "relays/loop", "waiting/trampoline"),
+    *("futures/calls", "futures/future", "futures/receives", "futures/socket"),
+    *("sockets/receiving_several", "sockets/sending_several"),
 }
 #: The folders of ZMQ_PREFIX that ZMQ_BUNDLE puts into it.
 BUNDLED = ("lib", "include", "licenses")
@@ -148,9 +139,12 @@ def speed(path: Path) -> list[str]:
         return []
     if not bundle():
         return ["-O3"]
-    seldom = path.relative_to("zmq/core").with_suffix("").as_posix() in SELDOM
+    fast = path.relative_to("zmq/core").with_suffix("").as_posix() in FAST
     # Nothing is thrown through C; who looks at a core dump of it needs a build with debugging information anyway.
-    return ["-Os" if seldom else "-O2", "-fno-asynchronous-unwind-tables"]
+    small = ["-fno-asynchronous-unwind-tables", "-fno-ident"]
+    # A wheel is compressed anyway, and better than Cython would; little is called in Python from here.
+    small += ["-DCYTHON_COMPRESS_STRINGS=0", "-DCYTHON_UNPACK_METHODS=0"]
+    return ["-O2" if fast else "-Os", *small]
 
 
 def beside(path: Path) -> str:

@@ -6,7 +6,7 @@
 # FOLDER gets lib/, include/ and licenses/, and is a ZMQ_PREFIX for setup.py. Nothing is done if it is there and newer
 #   than this. What is on the way goes to FOLDER.build, with a log.
 # CHROOT is a folder that chroot.sh has made: its compiler and its C library are used. It needs gcc, g++, make, and
-#   autoconf, automake and libtool where the sources have no configure.
+#   autoconf, automake, libtool and pkg-config where the sources have no configure.
 # LIBZMQ_SOURCE, LIBSODIUM_SOURCE: folders with sources. Else Debian's source packages are fetched, of LIBZMQ_SUITE
 #   (bookworm), with apt-get and dpkg-source.
 # LIBZMQ_CFLAGS: more flags for the compiler.

@@ -25,7 +25,10 @@ from typing import NamedTuple
 ROOT = Path(__file__).resolve().parents[1]
 CHROOT = ROOT / "tools" / "chroot.sh"
 #: The release whose compiler and C library are used, and what it needs beside.
-OLD = ("bullseye", "gcc", "g++", "libc6-dev", "make", "autoconf", "automake", "libtool")
+OLD = (
+    *("bullseye", "gcc", "g++", "libc6-dev", "make", "autoconf", "automake", "libtool", "pkg-config"),
+    "advancecomp",
+)
 #: Where wheels are tried: the smallest that debootstrap makes of each, with its own Python, whose libraries the other
 #: Pythons need too; and with a compiler in one more folder.
 SUITES = ("bookworm", "trixie")
@@ -145,6 +148,8 @@ def build(interpreter: Interpreter, folder: Path, libzmq: Path, old: Path, audit
     paths = {**os.environ, "PATH": f"{auditwheel.parent}{os.pathsep}{os.environ['PATH']}"}
     run(auditwheel, "-m", "auditwheel", "repair", "--wheel-dir", folder / "repaired", made, env=paths)
     (repaired,) = (folder / "repaired").glob("*.whl")
+    # As small as the format allows; installers read it as any other.
+    run("sh", CHROOT, "run", old, "-b", f"{folder}:{folder}", "advzip", "--recompress", "-4", "--quiet", repaired)
     check(repaired)
     dist.mkdir(parents=True, exist_ok=True)
     for older in dist.glob(f"greenzmq-*-{interpreter.tag}-*.whl"):
