@@ -24,6 +24,8 @@
 #               where something was lost, doubled, missed, grew or held up a hub (SOAK="--minutes 5", SOAK=--help)
 # make leaks    open, close, drop, time out and kill sockets some 100,000 times, and fail where anything is left
 #               (LEAKS="--front-end gevent --part 100" for some of that, LEAKS=--help)
+# make stress-machine  run the tests of what waits ten times beside three busy processes, on one processor, and on a machine
+#               that stands still now and then (STRESS_MACHINE="--times 1 --way still --front-end gevent" for some of that)
 # make model    search every state of a model of the wake-up rule, with SPIN
 # make docs     build the site of the documentation into .bench/docs/html, and fail where something on it is not in order
 # make frameworks  write zmq/eventlet, but for what is written by hand, from zmq/green
@@ -76,8 +78,8 @@ beside_pyzmq = gevent eventlet uvloop
 pyzmq = pyzmq==$(PYZMQ) $(beside_pyzmq)
 
 .PHONY: demo test quick $(runs) installed matrix distros pythons bench pictures conformance clients installation wheel \
-    pyzmq-shim release sanitize fuzz soak leaks model docs frameworks lint drawings top-pictures architecture clean system \
-    system-for-tests
+    pyzmq-shim release sanitize fuzz soak leaks stress-machine model docs frameworks lint drawings top-pictures \
+    architecture clean system system-for-tests
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
@@ -179,6 +181,9 @@ soak: $(VENV)/.installed
 
 leaks: $(VENV)/.installed
 	@$(python) tests/leaks/leaks.py --json $(BENCH)/leaks.json $(LEAKS)
+
+stress-machine: $(VENV)/.installed system-for-tests
+	@$(python) tests/stress_machine/stress_machine.py --json $(BENCH)/stress-machine.json $(STRESS_MACHINE)
 
 model:
 	@sh tools/system.sh model

@@ -90,12 +90,14 @@ def read(report: Path) -> tuple[Cells, list[str]]:
     return cells, failed
 
 
-def run(place: Place, front_end: str, hub: str, limit: float, more: list[str]) -> tuple[Cells, list[str], str]:
+def run(
+    place: Place, front_end: str, hub: str, limit: float, tests: Iterable[str] = ("tests",)
+) -> tuple[Cells, list[str], str]:
     """Run the tests of one front-end on one hub. Return the counts, what failed, and the output when all went wrong."""
     variable, _ = HUBS[front_end]
     # In the tree, as /tmp may be another one there.
     report = Path("build", f"report-{front_end}-{hub}.xml")
-    arguments = ["-m", "pytest", "-q", f"--front-end={front_end}", f"--junit-xml={report}", "tests", *more]
+    arguments = ["-m", "pytest", "-q", f"--front-end={front_end}", f"--junit-xml={report}", *tests]
     found = place.tree / report
     found.unlink(missing_ok=True)
     process = place.start(arguments, **({variable: hub} if variable else {}))
@@ -148,11 +150,11 @@ def run_all(runs: list[tuple[Place, str, str]], options: argparse.Namespace) -> 
     """Run tests in places, each on a front-end and a hub, and show a table. Return the exit status."""
     results: Results = {}
     wrong: list[str] = []
-    more = ["-k", options.select] if options.select else []
+    tests = ["tests", *(["-k", options.select] if options.select else [])]
 
     def one(place: Place, front_end: str, hub: str) -> None:
         begun = time.monotonic()
-        cells, failed, output = run(place, front_end, hub, options.limit, more)
+        cells, failed, output = run(place, front_end, hub, options.limit, tests)
         results[place.name, front_end, hub] = cells
         name = f"{place.name} {front_end} {hub}".strip()
         counts = [sum(cell[outcome] for cell in cells.values()) for outcome in OUTCOMES]

@@ -1,0 +1,196 @@
+"""Run what depends on time again on a machine that is busy, small or stands still now and then, and show what failed.
+
+``make stress-machine`` runs the tests of what waits, ten times in each of these ways:
+
+busy
+    Three processes compute beside.
+one
+    There is one processor.
+still
+    All of a run stands still at the same moment, again and again, for longer than any test should notice: as on a
+    machine that is a guest of another one. It takes the freezer of control groups, and so root.
+
+    make stress-machine STRESS_MACHINE="--times 1 --way still --front-end gevent"
+
+A test that fails here is wrong, or what it tests is: none may depend on how long something takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+import matrix  # noqa: E402
+
+FRONT_ENDS = ("core", "threads", "gevent", "eventlet")
+#: Where time decides most.
+TESTS = tuple(
+    f"tests/{name}"
+    for name in ("green", "loops", "log", "polling", "processes", "proxies", "sockets", "soak", "streams", "top")
+)
+#: Processes that compute.
+BUSY = 3
+#: Seconds for which a run stands still, and about which it runs before.
+STILL = (0.3, 1.2)
+RUNS = 3.0
+#: Folders in which control groups with a freezer are made, and the file that freezes one, with what is written there.
+FREEZERS = (
+    (Path("/sys/fs/cgroup/freezer"), "freezer.state", "FROZEN", "THAWED"),
+    (Path("/sys/fs/cgroup"), "cgroup.freeze", "1", "0"),
+)
+
+
+class Impossible(Exception):
+    """This machine can't be disturbed in this way; the text says why."""
+
+
+@contextlib.contextmanager
+def busy() -> Iterator[list[str | Path]]:
+    """Have processes compute; yields the command that is to run beside."""
+    hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(BUSY)]
+    try:
+        yield [sys.executable]
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait()
+
+
+@contextlib.contextmanager
+def one() -> Iterator[list[str | Path]]:
+    """Yields a command that may use one processor."""
+    first = min(os.sched_getaffinity(0))
+    run = "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    keep = f"import os, sys; os.sched_setaffinity(0, [{first}]); {run}"
+    yield [sys.executable, "-c", keep]
+
+
+class Freezer:
+    """A control group whose processes can be made to stand still."""
+
+    def __init__(self) -> None:
+        for parent, name, frozen, thawed in FREEZERS:
+            with contextlib.suppress(OSError):
+                self.folder = Path(tempfile.mkdtemp(prefix="greenzmq-", dir=parent))
+                if (self.folder / name).exists():
+                    self.state, self.frozen, self.thawed = self.folder / name, frozen, thawed
+                    return
+                self.folder.rmdir()
+        raise Impossible("it takes a control group with a freezer, which only root can make")
+
+    def command(self) -> list[str | Path]:
+        """Return what runs a Python in this group."""
+        enter = 'echo $$ >"$0" && exec "$@"'
+        return ["sh", "-c", enter, self.folder / "cgroup.procs", sys.executable]
+
+    def freeze(self, seconds: float) -> None:
+        """Have all of it stand still."""
+        self.state.write_text(self.frozen)
+        try:
+            time.sleep(seconds)
+        finally:
+            self.state.write_text(self.thawed)
+
+    def close(self) -> None:
+        """Remove the group, which is empty but for what has not quite ended."""
+        end = time.monotonic() + 10
+        while True:
+            try:
+                return self.folder.rmdir()
+            except OSError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def still() -> Iterator[list[str | Path]]:
+    """Have what runs by the command that this yields stand still now and then."""
+    freezer = Freezer()
+    over = threading.Event()
+
+    def disturb() -> None:
+        while not over.wait(random.uniform(0.3, 1.7) * RUNS):
+            freezer.freeze(random.uniform(*STILL))
+
+    thread = threading.Thread(target=disturb)
+    thread.start()
+    try:
+        yield freezer.command()
+    finally:
+        over.set()
+        thread.join()
+        freezer.close()
+
+
+WAYS = {"busy": busy, "one": one, "still": still}
+
+
+def table(counts: dict[tuple[str, str], list[int]], ways: list[str]) -> str:
+    """Return, for each front-end and way, how many tests ran and how many of them failed."""
+    lines = [f"{'':12}" + "".join(f"{way:>20}" for way in ways)]
+    lines.append(f"{'':12}" + f"{'run / failed':>20}" * len(ways))
+    for front_end in dict.fromkeys(front_end for front_end, _ in counts):
+        cells = ["{:,} / {:,}".format(*counts.get((front_end, way), [0, 0])) for way in ways]
+        lines.append(f"{front_end:12}" + "".join(f"{cell:>20}" for cell in cells))
+    return "\n".join(lines)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--times", type=int, default=10, help="how often (%(default)s)")
+    parser.add_argument("--way", choices=WAYS, action="append", help="this one alone (may be repeated)")
+    parser.add_argument("--front-end", choices=FRONT_ENDS, action="append", help="this one alone (may be repeated)")
+    parser.add_argument("--limit", type=float, default=3600, metavar="SECONDS", help="for one run (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the counts there")
+    parser.add_argument("tests", nargs="*", default=TESTS, help="files or folders (all of what depends on time)")
+    options = parser.parse_args(arguments)
+    ways = options.way or [*WAYS]
+    counts: dict[tuple[str, str], list[int]] = {}
+    failed: Counter[str] = Counter()
+    for number in range(options.times):
+        for way in list(ways):
+            for front_end in options.front_end or FRONT_ENDS:
+                begun = time.monotonic()
+                try:
+                    with WAYS[way]() as command:
+                        place = matrix.Place(way, ROOT, command)
+                        hub = matrix.HUBS[front_end][1][0]
+                        cells, wrong, output = matrix.run(place, front_end, hub, options.limit, options.tests)
+                except Impossible as error:
+                    print(f"{way} is left out: {error}", flush=True)
+                    ways.remove(way)
+                    break
+                count = counts.setdefault((front_end, way), [0, 0])
+                count[0] += sum(cell["passed"] + cell["failed"] for cell in cells.values())
+                count[1] += len(wrong)
+                failed.update(f"{way}, {front_end}: {test}" for test in wrong)
+                took = f"{time.monotonic() - begun:.0f} s"
+                print(f"{number + 1} of {options.times}, {way}, {front_end}: {len(wrong)} failed, {took}", flush=True)
+                if wrong:
+                    print(output[-8000:], flush=True)
+    print(f"\n{table(counts, ways)}")
+    if options.json:
+        found = [{"front_end": key[0], "way": key[1], "run": run, "failed": no} for key, (run, no) in counts.items()]
+        options.json.write_text(json.dumps({"counts": found, "failed": failed}, indent=1))
+    for test, often in failed.most_common():
+        print(f"  failed {often} of {options.times}: {test}")
+    return 1 if failed or not counts else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
