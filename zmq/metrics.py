@@ -93,9 +93,9 @@ def _counted() -> Iterator[tuple[str, dict[str, Any]]]:
                 yield "zmq_socket_refused_total", _sample(count, **labels, reason=reason)
 
 
-def _open() -> Iterator[tuple[str, dict[str, Any]]]:
+def _open(sockets: list[tuple[Any, ...]]) -> Iterator[tuple[str, dict[str, Any]]]:
     counts: dict[tuple[str, str], int] = {}
-    for socket, _, name, *_ in _open_sockets():
+    for socket, _, name, *_ in sockets:
         key = counters.name_of_total(name) or "", _type_name(socket.type)
         counts[key] = counts.get(key, 0) + 1
     for (name, kind), count in counts.items():
@@ -103,10 +103,10 @@ def _open() -> Iterator[tuple[str, dict[str, Any]]]:
     yield "zmq_contexts_open", _sample(len(_living_contexts()))
 
 
-def _waiting() -> Iterator[tuple[str, dict[str, Any]]]:
+def _waiting(sockets: list[tuple[Any, ...]]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield who waits now; of one socket with its name and type."""
     known, names = {}, {}
-    for socket, address, name, *_ in _open_sockets():
+    for socket, address, name, *_ in sockets:
         # Classes of programs may have a `name` of their own.
         known[address], names[id(socket)] = socket, name
     found: dict[tuple[str, str, str], list[float]] = {}
@@ -157,7 +157,8 @@ def collect() -> dict[str, dict[str, Any]]:
         name: {"type": "counter" if name.endswith("_total") else "gauge", "help": text, "samples": []}
         for name, text in _HELP.items()
     }
-    for samples in (_counted(), _open(), _waiting(), _of_the_process()):
+    sockets = _open_sockets()
+    for samples in (_counted(), _open(sockets), _waiting(sockets), _of_the_process()):
         for name, sample in samples:
             found[name]["samples"].append(sample)
     return found
