@@ -32,6 +32,7 @@ import time
 import traceback
 import warnings
 import zlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 os.environ["EVENTLET_TESTS"] = "1"  # otherwise it warns that it is old
@@ -60,6 +61,17 @@ def delays() -> dict[str, float]:
         with contextlib.suppress(OSError), open(f"/proc/self/task/{thread}/schedstat") as file:
             found[thread] = int(file.read().split()[1]) / 1e9
     return found
+
+
+def late_ticks(sleep: Callable[[float], object]) -> Iterator[tuple[float, float, float]]:
+    """Tick for ever; yield, of each tick that was late, when it was due and came, and what others had meanwhile."""
+    now, after = time.monotonic(), delays()
+    while True:
+        sleep(TICK)
+        # Without a gap: it may stand still anywhere.
+        begun, now, before, after = now, time.monotonic(), after, delays()
+        if now - begun - TICK > TOLD_FROM:
+            yield begun + TICK, now, stolen(before, after)
 
 
 def stolen(before: dict[str, float], after: dict[str, float]) -> float:
@@ -117,12 +129,8 @@ class Cast:
 
     def tick(self) -> None:
         """Look whether the hub comes back in time, and what others had of it."""
-        while True:
-            begun, before = time.monotonic(), delays()
-            self.sleep(TICK)
-            now = time.monotonic()
-            if now - begun - TICK > TOLD_FROM:
-                self.stalls.append((begun + TICK, now, stolen(before, delays())))
+        for late in late_ticks(self.sleep):
+            self.stalls.append(late)
 
     def report(self, last: bool = False) -> None:
         stalls, self.stalls = self.stalls, []
@@ -483,13 +491,10 @@ class Client(Cast):
 
 def witness() -> None:
     """Tell of each time in which this could have run and did not, though nobody else had the processor."""
-    now, after = time.monotonic(), delays()
-    while True:
-        time.sleep(TICK)
-        # Without a gap: it may stand still anywhere.
-        begun, now, before, after = now, time.monotonic(), after, delays()
-        if now - begun - TICK - stolen(before, after) > TOLD_FROM:
-            print(json.dumps([begun, now]), flush=True)
+    for due, came, others in late_ticks(time.sleep):
+        if came - due - others > TOLD_FROM:
+            # It may have been asleep still when all stood still.
+            print(json.dumps([due - TICK, came]), flush=True)
 
 
 def main() -> None:
