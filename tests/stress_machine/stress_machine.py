@@ -36,7 +36,6 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 import matrix  # noqa: E402
 
-FRONT_ENDS = ("core", "threads", "gevent", "eventlet")
 #: Where time decides most.
 TESTS = tuple(
     f"tests/{name}"
@@ -154,7 +153,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=10, help="how often (%(default)s)")
     parser.add_argument("--way", choices=WAYS, action="append", help="this one alone (may be repeated)")
-    parser.add_argument("--front-end", choices=FRONT_ENDS, action="append", help="this one alone (may be repeated)")
+    parser.add_argument("--front-end", choices=matrix.HUBS, action="append", help="this one alone (may be repeated)")
     parser.add_argument("--limit", type=float, default=3600, metavar="SECONDS", help="for one run (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the counts there")
     parser.add_argument("tests", nargs="*", default=TESTS, help="files or folders (all of what depends on time)")
@@ -164,7 +163,7 @@ def main(arguments: list[str] | None = None) -> int:
     failed: Counter[str] = Counter()
     for number in range(options.times):
         for way in list(ways):
-            for front_end in options.front_end or FRONT_ENDS:
+            for front_end in options.front_end or matrix.HUBS:
                 begun = time.monotonic()
                 try:
                     with WAYS[way]() as command:
