@@ -1,7 +1,7 @@
 """`Context`: the container of sockets and of libzmq's I/O threads.
 
-Lives here: making, configuring and ending contexts, and their shadows. What must not: what sockets do; what the child of
-a fork may do with one (`zmq.core.contexts.use_after_fork`); and what needs no context, which is in
+Lives here: making, configuring and ending contexts, and their shadows. What must not: what sockets do; what the child
+of a fork may do with one (`zmq.core.contexts.use_after_fork`); and what needs no context, which is in
 `zmq.core.contexts` too. Called by users and by `zmq.core.socket`.
 """
 

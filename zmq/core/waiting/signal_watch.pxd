@@ -3,7 +3,8 @@ cdef struct SignalWatch:
     int fd              # becomes readable when a signal comes; or -1
 
 
-cdef double GLANCE      # seconds after which a thread that runs handlers, and has no `fd`, comes back to look for signals
+# Seconds after which a thread that runs handlers, and has no `fd`, comes back to look for signals.
+cdef double GLANCE
 
 cdef bint runs_handlers() noexcept
 cdef int begin_watch(SignalWatch *watch) except -1

@@ -1,7 +1,8 @@
 """`SignalWatch`: a signal ends the wait of the thread that runs its handler, whenever it comes and to whichever thread.
 
 Lives here: the pipe that signals write to meanwhile, and which thread that is. What must not: any wait. Called by all
-that blocks the main thread in C: `zmq.core.waiting.wakeable_threads`, `zmq.core.relays.running`, `zmq.core.contexts.termination_threads`.
+that blocks the main thread in C: `zmq.core.waiting.wakeable_threads`, `zmq.core.relays.running`,
+`zmq.core.contexts.termination_threads`.
 
 A signal interrupts a system call (EINTR) only if it comes during the call, and to the thread that makes it. One that
 comes between Python's last look for signals and the call, or that the system gives to another thread, only leaves a
@@ -11,11 +12,12 @@ too. Python's handler in C writes to it from `begin_watch` on, which looks for m
 there is no moment at which a signal does neither. Waits that are short cost nothing that way, and long ones wake up
 once.
 
-What signals write to is the program's to choose (`signal.set_wakeup_fd`). So the pipe is there as long as the wait only:
+What signals write to is the program's to choose (`signal.set_wakeup_fd`). So the pipe is there during the wait alone:
 handlers find what the program has chosen, but for those that `begin_watch` itself has run. A program that has chosen a
 descriptor keeps it, as some thread may be reading there, and nothing that signals write is moved from one to the
 other: such a program's main thread comes back every `GLANCE` seconds, and so it does where there are no descriptors
-left. What can't be asked for is whether the program wants to be warned when its descriptor is full; it is, from then on.
+left. What can't be asked for is whether the program wants to be warned when its descriptor is full; from then on it
+is.
 
 A handler may wait as well, fork, and choose a descriptor. The pipe is the same in all waits and is not given back,
 because a handler may have found it and put it back later.
