@@ -5,6 +5,7 @@ The public names; nothing is defined here. For gevent ``import zmq.green as zmq`
 
 from __future__ import annotations
 
+from zmq import _lazy
 from zmq import constants as constants
 from zmq import error as error
 from zmq.core import constants as _constants
@@ -27,7 +28,6 @@ from zmq.core.error import (
 from zmq.core.includes import get_includes, get_library_dirs
 from zmq.core.inspection import serve_if_asked as _serve_if_asked
 from zmq.core.inspection.dump import dump, install_dump, uninstall_dump
-from zmq.core.inspection.watch import set_slow_hub, set_slow_wait
 from zmq.core.message import COPY_THRESHOLD, Frame, Message
 from zmq.core.poll import Poller, select, zmq_poll
 from zmq.core.socket import Socket, SyncContext, SyncSocket
@@ -49,9 +49,24 @@ from zmq.core.version import (
 )
 from zmq.core.waiting.budget import get_budget, set_budget
 
-from zmq import backend as backend  # isort: skip
-from zmq import sugar as sugar  # isort: skip
-from zmq import utils as utils  # isort: skip
+TYPE_CHECKING = False  # `typing` takes longer to import than all the rest
+
+if TYPE_CHECKING:
+    from zmq import backend as backend
+    from zmq import sugar as sugar
+    from zmq import utils as utils
+    from zmq.core.inspection.watch import set_slow_hub, set_slow_wait
+
+# Other paths of what is above, and what imports `logging`.
+_WATCH = "zmq.core.inspection.watch"
+_LATER = {
+    "backend": "zmq.backend",
+    "set_slow_hub": _WATCH,
+    "set_slow_wait": _WATCH,
+    "sugar": "zmq.sugar",
+    "utils": "zmq.utils",
+}
+__getattr__, __dir__ = _lazy.attach(__name__, _LATER)
 
 __revision__ = ""
 

@@ -88,6 +88,13 @@ def test_any_mix_of_cases_can_be_read_once_it_was_written(context: Any, zmq: Mod
         delattr(MixedCase, name)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"), [("linger", "int : the socket option LINGER,"), ("IDENTITY", "bytes : the socket option ")]
+)
+def test_attributes_say_which_option_they_are(zmq: ModuleType, name: str, said: str) -> None:
+    assert getattr(zmq.Socket, name).__doc__.startswith(said)
+
+
 def test_looking_up_methods_costs_no_more_than_that_of_any_class(zmq: ModuleType) -> None:
     """The interpreter's short cuts are for classes that have neither of these."""
     assert not hasattr(zmq.Socket, "__getattr__")

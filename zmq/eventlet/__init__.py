@@ -8,8 +8,10 @@ Use it in the place of `zmq`, or of `eventlet.green.zmq`::
 
 from __future__ import annotations
 
+import zmq as _zmq
 from zmq import (
     _FINISHED_TRACKER,
+    _LATER,
     DRAFT_API,
     IPC_PATH_MAX_LEN,
     PYZMQ_DRAFT_API,
@@ -43,8 +45,6 @@ from zmq import (
     pyzmq_version,
     pyzmq_version_info,
     set_budget,
-    set_slow_hub,
-    set_slow_wait,
     statistics,
     strerror,
     uninstall_dump,
@@ -52,11 +52,8 @@ from zmq import (
     zmq_version,
     zmq_version_info,
 )
-from zmq import backend as backend
 from zmq import constants as constants
 from zmq import error as error
-from zmq import sugar as sugar
-from zmq import utils as utils
 from zmq.core import constants as _constants
 from zmq.core.constants import *  # noqa: F403
 from zmq.eventlet.core import Context, Frame, Socket
@@ -67,17 +64,22 @@ from zmq.eventlet.replace import install as install
 TYPE_CHECKING = False  # `typing` takes longer to import than all the rest
 
 if TYPE_CHECKING:
-    from zmq import COPY_THRESHOLD
+    from zmq import COPY_THRESHOLD, set_slow_hub, set_slow_wait
+    from zmq import backend as backend
+    from zmq import sugar as sugar
+    from zmq import utils as utils
 else:
 
     def __getattr__(name):
         if name == "COPY_THRESHOLD":
             # As it is now. Setting it here is for the sockets and frames of this package.
             return Frame._threshold.read()
+        if name in _LATER:
+            return getattr(_zmq, name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__():
-        return sorted({*globals(), "COPY_THRESHOLD"})
+        return sorted({*globals(), *_LATER, "COPY_THRESHOLD"})
 
 
 Message = Frame

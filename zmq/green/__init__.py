@@ -7,8 +7,10 @@ Use it in the place of `zmq`::
 
 from __future__ import annotations
 
+import zmq as _zmq
 from zmq import (
     _FINISHED_TRACKER,
+    _LATER,
     DRAFT_API,
     IPC_PATH_MAX_LEN,
     PYZMQ_DRAFT_API,
@@ -42,8 +44,6 @@ from zmq import (
     pyzmq_version,
     pyzmq_version_info,
     set_budget,
-    set_slow_hub,
-    set_slow_wait,
     statistics,
     strerror,
     uninstall_dump,
@@ -51,11 +51,8 @@ from zmq import (
     zmq_version,
     zmq_version_info,
 )
-from zmq import backend as backend
 from zmq import constants as constants
 from zmq import error as error
-from zmq import sugar as sugar
-from zmq import utils as utils
 from zmq.core import constants as _constants
 from zmq.core.constants import *  # noqa: F403
 from zmq.green.core import Context, Frame, Socket
@@ -65,17 +62,22 @@ from zmq.green.poll import Poller, select, zmq_poll
 TYPE_CHECKING = False  # `typing` takes longer to import than all the rest
 
 if TYPE_CHECKING:
-    from zmq import COPY_THRESHOLD
+    from zmq import COPY_THRESHOLD, set_slow_hub, set_slow_wait
+    from zmq import backend as backend
+    from zmq import sugar as sugar
+    from zmq import utils as utils
 else:
 
     def __getattr__(name):
         if name == "COPY_THRESHOLD":
             # As it is now. Setting it here is for the sockets and frames of this package.
             return Frame._threshold.read()
+        if name in _LATER:
+            return getattr(_zmq, name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__():
-        return sorted({*globals(), "COPY_THRESHOLD"})
+        return sorted({*globals(), *_LATER, "COPY_THRESHOLD"})
 
 
 Message = Frame

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from types import ModuleType
+from zmq import _lazy
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all the rest
 
@@ -18,14 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["interop", "jsonapi", "z85"]
 
-_SUBMODULES = {*__all__, "garbage", "monitor", "strtypes", "win32"}
+_SUBMODULES = (*__all__, "garbage", "monitor", "strtypes", "win32")
 
-
-def __getattr__(name: str) -> ModuleType:
-    if name in _SUBMODULES:
-        return import_module(f"zmq.utils.{name}")
-    raise AttributeError(f"module 'zmq.utils' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_SUBMODULES})
+__getattr__, __dir__ = _lazy.attach(__name__, {name: f"{__name__}.{name}" for name in _SUBMODULES})

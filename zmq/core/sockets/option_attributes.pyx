@@ -10,7 +10,7 @@ import itertools
 from libc.errno cimport EINVAL
 
 from zmq.core.contexts.own_attributes cimport OwnAttributes
-from zmq.core.sockets.option_conversion cimport BYTES, FD, HWM, INT, INT64, kind_of
+from zmq.core.sockets.option_conversion cimport BYTES, HWM, kind_of
 
 from zmq.core.constants import ContextOption, SocketOption
 from zmq.core.error import ZMQError
@@ -36,16 +36,19 @@ cdef object read_attribute(owner, option, name):
         raise AttributeError(f"the option {name} can't be read: {error}") from error
 
 
+# A socket option as an attribute of sockets. A docstring here would be that of each.
 cdef class OptionAttribute:
-    """A socket option as an attribute of sockets."""
 
-    cdef object option, name, __doc__
+    cdef object option, name
 
     def __init__(self, option, name):
         self.option = option
         self.name = name
-        kind = {INT: "int", INT64: "int", BYTES: "bytes", FD: "int"}[kind_of(option)]
-        self.__doc__ = f"{kind} : the socket option {option.name}, see zmq_getsockopt(3) and zmq_setsockopt(3)."
+
+    @property
+    def __doc__(self):
+        kind = "bytes" if kind_of(self.option) == BYTES else "int"
+        return f"{kind} : the socket option {self.option.name}, see zmq_getsockopt(3) and zmq_setsockopt(3)."
 
     def __get__(self, socket, owner):
         if socket is None:
@@ -71,12 +74,15 @@ def add_attributes(type cls):
     They are descriptors and not the work of `__getattr__`, because a class with that pays for every attribute and
     method that is looked up on its instances.
     """
+    # Not by `hasattr`, which is slow for a class that changes all the time.
+    cdef set taken = set().union(*map(vars, cls.__mro__))
     for name, option in SocketOption.__members__.items():
         for spelling in (name, name.lower()):
-            if not hasattr(cls, spelling):
+            if spelling not in taken:
                 setattr(cls, spelling, OptionAttribute(option, spelling))
-        for spelling in mixed(name):
-            add_spelling(spelling, option)
+        for spelling in mixed(name) - taken:
+            setattr(MixedCase, spelling, OptionAttribute(option, spelling))
+            taken.add(spelling)
 
 
 def add_spelling(str spelling, option):
@@ -104,4 +110,4 @@ cdef set mixed(str name):
     for parts in itertools.product(*((part, part.lower(), part.capitalize()) for part in words.get(name, ()))):
         if parts:
             found.add("".join(parts))
-    return found
+    return {spelling for spelling in found if not spelling.isupper() and not spelling.islower()}

@@ -12,12 +12,11 @@ from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport zmq_errno, zmq_getsockopt, zmq_setsockopt
 
 from zmq.core._text import describe
-from zmq.core.constants import SocketOption, _OptType
+from zmq.core.constants import SocketOption
 
-cdef dict kinds = {
-    int(option): {_OptType.int: INT, _OptType.int64: INT64, _OptType.bytes: BYTES, _OptType.fd: FD}[option._opt_type]
-    for option in SocketOption
-}
+# By their values, as enums hash slowly.
+cdef dict kinds_by_type = {"int": INT, "int64": INT64, "bytes": BYTES, "fd": FD}
+cdef dict kinds = {int(option): kinds_by_type[option._opt_type._value_] for option in SocketOption}
 # The longest value that libzmq hands out is an endpoint or a key; options it may yet learn are given room.
 cdef enum:
     LONGEST = 4096
