@@ -135,9 +135,11 @@ def build(interpreter: Interpreter, folder: Path, libzmq: Path, old: Path, audit
         "CC": str(compiler),
         "ZMQ_PREFIX": str(libzmq),
         "ZMQ_BUNDLE": "1",
+        # Instead of the interpreter's own, which may say where its libraries are on this system.
+        "LDSHARED": f"{shlex.quote(str(compiler))} -shared",
         "LDFLAGS": "-Wl,-O1 -Wl,--as-needed -Wl,-s",
     }
-    for name in ("CFLAGS", "LDSHARED", "ZMQ_DRAFT_API"):
+    for name in ("CFLAGS", "ZMQ_DRAFT_API"):
         variables.pop(name, None)
     for path in (out, folder / "repaired"):
         shutil.rmtree(path, ignore_errors=True)
@@ -171,8 +173,22 @@ def check(wheel: Path) -> None:
         raise Wrong(f"{wheel.name} lacks {lacking}")
     if strange := [name for name in names if re.match(r"(zmq|tests|tools|build|greenzmq\.libs)/", name)]:
         raise Wrong(f"{wheel.name} has {strange}")
+    if elsewhere := looks_elsewhere(wheel):
+        raise Wrong(f"{wheel.name} has modules that look for libraries outside of it: {elsewhere}")
     if wheel.stat().st_size > MOST:
         raise Wrong(f"{wheel.name} has {wheel.stat().st_size:,} bytes, more than {MOST:,}")
+
+
+def looks_elsewhere(wheel: Path) -> dict[str, str]:
+    """Return the modules of a wheel that look for libraries in other folders than the wheel's, and where."""
+    found = {}
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if name.endswith(".so"):
+                for path in re.findall(rb"[^\0]*\$ORIGIN[^\0]*", archive.read(name)):
+                    if not re.fullmatch(rb"\$ORIGIN(/[\w.]+)*", path):
+                        found[name] = path.decode(errors="replace")
+    return found
 
 
 class Place(NamedTuple):

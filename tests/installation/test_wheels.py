@@ -64,10 +64,13 @@ def compile(tmp_path: Path) -> Compile:
     return made
 
 
-def archive(path: Path, names: tuple[str, ...], size: int = 0) -> Path:
+def archive(path: Path, names: tuple[str, ...], size: int = 0, **more: bytes) -> Path:
+    """Make a wheel of empty files, but for a library of so many bytes and the modules in `more`."""
     with zipfile.ZipFile(path, "w") as file:
         for name in names:
             file.writestr(name, os.urandom(size) if name.endswith(".so.5") else b"")
+        for name, content in more.items():
+            file.writestr(f"{HOME}/core/{name}.so", content)
     return path
 
 
@@ -90,6 +93,13 @@ def test_a_wheel_that_has_too_much(wheels: ModuleType, tmp_path: Path, name: str
 def test_a_wheel_that_is_too_large(wheels: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(wheels.Wrong, match="bytes, more than"):
         wheels.check(archive(tmp_path / "large.whl", NAMES, size=wheels.MOST))
+
+
+@pytest.mark.parametrize("path", [b"/opt/python/lib:$ORIGIN/../lib", b"$ORIGIN/../lib:/opt/python/lib"])
+def test_a_wheel_that_looks_for_libraries_elsewhere(wheels: ModuleType, tmp_path: Path, path: bytes) -> None:
+    wheels.check(archive(tmp_path / "good.whl", NAMES, socket=b"\x7fELF\0$ORIGIN/../lib\0zmq_close\0"))
+    with pytest.raises(wheels.Wrong, match=r"socket\.so.*/opt/python/lib"):
+        wheels.check(archive(tmp_path / "elsewhere.whl", NAMES, socket=b"\x7fELF\0" + path + b"\0zmq_close\0"))
 
 
 def test_words_select_within_their_kind(wheels: ModuleType) -> None:
