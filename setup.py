@@ -6,24 +6,30 @@ is in pyproject.toml.
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import os
 import re
 import shlex
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.modified import newer_group
 
 ROOT = Path(__file__).resolve().parent
 sys.path.insert(0, str(ROOT / "tools"))
 import pth_layout  # noqa: E402
 
+#: The library that all modules are in.
+LIBRARY = "zmq.core._modules"
 #: What is compiled to be fast where libzmq is inside. The rest is compiled to be small: perf/instructions.py shows that
 #: it takes hardly more instructions then, and a wheel would be a third larger.
 FAST = {
     *("message", "socket", "polling/bell_set", "relays/loop", "waiting/trampoline"),
-    *("futures/calls", "futures/future", "futures/receives", "futures/socket"),
+    *("futures/calls", "futures/future", "futures/receives", "futures/awaited_socket"),
     *("sockets/receiving_several", "sockets/sending_several"),
 }
 #: The folders of ZMQ_PREFIX that ZMQ_BUNDLE puts into it.
@@ -99,8 +105,18 @@ def version() -> str:
     return found
 
 
+class Library(Extension):
+    """Extension modules in one file. Each is compiled in its own way, and found by its own name (`zmq.core`)."""
+
+    def __init__(self, parts: list[Extension]) -> None:
+        first = parts[0]
+        libzmq = {name: getattr(first, name) for name in ("library_dirs", "libraries", "runtime_library_dirs")}
+        super().__init__(LIBRARY, [], extra_link_args=first.extra_link_args, **libzmq)
+        self.parts = parts
+
+
 def extensions() -> list[Extension]:
-    """Return one extension module for each .pyx file of zmq.core."""
+    """Return one extension for each .pyx file of zmq.core."""
     libzmq = find_libzmq()
     more = libzmq.pop("extra_compile_args", [])
     # A libzmq with its draft API says so through pkg-config; for one in ZMQ_PREFIX the user does.
@@ -113,9 +129,13 @@ def extensions() -> list[Extension]:
     includes = os.pathsep.join(["include"] if inside else libzmq["include_dirs"])
     libraries = os.pathsep.join(["lib"] if inside else libzmq["library_dirs"])
     libzmq["include_dirs"] = [*libzmq["include_dirs"], "zmq/core"]
+    paths = {".".join(path.with_suffix("").parts): path for path in sorted(Path("zmq/core").rglob("*.pyx"))}
+    # The last part of a name is what the loader looks for in the library.
+    if len({path.stem for path in paths.values()}) < len(paths):
+        sys.exit("Two modules of zmq.core have the same name, if in different folders.")
     return [
         Extension(
-            ".".join(path.with_suffix("").parts),
+            name,
             [str(path)],
             depends=headers,
             extra_compile_args=["-std=c11", "-D_GNU_SOURCE", "-pthread", *speed(path), *more],
@@ -124,11 +144,12 @@ def extensions() -> list[Extension]:
                 ("CYTHON_USE_TYPE_SPECS", "1"),
                 ("GREENZMQ_INCLUDE_DIRS", f'"{includes}"'),
                 ("GREENZMQ_LIBRARY_DIRS", f'"{libraries}"'),
+                *([("GREENZMQ_MODULES", f'"{",".join(paths)}"')] if name == LIBRARY else []),
             ],
-            extra_link_args=["-pthread", *([f"-Wl,-rpath,{beside(path)}"] if inside else [])],
+            extra_link_args=["-pthread", *(["-Wl,-rpath,$ORIGIN/../lib"] if inside else [])],
             **libzmq,
         )
-        for path in sorted(Path("zmq/core").rglob("*.pyx"))
+        for name, path in paths.items()
     ]
 
 
@@ -147,11 +168,6 @@ def speed(path: Path) -> list[str]:
     return ["-O2" if fast else "-Os", *small]
 
 
-def beside(path: Path) -> str:
-    """Return where an extension module finds the libraries of a bundle, for the dynamic loader."""
-    return "/".join(["$ORIGIN", *[".."] * (len(path.parts) - 2), "lib"])
-
-
 CIMPORT = re.compile(r"^[ \t]*from (zmq[\w.]*) cimport ([\w, ]*)", re.MULTILINE)
 
 
@@ -166,7 +182,7 @@ def cimported(path: Path, found: set[Path]) -> set[Path]:
     return found
 
 
-def cythonized() -> list[Extension]:
+def cythonized() -> list[Library]:
     from Cython.Build import cythonize
 
     # Cython overlooks that a module depends on another one where that is cimported from its package by name.
@@ -174,7 +190,7 @@ def cythonized() -> list[Extension]:
         made = path.with_suffix(".c")
         if made.is_file() and any(pxd.stat().st_mtime > made.stat().st_mtime for pxd in cimported(path, set())):
             made.unlink()
-    return cythonize(
+    parts = cythonize(
         extensions(),
         annotate=bool(os.environ.get("ANNOTATE")),
         nthreads=0,
@@ -189,6 +205,7 @@ def cythonized() -> list[Extension]:
             "freethreading_compatible": False,
         },
     )
+    return [Library(parts)]
 
 
 class BuildPy(pth_layout.BuildPy):
@@ -215,12 +232,37 @@ class BuildPy(pth_layout.BuildPy):
 
 
 class BuildExt(pth_layout.BuildExt):
-    """Compile `zmq.core`, one module on each processor."""
+    """Compile `zmq.core`, one module on each processor, and link what has changed and what has not."""
 
     def finalize_options(self) -> None:
         super().finalize_options()
-        if self.parallel is None:
-            self.parallel = os.cpu_count()
+        if self.inplace or self.editable_mode:
+            # Where pip has a folder that it throws away.
+            self.build_temp = str(ROOT / "build" / "modules")
+
+    def build_extension(self, library: Library) -> None:
+        with ThreadPoolExecutor(self.parallel or os.cpu_count()) as pool:
+            compiled = [pool.submit(self.compile, part) for part in library.parts]
+            try:
+                library.extra_objects = [each.result() for each in compiled]
+            except Exception:
+                pool.shutdown(cancel_futures=True)
+                raise
+        library.depends = library.extra_objects
+        super().build_extension(library)
+
+    def compile(self, part: Extension) -> str:
+        """Compile a module, unless that was done in the same way since it changed, and return its object file."""
+        macros, options = part.define_macros, part.extra_compile_args
+        said = repr((self.compiler.compiler_so, macros, sorted(part.include_dirs), options))
+        folder = os.path.join(self.build_temp, hashlib.sha256(said.encode()).hexdigest()[:12])
+        (made,) = self.compiler.object_filenames(part.sources, output_dir=folder)
+        if self.force or newer_group([*part.sources, *part.depends], made):
+            logging.info("compiling %s", part.name)
+            self.compiler.compile(
+                part.sources, folder, macros, part.include_dirs, self.debug, [], options, part.depends
+            )
+        return made
 
 
 needs_build = not {"egg_info", "dist_info", "sdist", "--version", "--name"} & set(sys.argv)

@@ -254,7 +254,7 @@ def submodules(package: ModuleType, inner: Iterable[str] = ()) -> Iterator[Modul
 def public_callables(zmq: Any) -> set[str]:
     """Return the names of all that a front-end has to call."""
     found: set[str] = set()
-    values = {name: value for name, value in vars(zmq).items() if not name.startswith("_")}
+    values = {name: getattr(zmq, name) for name in dir(zmq) if not name.startswith("_")}
     assert {name for name in zmq.__all__ if not name.startswith("_")} <= set(dir(zmq))
     for name, value in values.items():
         # Another name for a class that is there.

@@ -8,13 +8,16 @@ The package has the names of its modules, as in old versions of PyZMQ; `device` 
 - What a program that hangs is asked with: `inspection`.
 - What all of `zmq` uses: `native_threads`, `_text`; `monkeypatch` and `command_line`, for programs that are
   monkeypatched.
+- The library that all compiled modules are in: `_modules`; `_finder` has them found there.
 - libzmq: `libzmq` declares it, ``zmq_compat.h`` has the differences of its versions, `check` turns its errors into
   Python's.
 """
 
 import sys
 
+# `_finder` first, which finds the others.
 from zmq.core import (
+    _finder,
     constants,
     context,
     device,

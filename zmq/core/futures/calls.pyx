@@ -1,8 +1,8 @@
 """Calls that wait for their turn on a socket without a greenlet: sends, and polls of one socket.
 
 Lives here: how an `Outcome` gets its place among all that wait for the same socket, and when one that need not wait
-ends. What must not: event loops, receives. Called by `zmq.core.futures.receives` and `zmq.core.futures.socket`, and by
-`zmq.asyncio` for batches.
+ends. What must not: event loops, receives. Called by `zmq.core.futures.receives` and `zmq.core.futures.awaited_socket`,
+and by `zmq.asyncio` for batches.
 
 The trampoline wakes what is parked by a `switch`. An outcome takes the place of the greenlet: its `switch` makes the
 attempt and ends it. So queues, baton and time-outs are those of greenlets, and nothing is written twice.

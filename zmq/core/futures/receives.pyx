@@ -2,7 +2,7 @@
 
 Lives here: `Receive`, which says what is to be received and what becomes of it, and `begin_receive`, which does so now
 or queues the call. What must not: event loops, and what becomes of a message that is not wanted
-(`zmq.core.futures.future`). Called by `zmq.core.futures.socket`, and by `zmq.asyncio` for batches.
+(`zmq.core.futures.future`). Called by `zmq.core.futures.awaited_socket`, and by `zmq.asyncio` for batches.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer

@@ -1,0 +1,1 @@
+# Nothing of C: what is here is called from Python.
