@@ -25,13 +25,6 @@ import pth_layout  # noqa: E402
 
 #: The library that all modules are in.
 LIBRARY = "zmq.core._modules"
-#: What is compiled to be fast where libzmq is inside. The rest is compiled to be small: perf/instructions.py shows that
-#: it takes hardly more instructions then, and a wheel would be a third larger.
-FAST = {
-    *("message", "socket", "polling/bell_set", "relays/loop", "waiting/trampoline"),
-    *("futures/calls", "futures/future", "futures/receives", "futures/awaited_socket"),
-    *("sockets/receiving_several", "sockets/sending_several"),
-}
 #: The folders of ZMQ_PREFIX that ZMQ_BUNDLE puts into it.
 BUNDLED = ("lib", "include", "licenses")
 
@@ -138,7 +131,7 @@ def extensions() -> list[Extension]:
             name,
             [str(path)],
             depends=headers,
-            extra_compile_args=["-std=c11", "-D_GNU_SOURCE", "-pthread", *speed(path), *more],
+            extra_compile_args=["-std=c11", "-D_GNU_SOURCE", "-pthread", *speed(), *more],
             # Types that can be changed at run time, as PyZMQ's can: programs and their tests patch methods.
             define_macros=[
                 ("CYTHON_USE_TYPE_SPECS", "1"),
@@ -153,19 +146,16 @@ def extensions() -> list[Extension]:
     ]
 
 
-def speed(path: Path) -> list[str]:
-    """Return how the compiler optimizes a module."""
+def speed() -> list[str]:
+    """Return how the compiler optimizes."""
     # A build for a debugger or a sanitizer says so in CFLAGS, which come before these and would lose.
     if re.search(r"-O[01g]\b", os.environ.get("CFLAGS", "")):
         return []
     if not bundle():
         return ["-O3"]
-    fast = path.relative_to("zmq/core").with_suffix("").as_posix() in FAST
-    # Nothing is thrown through C; who looks at a core dump of it needs a build with debugging information anyway.
-    small = ["-fno-asynchronous-unwind-tables", "-fno-ident"]
-    # A wheel is compressed anyway, and better than Cython would; little is called in Python from here.
-    small += ["-DCYTHON_COMPRESS_STRINGS=0", "-DCYTHON_UNPACK_METHODS=0"]
-    return ["-O2" if fast else "-Os", *small]
+    # Wheels are to be small. Nothing is thrown through C; who looks at a core dump of it needs a build with debugging
+    # information anyway. And a wheel is compressed better than Cython would compress strings.
+    return ["-O2", "-fno-asynchronous-unwind-tables", "-fno-ident", "-DCYTHON_COMPRESS_STRINGS=0"]
 
 
 CIMPORT = re.compile(r"^[ \t]*from (zmq[\w.]*) cimport ([\w, ]*)", re.MULTILINE)

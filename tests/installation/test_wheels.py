@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -128,14 +127,6 @@ def test_only_a_libzmq_of_its_own_name_goes_into_a_wheel(tmp_path: Path, prefix:
     assert done.returncode != 0
     assert reason in done.stderr
     assert not (tmp_path / "built").exists()
-
-
-def test_what_is_compiled_to_be_fast_is_there() -> None:
-    setup = (ROOT / "setup.py").read_text()
-    (block,) = re.findall(r"^FAST = (\{.*?^\})", setup, re.MULTILINE | re.DOTALL)
-    named = eval(block, {"__builtins__": {}})
-    there = {path.relative_to(ROOT / "zmq/core").with_suffix("").as_posix() for path in ROOT.glob("zmq/core/**/*.pyx")}
-    assert named and named - there == set()
 
 
 PROCESS_IDS = """
