@@ -68,14 +68,25 @@ Series = dict[str, list[tuple[float, float]]]  # of every side
 
 
 class Figures:
-    """What bench.py wrote."""
+    """What bench.py wrote: that of the two wheels, which is what users compare, where both were measured."""
 
     def __init__(self, path: Path) -> None:
         self.all: dict[str, Any] = json.loads(path.read_text())
         self.rows = {row["name"]: row for row in self.all["rows"]}
+        self.are_wheels = {"wheel", "our_wheel"} <= set(self.all["sides"])
+        self.columns = {"ours": "our_wheel", "theirs": "wheel"} if self.are_wheels else {}
+
+    def about(self, side: str) -> dict[str, str]:
+        found: dict[str, str] = self.all["sides"][self.columns.get(side, side)]
+        return found
+
+    def ratios(self, name: str) -> list[float]:
+        """Return how many times faster ours was, in each round."""
+        found: list[float] = self.rows.get(name, {}).get("wheels" if self.are_wheels else "ratios", [])
+        return found
 
     def cost(self, name: str, side: str) -> float | None:
-        values = self.rows.get(name, {}).get(side)
+        values = self.rows.get(name, {}).get(self.columns.get(side, side))
         return statistics.median(values) if values else None
 
     def series(self, name: str, side: str) -> list[tuple[float, float]]:
@@ -85,17 +96,16 @@ class Figures:
         return [(x, cost) for x, cost in points if cost is not None]
 
     def name(self, side: str) -> str:
-        return {"ours": "greenzmq", "theirs": "PyZMQ " + self.all["sides"]["theirs"]["implementation"].split()[1]}.get(
+        return {"ours": "greenzmq", "theirs": "PyZMQ " + self.about("theirs")["implementation"].split()[1]}.get(
             side, "libzmq alone, in C"
         )
 
     def caption(self) -> str:
-        machine, sides = self.all["machine"], self.all["sides"]
-        libraries = {
-            about["libzmq"] for about in sides.values() if about not in (sides.get("wheel"), sides.get("our_wheel"))
-        }
-        python = sides["ours"]["python"]
-        return f"Python {python}, libzmq {' and '.join(sorted(libraries))}, {machine['processors']} processors"
+        ours, theirs = self.about("ours"), self.about("theirs")
+        libzmq = " and ".join(dict.fromkeys((ours["libzmq"], theirs["libzmq"])))
+        if self.are_wheels:
+            libzmq = f"{ours['libzmq']} in our wheel, {theirs['libzmq']} in theirs"
+        return f"Python {ours['python']}, libzmq {libzmq}, {self.all['machine']['processors']} processors"
 
 
 def in_words(value: float, _: Any = None) -> str:
@@ -136,7 +146,7 @@ def ratios(figures: Figures) -> Figure | None:
     panels: dict[str, list[tuple[str, list[float]]]] = {}
     for front_end in FRONT_ENDS:
         for name, words in BARS.items():
-            found = figures.rows.get(f"{front_end}-{name}", {}).get("ratios")
+            found = figures.ratios(f"{front_end}-{name}")
             if found:
                 panels.setdefault(front_end, []).append((words, found))
     if not panels:
