@@ -106,6 +106,7 @@ CHECKED = ("pytest", "pytest-timeout")
 FIXTURES = ("-o", "asyncio_default_fixture_loop_scope=function")
 PROGRAMS = {
     "kernel": Program(("ipykernel", "jupyter_client", *CHECKED), ("check_kernel.py",)),
+    "lab": Program(("jupyterlab", *CHECKED), ("check_lab.py",)),
     "jupyter_client": Program(("jupyter_client[test]",), ("tests",), "jupyter_client", limit=LONG),
     "ipykernel": Program(
         ("ipykernel", "ipyparallel", "flaky", "matplotlib", "psutil", "pytest-asyncio", "pytest-cov", "trio", *CHECKED),
