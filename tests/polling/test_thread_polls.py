@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 import zmq
 from support.foreign_code import read_events
 from support.front_ends import LIMIT, LONG, Threads, ThreadTask, wait_until
-from zmq.core.waiting import sweep_alarm
+from zmq.core.waiting import sweep_alarm, wakeable_threads
 
 #: Seconds; less than the sweep alarm needs to find what was missed.
 AT_ONCE = 2.0
@@ -622,3 +622,33 @@ def test_a_handler_that_ends_the_context(pairs: Pairs, plain: zmq.Context[Any]) 
         task.get()
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def eventfds() -> int:
+    found = 0
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # the descriptor of the listing itself
+            found += os.readlink(f"/proc/self/fd/{name}") == "anon_inode:[eventfd]"
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not list descriptors")
+def test_threads_that_wait_at_once_keep_what_wakes_them() -> None:
+    """Threads that talk to each other are awake at once now and then: to make it anew cost each wait system calls."""
+    threads = Threads()
+    with zmq.Context() as context:
+        pairs = [open_pair(context, (zmq.PAIR, zmq.PAIR)) for _ in range(2)]
+        wakeable_threads.release_idle()
+        before = eventfds()
+        for turn in range(3):
+            tasks = [threads.spawn(receiving.recv) for _, receiving in pairs]
+            wait_until(threads, lambda: eventfds() == before + 2)
+            for sending, _ in pairs:
+                sending.send(b"%d" % turn)
+            assert [task.get() for task in tasks] == [b"%d" % turn] * 2
+            assert eventfds() == before + 2
+        wakeable_threads.release_idle()
+        assert eventfds() == before
+        for pair in pairs:
+            for socket in pair:
+                socket.close()

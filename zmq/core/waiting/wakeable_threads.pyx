@@ -39,8 +39,11 @@ cdef extern from "waiting/waker.h" nogil:
 cdef list waits = []
 os.register_at_fork(after_in_child=waits.clear)
 
-# The one that is used next: it costs system calls to make.
-cdef ThreadWait idle = None
+# Those that are used next, no more than MOST_IDLE: it costs system calls to make one. Threads that talk to each other
+# are awake at the same time now and then, and each needs its own when it waits again.
+cdef list idle = []
+cdef enum:
+    MOST_IDLE = 8
 
 # Milliseconds: a wait may take longer, and not less.
 cdef double ROUNDING_UP = 0.999
@@ -163,9 +166,7 @@ cdef double left_until(double deadline, double seconds) noexcept:
 
 cdef ThreadWait begin_wait(zmq_pollitem_t *items, int count, what):
     """Have this thread, which waits for `what`, woken by items that are added after `count`, until `end_wait`."""
-    global idle
-    cdef ThreadWait waiting
-    waiting, idle = idle, None
+    cdef ThreadWait waiting = idle.pop() if idle else None
     if waiting is None or waiting.born != fork_generation.current:
         waiting = ThreadWait()
     waiting.open()
@@ -183,7 +184,6 @@ cdef ThreadWait begin_wait(zmq_pollitem_t *items, int count, what):
 
 cdef int end_wait(ThreadWait waiting) except -1:
     """Undo `begin_wait`."""
-    global idle
     end_watch(&waiting.signals)
     waiting.handle = NULL
     waiting.items = NULL
@@ -191,8 +191,14 @@ cdef int end_wait(ThreadWait waiting) except -1:
     waiting.what = None
     if waiting in waits:
         waits.remove(waiting)
-    idle = waiting.renewed()
+    if len(idle) < MOST_IDLE:
+        idle.append(waiting.renewed())
     return 0
+
+
+def release_idle():
+    """Give back the descriptors that are kept for the next waits of threads."""
+    idle.clear()
 
 
 cdef int wait_for_bell(void *handle, int bell, double timeout, what) except -1:
