@@ -53,7 +53,7 @@ from zmq.core.messages.whole_message_attempts cimport (
     try_recv,
     try_send,
 )
-from zmq.core.waiting.counters cimport Way
+from zmq.core.waiting.counters cimport Way, count_alone
 
 cdef extern from "<pthread.h>" nogil:
     int pthread_join(pthread_t thread, void **result)
@@ -70,8 +70,8 @@ cdef enum:
 
 cdef inline void count_message(Way *way, size_t size) noexcept nogil:
     """A message went this way; nobody else counts there while the loop runs."""
-    way.messages += 1
-    way.bytes += size
+    count_alone(&way.messages, 1)
+    count_alone(&way.bytes, size)
 
 
 cdef inline int events_of(void *socket) noexcept nogil:
@@ -271,8 +271,8 @@ cdef inline int send_frame(Relay *relay, const void *data, size_t size, int flag
     while zmq_send(relay.control, data, size, flags | ZMQ_DONTWAIT) < 0:
         if zmq_errno() != EINTR:
             return zmq_errno()
-    relay.answers.bytes += size
-    relay.answers.messages += not flags
+    count_alone(&relay.answers.bytes, size)
+    count_alone(&relay.answers.messages, not flags)
     return 0
 
 

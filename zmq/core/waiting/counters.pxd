@@ -2,6 +2,22 @@ from libc.stdint cimport uint64_t
 
 from zmq.core.libzmq cimport ZMQ_POLLIN
 
+# Numbers that one thread counts, with or without the GIL, while others read them: no instruction that locks.
+cdef extern from * nogil:
+    """
+    static inline uint64_t greenzmq_counted(uint64_t *number)
+    {
+        return __atomic_load_n(number, __ATOMIC_RELAXED);
+    }
+
+    static inline void greenzmq_count_alone(uint64_t *number, uint64_t more)
+    {
+        __atomic_store_n(number, greenzmq_counted(number) + more, __ATOMIC_RELAXED);
+    }
+    """
+    uint64_t counted "greenzmq_counted"(uint64_t *number)
+    void count_alone "greenzmq_count_alone"(uint64_t *number, uint64_t more)
+
 
 cdef struct Way:
     uint64_t messages   # whole ones
@@ -53,6 +69,14 @@ cdef class Traffic:
 cdef inline Way *way_of(Traffic traffic, int events) noexcept:
     """Return what is counted of calls that wait for POLLIN, or for POLLOUT."""
     return &traffic.received if events == ZMQ_POLLIN else &traffic.sent
+
+
+cdef inline Way as_it_is(Way *way) noexcept:
+    """Return what was counted so far, while a proxy's loop may count on without the GIL."""
+    cdef Way found = way[0]
+    found.messages = counted(&way.messages)
+    found.bytes = counted(&way.bytes)
+    return found
 
 
 cdef inline void count_sent(Traffic traffic, size_t size, int more) noexcept:

@@ -4,8 +4,8 @@ Lives here: the numbers, one object for a socket and its shadows, and the totals
 any way to send or to wait. Counted by `zmq.core.sockets`, `zmq.core.futures`, `zmq.core.relays` and, for who waits in a
 hub, by `zmq.core.waiting.trampoline`; read by `Socket.counters` and `zmq.metrics`.
 
-The numbers are plain integers in the object, and to count is to add, with the GIL held; a proxy's loop counts
-without it, and has its sockets to itself. A small message costs some ten instructions.
+The numbers are integers in the object, and to count is to add, with the GIL held; a proxy's loop counts without it,
+and has its sockets to itself. A small message costs some ten instructions.
 
 Totals never go backwards, whatever becomes of sockets: what is collected, or gets another name, leaves its numbers
 to the total of its type and its name. Names are the program's, and may be without number: the first `MOST_NAMES` have
@@ -63,7 +63,7 @@ cdef dict peer_numbers(uint64_t *numbers):
     }
 
 
-cdef dict numbers(Way *sent, Way *received):
+cdef dict numbers(Way sent, Way received):
     return {
         "messages_sent": sent.messages,
         "bytes_sent": sent.bytes,
@@ -124,7 +124,7 @@ cdef class Total:
         return 0
 
     cdef dict as_dict(self):
-        cdef dict found = numbers(&self.sent, &self.received)
+        cdef dict found = numbers(self.sent, self.received)
         found["peers"] = peer_numbers(self.peers) if self.has_peers else None
         return found
 
@@ -140,13 +140,15 @@ cdef Total total_of(dict totals, Traffic traffic):
 cdef int keep(Traffic traffic) except -1:
     """Leave what was counted, and was not left before, to the total."""
     cdef Total total
+    cdef Way sent, received
     if traffic.born != fork_generation.current or traffic.socket_type < 0:
         return 0
     total = total_of(gone, traffic)
-    add_way(&total.sent, &traffic.sent, &traffic.kept_sent)
-    add_way(&total.received, &traffic.received, &traffic.kept_received)
-    traffic.kept_sent = traffic.sent
-    traffic.kept_received = traffic.received
+    # Read once: a proxy's loop may go on counting.
+    sent, received = as_it_is(&traffic.sent), as_it_is(&traffic.received)
+    add_way(&total.sent, &sent, &traffic.kept_sent)
+    add_way(&total.received, &received, &traffic.kept_received)
+    traffic.kept_sent, traffic.kept_received = sent, received
     if traffic.peers is not None:
         total.add_peers(traffic.peers, True)
     return 0
@@ -188,7 +190,7 @@ cdef class Traffic:
     cdef dict as_dict(self):
         """Return the numbers, as `Socket.counters` has them."""
         cdef uint64_t found[PEER_EVENTS]
-        cdef dict shown = numbers(&self.sent, &self.received)
+        cdef dict shown = numbers(as_it_is(&self.sent), as_it_is(&self.received))
         cdef dict peers = None
         if self.peers is not None:
             self.peers.read(found)
@@ -223,6 +225,7 @@ def totals():
     """
     cdef Traffic traffic
     cdef Total total
+    cdef Way sent, received
     cdef size_t address
     cdef dict found = {}
     cdef Total copy
@@ -238,8 +241,9 @@ def totals():
             traffic = <Traffic> <void *> address
             if traffic.born == fork_generation.current and traffic.socket_type >= 0:
                 total = total_of(found, traffic)
-                add_way(&total.sent, &traffic.sent, &traffic.kept_sent)
-                add_way(&total.received, &traffic.received, &traffic.kept_received)
+                sent, received = as_it_is(&traffic.sent), as_it_is(&traffic.received)
+                add_way(&total.sent, &sent, &traffic.kept_sent)
+                add_way(&total.received, &received, &traffic.kept_received)
                 if traffic.peers is not None:
                     total.add_peers(traffic.peers, False)
     return {key: (<Total> total).as_dict() for key, total in found.items()}
