@@ -92,6 +92,7 @@ def test_a_batch_loses_nothing(front_end: FrontEnd) -> None:
 
 PROGRAM = """
     import _testcapi
+    import pickle
     from zmq.utils import jsonapi  # not when there is no memory for it
 
     zmq.set_budget(0)
