@@ -26,6 +26,8 @@
 #               (LEAKS="--front-end gevent --part 100" for some of that, LEAKS=--help)
 # make stress-machine  run the tests of what waits ten times beside three busy processes, on one processor, and on a machine
 #               that stands still now and then (STRESS_MACHINE="--times 1 --way still --front-end gevent" for some of that)
+# make mutants  change the code that waits in 120 small ways, one at a time, and show which of them no test notices
+#               (MUTANTS="--count 20 trampoline" for some of that, MUTANTS=--help)
 # make model    search every state of a model of the wake-up rule, with SPIN
 # make docs     build the site of the documentation into .bench/docs/html, and fail where something on it is not in order
 # make frameworks  write zmq/eventlet, but for what is written by hand, from zmq/green
@@ -78,7 +80,7 @@ beside_pyzmq = gevent eventlet uvloop
 pyzmq = pyzmq==$(PYZMQ) $(beside_pyzmq)
 
 .PHONY: demo test quick $(runs) installed matrix distros pythons bench pictures conformance clients installation wheel \
-    pyzmq-shim release sanitize fuzz soak leaks stress-machine model docs frameworks lint drawings top-pictures \
+    pyzmq-shim release sanitize fuzz soak leaks stress-machine mutants model docs frameworks lint drawings top-pictures \
     architecture clean system system-for-tests
 
 demo: $(VENV)/.installed
@@ -184,6 +186,9 @@ leaks: $(VENV)/.installed
 
 stress-machine: $(VENV)/.installed system-for-tests
 	@$(python) tests/stress_machine/stress_machine.py --json $(BENCH)/stress-machine.json $(STRESS_MACHINE)
+
+mutants: $(VENV)/.installed
+	@$(python) tests/mutants/mutants.py --build $(BENCH)/mutants --json $(BENCH)/mutants.json $(MUTANTS)
 
 model:
 	@sh tools/system.sh model
