@@ -34,7 +34,6 @@ class Change(NamedTuple):
     line: int
     before: str
     after: str
-    kind: str
 
 
 def changes_of(text: str) -> Iterator[Change]:
@@ -58,7 +57,7 @@ def changes_of(text: str) -> Iterator[Change]:
         yield from changes_of_tokens(lines, tokens)
         one_line = all(token.start[0] == token.end[0] == number for token in tokens)
         if one_line and not start.startswith(NEEDED):
-            yield Change(number, line, line[: len(line) - len(start)] + "pass", "left out")
+            yield Change(number, line, line[: len(line) - len(start)] + "pass")
 
 
 def statements(text: str) -> Iterator[tuple[int, list[tokenize.TokenInfo]]]:
@@ -89,18 +88,18 @@ def changes_of_tokens(lines: list[str], tokens: list[tokenize.TokenInfo]) -> Ite
         if casts:
             continue
         if token.string in SWAPPED:
-            yield changed(lines, token, SWAPPED[token.string], token.string)
+            yield changed(lines, token, SWAPPED[token.string])
         elif token.string == "not" and before != "is" and after != "in":
-            yield changed(lines, token, "", "not", rest=1)
+            yield changed(lines, token, "", rest=1)
         elif token.string == "is":
-            yield changed(lines, token, "is" if after == "not" else "is not", "is", rest=4 if after == "not" else 0)
+            yield changed(lines, token, "is" if after == "not" else "is not", rest=4 if after == "not" else 0)
         elif token.type == tokenize.NUMBER and token.string.isdecimal():
-            yield changed(lines, token, str(int(token.string) + 1), "number")
+            yield changed(lines, token, str(int(token.string) + 1))
         elif token.string in ("break", "continue"):
-            yield changed(lines, token, "continue" if token.string == "break" else "break", token.string)
+            yield changed(lines, token, "continue" if token.string == "break" else "break")
 
 
-def changed(lines: list[str], token: tokenize.TokenInfo, new: str, kind: str, rest: int = 0) -> Change:
+def changed(lines: list[str], token: tokenize.TokenInfo, new: str, rest: int = 0) -> Change:
     """Return the change of a token, and of so many characters behind it, to a text."""
     line, (number, start), (_, end) = lines[token.start[0] - 1], token.start, token.end
-    return Change(number, line, line[:start] + new + line[end + rest :], kind)
+    return Change(number, line, line[:start] + new + line[end + rest :])

@@ -12,12 +12,9 @@ Each change is made in a copy of the tree. Exit status: 0 where at least 95 % we
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import random
-import re
-import signal
 import subprocess
 import sys
 import threading
@@ -25,12 +22,14 @@ import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from queue import Queue
 from typing import NamedTuple
 
-from changes import Change, changes_of
-
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from changes import Change, changes_of  # noqa: E402
+from matrix import HUBS, Place, run  # noqa: E402
+
 EXPLAINED = Path(__file__).with_name("explained.json")
 #: What is changed: the trampoline, handing over, the operation, the attempt, the poll sets.
 FILES = (
@@ -83,7 +82,7 @@ class Tree:
     def __init__(self, folder: Path, python: Path) -> None:
         self.folder, self.python = folder, python
         # The quickest compilation.
-        self.variables = {**os.environ, "PYTHONPATH": str(folder), "CFLAGS": "-O0", "PYTHONDONTWRITEBYTECODE": "1"}
+        self.variables = {"PYTHONPATH": str(folder), "CFLAGS": "-O0", "PYTHONDONTWRITEBYTECODE": "1"}
 
     def prepare(self) -> None:
         subprocess.run(["sh", "tools/copy_tree.sh", self.folder], cwd=ROOT, check=True)
@@ -92,7 +91,9 @@ class Tree:
 
     def build(self) -> bool:
         command = [self.python, "setup.py", "-q", "build_ext", "--inplace"]
-        done = subprocess.run(command, cwd=self.folder, env=self.variables, capture_output=True, text=True)
+        done = subprocess.run(
+            command, cwd=self.folder, env={**os.environ, **self.variables}, capture_output=True, text=True
+        )
         return done.returncode == 0
 
     def judge(self, mutant: Mutant) -> Verdict:
@@ -110,31 +111,12 @@ class Tree:
             path.write_text(text)
 
     def test(self, start: float) -> Verdict:
+        place = Place("mutants", self.folder, [self.python], variables=self.variables)
         for front_end, *tests in TESTS:
-            command = [self.python, "-m", "pytest", "-x", "-q", f"--timeout={ONE}", "-p", "no:cacheprovider"]
-            command += ["-p", "no:randomly", f"--front-end={front_end}", *tests]
-            process = subprocess.Popen(
-                command,
-                cwd=self.folder,
-                env=self.variables,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                start_new_session=True,
-            )
-            try:
-                output = process.communicate(timeout=ALL)[0]
-            except subprocess.TimeoutExpired:
-                return Verdict("caught", "hangs", time.monotonic() - start)
-            finally:
-                # Also what a test has started and a crash has left.
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-            if process.returncode != 0:
-                failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", output, re.MULTILINE)
-                by = failed[0].partition("::")[2] if failed else f"exit status {process.returncode}"
-                return Verdict("caught", by, time.monotonic() - start)
+            options = ("-x", f"--timeout={ONE}", "-p", "no:cacheprovider", "-p", "no:randomly")
+            _, failed, _ = run(place, front_end, HUBS[front_end][1][0], ALL, (*options, *tests))
+            if failed:
+                return Verdict("caught", failed[0].partition("::")[2] or failed[0], time.monotonic() - start)
         return Verdict("survived", "", time.monotonic() - start)
 
 
@@ -150,17 +132,13 @@ def chosen(words: list[str], seed: int) -> list[Mutant]:
 
 def judge_all(mutants: list[Mutant], count: int, trees: list[Tree]) -> dict[Mutant, Verdict]:
     """Judge so many that compile, and tell of each as soon as it is done."""
-    free: Queue[Tree] = Queue()
-    for tree in trees:
-        free.put(tree)
     verdicts: dict[Mutant, Verdict] = {}
     lock, waiting = threading.Lock(), iter(mutants)
 
     def enough() -> bool:
         return sum(verdict.outcome != "no code" for verdict in verdicts.values()) >= count
 
-    def work(_: int) -> None:
-        tree = free.get()
+    def work(tree: Tree) -> None:
         while True:
             with lock:
                 mutant = None if enough() else next(waiting, None)
