@@ -42,6 +42,7 @@ os.register_at_fork(after_in_child=waits.clear)
 # Those that are used next, no more than MOST_IDLE: it costs system calls to make one. Threads that talk to each other
 # are awake at the same time now and then, and each needs its own when it waits again.
 cdef list idle = []
+os.register_at_fork(after_in_child=idle.clear)
 cdef enum:
     MOST_IDLE = 8
 
