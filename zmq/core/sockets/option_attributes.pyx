@@ -77,12 +77,10 @@ def add_attributes(type cls):
     # Not by `hasattr`, which is slow for a class that changes all the time.
     cdef set taken = set().union(*map(vars, cls.__mro__))
     for name, option in SocketOption.__members__.items():
-        for spelling in (name, name.lower()):
-            if spelling not in taken:
-                setattr(cls, spelling, OptionAttribute(option, spelling))
-        for spelling in mixed(name) - taken:
-            setattr(MixedCase, spelling, OptionAttribute(option, spelling))
-            taken.add(spelling)
+        for owner, spellings in ((cls, {name, name.lower()}), (MixedCase, mixed(name))):
+            for spelling in spellings - taken:
+                setattr(owner, spelling, OptionAttribute(option, spelling))
+            taken |= spellings
 
 
 def add_spelling(str spelling, option):
@@ -110,4 +108,4 @@ cdef set mixed(str name):
     for parts in itertools.product(*((part, part.lower(), part.capitalize()) for part in words.get(name, ()))):
         if parts:
             found.add("".join(parts))
-    return {spelling for spelling in found if not spelling.isupper() and not spelling.islower()}
+    return found

@@ -99,6 +99,19 @@ cdef class Total:
     cdef bint has_peers
     cdef list late      # of sockets that are gone, what is still told of their peers; None for none
 
+    cdef int add(self, Traffic traffic, bint for_good) except -1:
+        """Add what a socket counted, and was not kept before; and keep it, if it is `for_good`."""
+        # Read once: a proxy's loop may go on counting.
+        cdef Way sent = as_it_is(&traffic.sent)
+        cdef Way received = as_it_is(&traffic.received)
+        add_way(&self.sent, &sent, &traffic.kept_sent)
+        add_way(&self.received, &received, &traffic.kept_received)
+        if for_good:
+            traffic.kept_sent, traffic.kept_received = sent, received
+        if traffic.peers is not None:
+            self.add_peers(traffic.peers, for_good)
+        return 0
+
     cdef int add_peers(self, PeerCounts peers, bint for_good) except -1:
         """Add what was told of peers, and was not kept before; and keep it, if it is `for_good`."""
         cdef uint64_t numbers[PEER_EVENTS]
@@ -139,18 +152,8 @@ cdef Total total_of(dict totals, Traffic traffic):
 
 cdef int keep(Traffic traffic) except -1:
     """Leave what was counted, and was not left before, to the total."""
-    cdef Total total
-    cdef Way sent, received
-    if traffic.born != fork_generation.current or traffic.socket_type < 0:
-        return 0
-    total = total_of(gone, traffic)
-    # Read once: a proxy's loop may go on counting.
-    sent, received = as_it_is(&traffic.sent), as_it_is(&traffic.received)
-    add_way(&total.sent, &sent, &traffic.kept_sent)
-    add_way(&total.received, &received, &traffic.kept_received)
-    traffic.kept_sent, traffic.kept_received = sent, received
-    if traffic.peers is not None:
-        total.add_peers(traffic.peers, True)
+    if traffic.born == fork_generation.current and traffic.socket_type >= 0:
+        total_of(gone, traffic).add(traffic, True)
     return 0
 
 
@@ -225,7 +228,6 @@ def totals():
     """
     cdef Traffic traffic
     cdef Total total
-    cdef Way sent, received
     cdef size_t address
     cdef dict found = {}
     cdef Total copy
@@ -240,12 +242,7 @@ def totals():
         if (<PyObject *> address).ob_refcnt > 0:
             traffic = <Traffic> <void *> address
             if traffic.born == fork_generation.current and traffic.socket_type >= 0:
-                total = total_of(found, traffic)
-                sent, received = as_it_is(&traffic.sent), as_it_is(&traffic.received)
-                add_way(&total.sent, &sent, &traffic.kept_sent)
-                add_way(&total.received, &received, &traffic.kept_received)
-                if traffic.peers is not None:
-                    total.add_peers(traffic.peers, False)
+                total_of(found, traffic).add(traffic, False)
     return {key: (<Total> total).as_dict() for key, total in found.items()}
 
 
