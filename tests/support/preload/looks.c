@@ -1,5 +1,5 @@
 /* Stands before libzmq and the C library, and counts the system calls with which libzmq looks at its bells and event loops
-   at descriptors. Built and preloaded by loops/test_tasks_that_hand_over.py. */
+   at descriptors. Built and preloaded by loops/test_tasks_that_hand_over.py and sockets/test_looks_of_threads.py. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -7,11 +7,17 @@
 #include <sys/epoll.h>
 
 long polls, waits, changes;
+static __thread long polls_here;
+
+long polls_of_this_thread(void) {
+    return polls_here;
+}
 
 int poll(struct pollfd *fds, nfds_t count, int timeout) {
     static int (*real)(struct pollfd *, nfds_t, int);
     if (!real) real = dlsym(RTLD_NEXT, "poll");
     __atomic_fetch_add(&polls, 1, __ATOMIC_RELAXED);
+    polls_here++;
     return real(fds, count, timeout);
 }
 

@@ -25,7 +25,7 @@ cdef class Operation(Endpoints):
     cdef int would_block(self, attempt_t attempt, void *transfer, int flags, int events) except -1
     cdef double timeout_ms(self, void *transfer, int events) noexcept
     cdef int operate_parked(self, attempt_t attempt, void *transfer, int flags, int events, int first_step) except -1
-    cdef int operate_blocked(self, attempt_t attempt, void *transfer, int flags, int events) except -1
+    cdef int operate_blocked(self, attempt_t attempt, void *transfer, int flags, int events, int first_step) except -1
     cdef int operate_in_libzmq(self, attempt_t attempt, void *transfer, int flags, int events) except -1
     cdef int give_up(self, Outgoing *out) noexcept
     cdef int attempt_again(self, attempt_t attempt, void *transfer, int events, bint tried) noexcept

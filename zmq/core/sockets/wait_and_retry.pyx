@@ -122,15 +122,17 @@ cdef class Operation(Endpoints):
         if self.message == BEGUN and events == ZMQ_POLLOUT:
             return self.give_up(<Outgoing *> transfer)
         if self.get_hub is None:
-            return self.operate_blocked(attempt, transfer, flags, events)
+            return self.operate_blocked(attempt, transfer, flags, events, ALREADY_ATTEMPTED)
         return self.operate_parked(attempt, transfer, flags, events, ALREADY_ATTEMPTED)
 
-    cdef int operate_blocked(self, attempt_t attempt, void *transfer, int flags, int events) except -1:
+    cdef int operate_blocked(self, attempt_t attempt, void *transfer, int flags, int events, int first_step) except -1:
         """The operation in a plain thread, which blocks, without the GIL, until the bell rings.
 
         Not inside libzmq: another thread may close the socket meanwhile, and waits until this one has let go of it.
-        An attempt in vain has processed all commands, so that any news rings the bell.
+        An attempt in vain has processed all commands, so that any news rings the bell, until the next operation.
         """
+        cdef long before = budget.stirred()
+        cdef bint attempted
         cdef int err = EAGAIN
         cdef double milliseconds = self.timeout_ms(transfer, events)
         cdef double since = monotonic()
@@ -142,11 +144,15 @@ cdef class Operation(Endpoints):
             return self.operate_in_libzmq(attempt, transfer, flags, events)
         who_waits.begin_blocked(self, "receive" if events == ZMQ_POLLIN else "send")
         try:
+            # What was made for the wait may have had a finalizer run, which used the socket.
+            attempted = first_step == ALREADY_ATTEMPTED and budget.stirred() == before and is_usable(self)
             while True:
                 trampoline.marked = True
-                err = self.attempt_again(attempt, transfer, events, False)
-                if err != EAGAIN:
-                    break
+                if not attempted:
+                    err = self.attempt_again(attempt, transfer, events, False)
+                    if err != EAGAIN:
+                        break
+                attempted = False
                 if milliseconds >= 0:
                     left = deadline - monotonic()
                     if left <= 0:
@@ -225,7 +231,7 @@ cdef class Operation(Endpoints):
             if gives_up:
                 return self.give_up(<Outgoing *> transfer)
         if self.get_hub is None:
-            return self.operate_blocked(attempt, transfer, flags, events)
+            return self.operate_blocked(attempt, transfer, flags, events, ATTEMPT_FIRST)
         milliseconds = self.timeout_ms(transfer, events)
         if milliseconds == 0:
             if first_step == PARK_FIRST:

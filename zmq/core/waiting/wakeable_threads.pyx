@@ -27,13 +27,14 @@ from libc.stdint cimport uint64_t
 from posix.unistd cimport close as close_fd, read, write
 
 from zmq.core.check cimport raise_errno
-from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_errno, zmq_poll, zmq_pollitem_t
+from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_errno, zmq_pollitem_t
 from zmq.core.waiting cimport budget, fork_generation
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.signal_watch cimport GLANCE, begin_watch, drain, end_watch, runs_handlers
 
 cdef extern from "waiting/waker.h" nogil:
     void open_waker "greenzmq_open_waker"(int *reader, int *writer)
+    int poll_items "greenzmq_poll_items"(zmq_pollitem_t *items, int count, long milliseconds)
 
 # Those that threads are in now.
 cdef list waits = []
@@ -120,7 +121,7 @@ cdef class ThreadWait:
         # Before others run: nobody else wants it yet.
         PyThread_acquire_lock(self.inside, WAIT_LOCK)
         with nogil:
-            rc = zmq_poll(self.items, count, milliseconds)
+            rc = poll_items(self.items, count, milliseconds)
             if rc < 0:
                 rc = -zmq_errno()
             PyThread_release_lock(self.inside)
