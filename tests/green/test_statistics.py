@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from support.front_ends import GreenFrontEnd, Task, wait_until
+from support.programs import run
 from support.waits import poller_of, start
 from zmq.core.waiting.hub import thread_ident
 
@@ -198,3 +199,11 @@ def test_a_plain_call_is_listed_with_its_thread(green: GreenFrontEnd, zmq: Modul
         assert found["waits_for"] == "PULL 'jobs' bound to inproc://jobs" and found["waiter"] is None
         push.send(b"done")
         task.get()
+
+
+def test_nothing_is_counted_before_anything_happens(front_end: GreenFrontEnd) -> None:
+    program = """
+        counted = {name: value for name, value in zmq.statistics().items() if isinstance(value, int)}
+        assert counted.pop("pid") and len(counted) > 5 and not any(counted.values()), counted
+    """
+    run(front_end, program)

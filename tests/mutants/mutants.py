@@ -6,15 +6,19 @@ that changes nothing, for which `explained.json` says why.
 
     make mutants MUTANTS="--count 20 trampoline"
 
-Each change is made in a copy of the tree. Exit status: 0 where at least 95 % were noticed and the others are explained.
+Each change is made in a copy of the tree. It takes hours, and may be ended at any time: what was noticed once is not
+tried again as long as the file that it is in stays as it is (`judged.json` in the folder of the copies; ``--anew``
+forgets it). What was not noticed is, as there may be a test by now.
+
+Exit status: 0 where at least 95 % were noticed and the others are explained.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
-import random
 import subprocess
 import sys
 import threading
@@ -41,14 +45,16 @@ FILES = (
     "polling/readiness.pyx",
     "polling/in_hub.pyx",
 )
-#: The tests, in the order in which they are run: those that decide soonest first.
+#: The tests, in the order in which they are run: those that decide soonest first. Tests on a fake hub are "core".
 TESTS = (
+    ("core", "tests/green/wake_ups"),
     ("gevent", "tests/green/wake_ups", "tests/messages/test_whole_messages.py", "tests/polling/test_polls.py"),
     (
         "gevent",
         *("tests/green/test_kills_and_closes.py", "tests/green/test_fairness.py", "tests/green/test_outer_timeouts.py"),
         *("tests/green/test_statistics.py", "tests/green/test_idle_hubs.py", "tests/polling", "tests/sockets"),
     ),
+    ("core", "tests/polling", "tests/messages", "tests/sockets", "tests/loops"),
     ("threads", "tests/sockets", "tests/polling", "tests/messages", "tests/loops"),
 )
 WANTED = 0.95
@@ -74,6 +80,29 @@ class Verdict(NamedTuple):
     outcome: str
     by: str
     seconds: float
+
+
+class Judged:
+    """What was noticed in earlier runs, in a file."""
+
+    def __init__(self, path: Path, anew: bool) -> None:
+        self.path = path
+        found = json.loads(path.read_text()) if path.exists() and not anew else {}
+        self.verdicts = {key: Verdict(*verdict) for key, verdict in found.items()}
+        # As they are when the copies are made.
+        self.texts = {file: (ROOT / "zmq" / "core" / file).read_text() for file in FILES}
+
+    def key(self, mutant: Mutant) -> str:
+        told = "\0".join([self.texts[mutant.file], str(mutant.change.line), mutant.change.after])
+        return hashlib.sha256(told.encode()).hexdigest()
+
+    def find(self, mutant: Mutant) -> Verdict | None:
+        return self.verdicts.get(self.key(mutant))
+
+    def add(self, mutant: Mutant, verdict: Verdict) -> None:
+        if verdict.outcome != "survived":
+            self.verdicts[self.key(mutant)] = verdict
+            self.path.write_text(json.dumps(self.verdicts, indent=1) + "\n")
 
 
 class Tree:
@@ -121,16 +150,24 @@ class Tree:
 
 
 def chosen(words: list[str], seed: int) -> list[Mutant]:
-    """Return all changes of the files that have one of these words in their name, in an order of chance."""
+    """Return all changes of the files that have one of these words in their name, in an order of chance.
+
+    Each has a place of its own: where code is edited the others stay in the order that they had.
+    """
     files = [file for file in FILES if not words or any(word in file for word in words)]
     found = [
         Mutant(file, change) for file in files for change in changes_of((ROOT / "zmq" / "core" / file).read_text())
     ]
-    random.Random(seed).shuffle(found)
-    return found
+    alike = Counter[str]()
+    places = {}
+    for mutant in found:
+        alike[mutant.name] += 1
+        told = f"{seed} {mutant.name} {alike[mutant.name]}"
+        places[mutant] = hashlib.sha256(told.encode()).digest()
+    return sorted(found, key=places.__getitem__)
 
 
-def judge_all(mutants: list[Mutant], count: int, trees: list[Tree]) -> dict[Mutant, Verdict]:
+def judge_all(mutants: list[Mutant], count: int, trees: list[Tree], judged: Judged) -> dict[Mutant, Verdict]:
     """Judge so many that compile, and tell of each as soon as it is done."""
     verdicts: dict[Mutant, Verdict] = {}
     lock, waiting = threading.Lock(), iter(mutants)
@@ -144,8 +181,9 @@ def judge_all(mutants: list[Mutant], count: int, trees: list[Tree]) -> dict[Muta
                 mutant = None if enough() else next(waiting, None)
             if mutant is None:
                 return
-            verdict = tree.judge(mutant)
+            verdict = judged.find(mutant) or tree.judge(mutant)
             with lock:
+                judged.add(mutant, verdict)
                 if not enough():
                     verdicts[mutant] = verdict
                 done = sum(each.outcome != "no code" for each in verdicts.values())
@@ -189,6 +227,7 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=120, help="how many changes that compile")
     parser.add_argument("--seed", default=1, type=int)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many at once")
+    parser.add_argument("--anew", action="store_true", help="try again what was noticed in earlier runs")
     parser.add_argument("--list", action="store_true", help="list the changes that would be made")
     parser.add_argument("words", nargs="*", metavar="WORD", help="only files that have one of these in their name")
     given = parser.parse_args()
@@ -197,10 +236,11 @@ def main() -> int:
         print("\n".join(mutant.name for mutant in mutants[: given.count]))
         return 0
     print(f"{len(mutants):,} changes are possible; {given.count} of them, by chance", flush=True)
+    judged = Judged(given.build / "judged.json", given.anew)
     trees = [Tree(given.build / str(number), Path(sys.executable)) for number in range(given.jobs)]
     for tree in trees:
         tree.prepare()
-    verdicts = judge_all(mutants, given.count, trees)
+    verdicts = judge_all(mutants, given.count, trees, judged)
     if given.json:
         found = [{"name": mutant.name, **verdict._asdict()} for mutant, verdict in verdicts.items()]
         given.json.write_text(json.dumps(found, indent=1) + "\n")

@@ -180,6 +180,52 @@ def test_what_is_heard_between_look_and_watch_is_not_lost(count: int, used: int)
     world.end()
 
 
+def hub_looks(world: World, poller: zmq.Poller, socket: zmq.Socket) -> None:
+    """The bell of the poller is heard before that of the receiver."""
+    assert world.hub.fire(world.hub.readable().index(world.hub.armed[0]))
+
+
+def change_looks(world: World, poller: zmq.Poller, socket: zmq.Socket) -> None:
+    poller.modify(socket, zmq.POLLPRI)
+
+
+def registration_looks(world: World, poller: zmq.Poller, socket: zmq.Socket) -> None:
+    poller.register(socket, zmq.POLLPRI)
+
+
+def another_looks(world: World, poller: zmq.Poller, socket: zmq.Socket) -> None:
+    another = world.Poller()
+    another.register(socket, zmq.POLLPRI)
+    assert another.poll(0) == []
+
+
+def option_is_read(world: World, poller: zmq.Poller, socket: zmq.Socket) -> None:
+    assert socket.get(zmq.EVENTS) & zmq.POLLIN
+
+
+@pytest.mark.parametrize("mask", [zmq.POLLIN, zmq.POLLPRI])
+@pytest.mark.parametrize("number", [1, 7])
+@pytest.mark.parametrize("look", [hub_looks, change_looks, registration_looks, another_looks, option_is_read])
+def test_a_look_of_who_polls_wakes_the_receiver(look: Callable[..., None], number: int, mask: int) -> None:
+    """Also where it polls for something else, and is not woken itself."""
+    world = World(number)
+    one, other = world.pairs[0]
+    poller = world.poller()
+    poller.modify(other, mask)
+    polling = parked(world, poller)
+    receiving = spawn(other.recv)
+    world.hub.settle()
+    one.send(b"1")
+    look(world, poller, other)
+    # Nothing but what the look has led to.
+    while world.hub.run_callback() or world.hub.run_queue():
+        pass
+    assert receiving.result == b"1"
+    if not polling.done:
+        polling.throw(Killed)
+    world.end()
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 @pytest.mark.parametrize("before", [0, 1, 2])
 def test_a_shadow_that_joins_later_shares_the_bell(order: tuple[int, int], before: int) -> None:
