@@ -22,6 +22,7 @@ from tornado.ioloop import IOLoop
 import zmq
 import zmq.asyncio as za
 from support.front_ends import LIMIT
+from zmq.core.waiting.trampoline import _set_trusted_after
 from zmq.eventloop.zmqstream import ZMQStream
 
 # What it opens for the whole process does not look like a leak then.
@@ -370,3 +371,75 @@ def test_a_stream_goes_on_when_its_loop_runs_again_after_another_one_received() 
     peer.close()
     context.term()
     loop.close()
+
+
+def test_who_ran_a_loop_before_is_in_another_thread_once_it_runs_elsewhere() -> None:
+    """Also where nothing has happened in the loop since, by which it would have been seen there."""
+    runs, over = threading.Event(), threading.Event()
+    with za.Context() as context, context.socket(zmq.PAIR) as one, context.socket(zmq.PAIR) as other:
+        poller = za.Poller()
+        poller.register(other, zmq.POLLIN)
+
+        async def begin() -> list[Any]:
+            return [one.recv(), poller.poll()]
+
+        async def poll() -> None:
+            await poller.poll(0)
+
+        def stay() -> None:
+            runs.set()
+            assert over.wait(LIMIT)
+
+        loop, here = asyncio.new_event_loop(), asyncio.new_event_loop()
+        waiting = loop.run_until_complete(begin())
+        loop.call_soon(stay)
+        loop.call_soon(loop.stop)
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+        try:
+            assert runs.wait(LIMIT)
+            with pytest.raises(RuntimeError, match="another thread"):
+                zmq.Socket.shadow(one).recv(zmq.NOBLOCK)
+            with pytest.raises(RuntimeError, match="another thread"):
+                here.run_until_complete(poll())
+        finally:
+            over.set()
+            thread.join(LIMIT)
+        # Now it runs nowhere.
+        with pytest.raises(zmq.Again):
+            zmq.Socket.shadow(one).recv(zmq.NOBLOCK)
+        for future in waiting:
+            future.cancel()
+        for each in (loop, here):
+            each.close()
+
+
+def test_two_who_talk_without_their_bells_go_on_in_another_thread() -> None:
+    """Who waits without having looked is looked after by the loop, wherever it turns next."""
+    trusted_after = _set_trusted_after(1)
+    try:
+        with za.Context() as context, context.socket(zmq.PAIR) as one, context.socket(zmq.PAIR) as other:
+            one.bind("inproc://talk")
+            other.connect("inproc://talk")
+
+            async def play(socket: Any) -> None:
+                for _ in range(20):
+                    await socket.send(await socket.recv())
+
+            def turn() -> None:
+                loop.call_soon(loop.stop)
+                loop.run_forever()
+
+            loop = asyncio.new_event_loop()
+            players = [loop.create_task(play(socket)) for socket in (one, other)]
+            turn()
+            zmq.Socket.shadow(one).send(b"ball")
+            for number in range(300):
+                if number % 3:
+                    turn()
+                else:
+                    in_thread(turn)
+            assert all(player.done() for player in players), "a message and who waits for it do not meet"
+            loop.close()
+    finally:
+        _set_trusted_after(trusted_after)

@@ -168,8 +168,19 @@ cdef class LoopHub(Hub):
         loop = self.loop
         if get_running_loop() is loop or not loop.is_running():
             return False
-        # While a greenlet waits in the selector of its loop no loop is noted.
-        return getattr(loop, "zmq_thread", None) != this_thread()
+        # No loop is noted while a greenlet waits in the selector of its own, nor this one where another one runs within
+        # a turn of it; asyncio's know their threads.
+        thread = getattr(loop, "zmq_thread", None)
+        if thread is None:
+            thread = getattr(loop, "_thread_id", None)
+        return thread != this_thread()
+
+    cdef bint is_in(self, unsigned long thread) except -1:
+        if get_running_loop() is self.loop:
+            # An event loop is run by whichever thread likes.
+            self.thread = thread
+            return True
+        return Hub.is_in(self, thread)
 
     def give_up(self, parked):
         try:

@@ -70,7 +70,7 @@ cdef class PollSet(Registry):
         cdef Hub hub
         if self.waiting:
             hub = (<ParkedPoll> self.waiting[0]).hub
-            if hub.thread == this_thread():
+            if hub.is_in(this_thread()):
                 pass
             elif not hub.is_alive():
                 self.give_up(hub)
@@ -78,9 +78,6 @@ cdef class PollSet(Registry):
                 raise RuntimeError(
                     "This poller is in use by a greenlet of another thread. Give each thread a poller of its own."
                 )
-            elif hub.is_running():
-                # An event loop is run by whichever thread likes.
-                hub.thread = this_thread()
         if self.born != fork_generation.current:
             self.born = fork_generation.current
             self.blocks = False

@@ -31,6 +31,7 @@ cdef class Hub:
     cdef object __weakref__
     cdef Life life          # of the thread in which it was made
     cdef readonly unsigned long thread  # in which it was last seen to run
+    cdef bint moves             # from thread to thread: `thread` may be out of date
     cdef list posted        # callbacks from other threads
     cdef Pipe ear           # by which it hears of these; None: the alarm looks
     cdef object ear_watcher, signals_watcher    # those of `ear`, and of the pipe that signals write to
@@ -62,6 +63,7 @@ cdef class Hub:
     cdef void take_posted(self) noexcept
     cdef int watch(self, reference) except -1
     cdef void unwatch(self, reference) noexcept
+    cdef bint is_in(self, unsigned long thread) except -1
     cdef void soon(self, callback) noexcept
     cdef void cancel(self, timer) noexcept
     cdef void disarm(self, watcher) noexcept

@@ -277,6 +277,7 @@ cdef class Hub:
         self.posted = []
         self.lingers = lingers
         self.thread = this_thread()
+        self.moves = type(self).is_elsewhere is not Hub.is_elsewhere
         self.life = life_of_this_thread()
         self.life.hubs.append(weakref.ref(self, self.life.hubs.remove))
         hubs.append(weakref.ref(self, hubs.remove))
@@ -623,6 +624,15 @@ cdef class Hub:
             function()
         except BaseException as error:
             self.retry(error, function)
+
+    cdef bint is_in(self, unsigned long thread) except -1:
+        """Tell whether it runs in this thread, which asks, or was last seen there if it does not run."""
+        if self.thread == thread:
+            return not self.moves or not self.is_elsewhere()
+        if self.moves and self.is_running() and not self.is_elsewhere():
+            self.thread = thread
+            return True
+        return False
 
     cdef void soon(self, callback) noexcept:
         """Do what `call_soon` does, in whatever thread, and where nothing can be raised."""

@@ -137,7 +137,7 @@ cdef class Trampoline(Swept):
     cdef bint is_waited_for(self) noexcept
     cdef int descriptor(self) except -1
     cdef int enter(self) except -1
-    cdef int enter_from(self, unsigned long thread) except -1
+    cdef int enter_from_elsewhere(self) except -1
     cdef int watch(self, get_hub) except -1
     cdef void unwatch(self) noexcept
     cdef void forget_watcher(self) noexcept

@@ -326,7 +326,7 @@ cdef class Trampoline:
         """A waiter may have parked without an attempt, and the hub is about to sleep."""
         cdef Waiter waiter
         cdef Handover handover = self.handover
-        if handover.looking_in is None or handover.looking_in.thread != this_thread():
+        if handover.looking_in is None or not handover.looking_in.is_in(this_thread()):
             # Called by a hub in which nobody waits here any more.
             return
         handover.looking_in = None
@@ -381,16 +381,13 @@ cdef class Trampoline:
 
     cdef int enter(self) except -1:
         """Before an operation while `interest` is not 0: refuse it while a hub of another thread waits."""
-        cdef unsigned long thread
         self.marked = True
-        if self.parked:
-            thread = this_thread()
-            if self.hub.thread != thread:
-                self.enter_from(thread)
+        if self.parked and not self.hub.is_in(this_thread()):
+            self.enter_from_elsewhere()
         return 0
 
-    cdef int enter_from(self, unsigned long thread) except -1:
-        """The waiters are in a hub that another thread has run."""
+    cdef int enter_from_elsewhere(self) except -1:
+        """The waiters are in a hub that another thread runs, or ran when it was last seen."""
         if not self.hub.is_alive():
             self.abandon()
         elif self.hub.is_elsewhere():
@@ -398,9 +395,6 @@ cdef class Trampoline:
                 "This socket is waited for by a greenlet of another thread. Sockets are not thread-safe: "
                 "give each thread a socket of its own."
             )
-        elif self.hub.is_running():
-            # An event loop is run by whichever thread likes.
-            self.hub.thread = thread
         return 0
 
     cdef int watch(self, get_hub) except -1:
