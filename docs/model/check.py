@@ -34,13 +34,14 @@ class Case(NamedTuple):
     hubs: int = 1
     few: bool = False
     defers: bool = False
+    threads: bool = False
     cycles: bool = True  # look for runs that never end, too
 
     def defines(self) -> list[str]:
         found = [
             f"-D{name.upper()}={getattr(self, name)}" for name in ("callers", "senders", "pollers", "sets", "hubs")
         ]
-        found += [f"-D{name.upper()}" for name in ("few", "defers") if getattr(self, name)]
+        found += [f"-D{name.upper()}" for name in ("few", "defers", "threads") if getattr(self, name)]
         if self.cycles:
             found.append("-DSPINS")
         if self.mistake:
@@ -70,6 +71,8 @@ RULE = [
     Case("a receiver, a poll, 2 Pollers of many", callers=1, senders=0, sets=2),
     Case("2 hubs: 2 receivers", callers=2, senders=0, pollers=0, hubs=2),
     Case("2 hubs: a receiver, a sender, a poll", callers=2, hubs=2, cycles=False),
+    Case("2 threads: 2 receivers", callers=2, senders=0, pollers=0, hubs=2, threads=True, cycles=False),
+    Case("2 threads: a receiver, a sender", callers=2, pollers=0, hubs=2, threads=True, cycles=False),
     Case("later turns: 2 receivers, a sender", pollers=0, defers=True, cycles=False),
     Case("later turns: a receiver, a sender, a poll", callers=2, defers=True),
     Case("later turns: a receiver, a poll, a Poller of many", callers=1, senders=0, sets=1, defers=True),
@@ -102,6 +105,9 @@ MISTAKES = [
     mistake("REFUSED_UNTOLD", "receiver sleeps on", callers=2, pollers=0, hubs=2),
     mistake("UNSEEN", "receiver sleeps on", callers=2, senders=0, pollers=0, hubs=2),
     mistake("SERVED_ONCE", "chosen one never runs", callers=2, senders=0, defers=True),
+    mistake("NOT_ENTERED", "receiver sleeps on", callers=2, senders=0, pollers=0, hubs=2, threads=True),
+    mistake("NOTED_ALONE", "receiver sleeps on", callers=2, senders=0, pollers=0, hubs=2, threads=True),
+    mistake("LOOKS_WHERE_NOTED", "receiver sleeps on", callers=2, senders=0, pollers=0, hubs=2, threads=True),
     mistake("NO_CLOSE_HERE", "parked after the end", callers=2, senders=0, pollers=0, hubs=2),
 ]
 

@@ -21,10 +21,16 @@
    if calls take one at a time and return it before another is taken. The pipe from the peer holds two, because one
    bell may stand for several; that to the peer holds one, so that it is full after a send.
 
-   Hubs. With HUBS 2 greenlets with an even number wait in one hub, the others in another. Both are run by one thread, by
-   turns, so that the second is not there for what the first one meets in between, and other threads do just one thing:
-   they close the socket. A hub that was closed, or lost its thread, is one that stops; another one takes its place when
-   it runs again. Who was given up goes on with an error, as a task does whose future is cancelled.
+   Hubs. With HUBS 2 greenlets with an even number wait in one hub, the others in another. Both are run by one thread (but
+   see Threads), by turns, so that the second is not there for what the first one meets in between, and other threads do
+   just one thing: they close the socket. A hub that was closed, or lost its thread, is one that stops; another one takes
+   its place when it runs again. Who was given up goes on with an error, as a task does whose future is cancelled.
+
+   Threads. With THREADS each of the two hubs is run by a thread of its own, and changes to the thread of the other one when
+   it runs again, if that hub has stopped. Hub.thread is where it was last seen to run, which may be long ago. What one
+   thread puts on the list of a hub that another one runs is not heard of until that hub wakes for something else.
+   A thread that is refused has touched nothing, and threads that are not refused use the socket one after the other,
+   as the program has to see to.
 
    Turns. With DEFERS any turn of a hub may have used up its budget when somebody is woken in it, who joins a queue then.
    In the hub one turn serves several of the queue; here it is one, and anything may come between two of them.
@@ -56,6 +62,10 @@
 
 #ifndef HUBS
 #define HUBS 1          /* 2: greenlets wait in two hubs, which stop and end */
+#endif
+
+#if defined(THREADS) && HUBS < 2
+#error "a thread for each hub"
 #endif
 
 #if HUBS > 1 && SETS > 0
@@ -274,6 +284,24 @@ bool closing;                   /* Trampoline.closing: another thread has closed
 bool told;                      /* call_soon_threadsafe(close_here) */
 bool given_up[GREENLETS];       /* Hub.give_up: its future was cancelled */
 #define hub_of(g) (g & 1)
+#ifdef THREADS
+byte runner[HUBS];              /* the thread that runs it, or ran it last */
+byte noted[HUBS];               /* Hub.thread */
+bool unheard_of[HUBS];          /* another thread has put something on its list, and it sleeps */
+/* = Trampoline.enter, Hub.is_in: the waiters' hub runs, in another thread than that of this greenlet. */
+#if defined(NOT_ENTERED)
+#define is_elsewhere(g) false
+#elif defined(NOTED_ALONE)
+#define is_elsewhere(g) (parked > 0 && noted[home] != runner[hub_of(g)] && runs[home] && runner[home] != runner[hub_of(g)])
+#else
+#define is_elsewhere(g) (parked > 0 && runs[home] && runner[home] != runner[hub_of(g)])
+#endif
+#define wakes(h) unheard_of[h] = false
+#define is_heard(h) (unheard_of[h] == false)
+#else
+#define wakes(h) skip
+#define is_heard(h) true
+#endif
 #define runs_in(h) runs[h]
 #define is_gone (closed || closing)
 #define is_left(g) given_up[g]
@@ -283,8 +311,20 @@ bool given_up[GREENLETS];       /* Hub.give_up: its future was cancelled */
 #define closing false
 #define hub_of(g) 0
 #define runs_in(h) true
+#define wakes(h) skip
+#define is_heard(h) true
 #define is_gone closed
 #define is_left(g) false
+#endif
+
+#ifdef THREADS
+/* = Hub.is_in: their hub runs in this thread by now. */
+inline note(g) {
+	if
+	:: parked > 0 && runs[home] && runner[home] == runner[hub_of(g)] -> noted[home] = runner[home]
+	:: else
+	fi
+}
 #endif
 
 byte state[GREENLETS];
@@ -326,7 +366,15 @@ inline choose(greenlet, how) {
 		:: else
 		fi;
 		first = greenlet
-	:: inside[greenlet] && !ringing -> soon[hub_of(greenlet)]!greenlet
+	:: inside[greenlet] && !ringing ->
+		soon[hub_of(greenlet)]!greenlet;
+#ifdef THREADS
+		if
+		:: running < GREENLETS && runs[hub_of(greenlet)] && runner[hub_of(greenlet)] != runner[hub_of(running)] ->
+			unheard_of[hub_of(greenlet)] = true
+		:: else
+		fi
+#endif
 	:: else
 	fi
 }
@@ -625,6 +673,12 @@ end_outside:
 		:: nowait = true
 		:: nowait = false
 		fi;
+#ifdef THREADS
+		if
+		:: is_elsewhere(me) -> printf("<%d> is in another thread\n", me); err = AGAIN; goto over
+		:: else -> note(me)
+		fi;
+#endif
 		if
 		/* = must_queue */
 		:: !nowait && len(queue) > 0 && !is_refused(me) -> join(queue); goto queued
@@ -737,6 +791,12 @@ proctype poller(byte me) {
 	bool in, out, found, once;
 end_outside:
 	running == me;
+#ifdef THREADS
+	if
+	:: is_elsewhere(me) -> goto left
+	:: else -> d_step { note(me) }
+	fi;
+#endif
 	if
 	:: once = true
 	:: once = false
@@ -961,6 +1021,12 @@ inline close() {
 	skip
 }
 
+#ifdef THREADS
+#define heard_by_home() wakes(watched_hub); noted[watched_hub] = runner[watched_hub]
+#else
+#define heard_by_home() skip
+#endif
+
 #if HUBS > 1
 #define is_watched (watched_hub != NOBODY && runs[watched_hub])
 #else
@@ -977,15 +1043,15 @@ inline close() {
 /* A greenlet begins a call; something is thrown into one that is parked; its time is over (= Waiter.expire). */
 #define of_its_own_accord(g) \
 	:: d_step { running == HUB && !is_gone && state[g] == OUTSIDE && !inside[g] && runs_in(hub_of(g)) -> \
-			printf("<%d> begins a call\n", g); running = g } moved \
+			printf("<%d> begins a call\n", g); wakes(hub_of(g)); running = g } moved \
 	:: d_step { running == HUB && inside[g] && runs_in(hub_of(g)) && !is_left(g) -> \
-			printf("something is thrown into <%d>\n", g); thrown[g] = true; running = g } moved \
+			printf("something is thrown into <%d>\n", g); wakes(hub_of(g)); thrown[g] = true; running = g } moved \
 	:: CHOICE { running == HUB && inside[g] && state[g] == PARKED && runs_in(hub_of(g)) -> \
-			printf("the time of <%d> is over\n", g); state[g] = EXPIRED; take_turn(g) } moved
+			printf("the time of <%d> is over\n", g); wakes(hub_of(g)); state[g] = EXPIRED; take_turn(g) } moved
 
 /* A callback */
 #define resumes(h) \
-	:: CHOICE { running == HUB && runs_in(h) && len(soon[h]) > 0 -> \
+	:: CHOICE { running == HUB && runs_in(h) && len(soon[h]) > 0 && is_heard(h) -> \
 			soon[h]?greenlet; \
 			if \
 			:: inside[greenlet] && state[greenlet] != PARKED -> is_given_up(greenlet); take_turn(greenlet) \
@@ -1023,11 +1089,17 @@ inline close() {
 #define serves(h)
 #endif
 
+#ifdef LOOKS_WHERE_NOTED
+#define is_its_own(h) (noted[h] == runner[h])
+#else
+#define is_its_own(h) true
+#endif
+
 /* Another callback = Trampoline.on_unheard. It may come before those that were there first. */
 #define looks(h) \
 	:: d_step { running == HUB && runs_in(h) && looking[h] -> looking[h] = false; running = CALLBACK }; \
 		if \
-		:: unheard && parked > 0 && !closed -> answer() \
+		:: unheard && parked > 0 && !closed && is_its_own(h) -> answer() \
 		:: else -> running = HUB \
 		fi
 
@@ -1037,9 +1109,19 @@ inline close() {
 /* A hub stops; runs again; ends, and gives up whoever waits there (= Hub.give_up_all). */
 #define stops(h) \
 	:: d_step { running == HUB && runs[h] -> printf("hub %d stops\n", h); runs[h] = false } moved \
-	:: d_step { running == HUB && !runs[h] -> printf("hub %d runs\n", h); runs[h] = true } moved \
+	runs_again(h) \
 	:: d_step { running == HUB && parked > 0 && ended(h) -> \
 			printf("hub %d ends\n", h); runs[h] = false; abandon() } moved
+#ifdef THREADS
+#define runs_again(h) \
+	:: d_step { running == HUB && !runs[h] && !(runs[1 - h] && runner[1 - h] == runner[h]) -> \
+			printf("hub %d runs\n", h); runs[h] = true; wakes(h) } moved \
+	:: d_step { running == HUB && !runs[h] && !(runs[1 - h] && runner[1 - h] != runner[h]) -> \
+			printf("hub %d runs in another thread\n", h); runs[h] = true; runner[h] = 1 - runner[h]; wakes(h) } moved
+#else
+#define runs_again(h) \
+	:: d_step { running == HUB && !runs[h] -> printf("hub %d runs\n", h); runs[h] = true } moved
+#endif
 #ifdef LATE_GIVE_UP
 #define ended(h) true
 #else
@@ -1064,6 +1146,10 @@ active proctype hub() {
 		:: else -> break
 		od;
 		greenlet = 0;
+#ifdef THREADS
+		runner[1] = 1;
+		noted[1] = 1;
+#endif
 #if POLLERS > 0
 		run poller(POLLER);
 #endif
@@ -1087,7 +1173,11 @@ end_loop:
 #endif
 
 	/* The descriptor is readable = Trampoline.on_readable */
-	:: d_step { running == HUB && armed && bell && is_watched -> printf("the descriptor is readable\n"); running = CALLBACK };
+	:: d_step { running == HUB && armed && bell && is_watched ->
+			printf("the descriptor is readable\n");
+			heard_by_home();
+			running = CALLBACK
+		};
 #ifdef OWN_WATCHER
 		d_step { wake_all(receivers); wake_all(senders); wake_all(pollers); running = HUB }
 #else
@@ -1183,7 +1273,7 @@ progress:
 
 /* The hub sleeps: nothing moves unless the I/O thread does, or a greenlet or a timer of its own accord. */
 #if HUBS > 1
-#define idle(h) (!runs[h] || len(soon[h]) == 0 && !is_serving(h) && !looking[h])
+#define idle(h) (!runs[h] || (len(soon[h]) == 0 || !is_heard(h)) && !is_serving(h) && !looking[h])
 #define hubs_idle (idle(0) && idle(1) && !(told && is_watched))
 /* Somebody is in a queue whose hub runs. */
 #define in_queue(q, g) (q??[g] && runs[hub_of(g)])
