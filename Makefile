@@ -28,6 +28,8 @@
 #               that stands still now and then (STRESS_MACHINE="--times 1 --way still --front-end gevent" for some of that)
 # make mutants  change the code that waits in 120 small ways, one at a time, and show which of them no test notices
 #               (MUTANTS="--count 20 trampoline" for some of that, MUTANTS=--help)
+# make schedules  try 10,000 orders of events with each of seven state machines, and fail where something is lost, doubled, or
+#               waited for in vain (SCHEDULES="--examples 500 --only streams" for some of that, SCHEDULES=--help)
 # make model    search every state of a model of the wake-up rule, with SPIN
 # make docs     build the site of the documentation into .bench/docs/html, and fail where something on it is not in order
 # make frameworks  write zmq/eventlet, but for what is written by hand, from zmq/green
@@ -80,7 +82,7 @@ beside_pyzmq = gevent eventlet uvloop
 pyzmq = pyzmq==$(PYZMQ) $(beside_pyzmq)
 
 .PHONY: demo test quick $(runs) installed matrix distros pythons bench pictures conformance clients installation wheel \
-    pyzmq-shim release sanitize fuzz soak leaks stress-machine mutants model docs frameworks lint drawings top-pictures \
+    pyzmq-shim release sanitize fuzz soak leaks stress-machine mutants schedules model docs frameworks lint drawings top-pictures \
     architecture clean system system-for-tests
 
 demo: $(VENV)/.installed
@@ -189,6 +191,9 @@ stress-machine: $(VENV)/.installed system-for-tests
 
 mutants: $(VENV)/.installed
 	@$(python) tests/mutants/mutants.py --build $(BENCH)/mutants --json $(BENCH)/mutants.json $(MUTANTS)
+
+schedules: $(VENV)/.installed
+	@$(python) tests/schedules/schedules.py --json $(BENCH)/schedules.json $(SCHEDULES)
 
 model:
 	@sh tools/system.sh model

@@ -6,7 +6,6 @@ not yet delivered. Real sockets over inproc do the rest, so that libzmq's own ed
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -14,21 +13,15 @@ from typing import Any
 
 import greenlet
 import hypothesis.strategies as st
-import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
+from machine import Machine, picks, sides, who_wait
 
 import zmq
 from support.fake_hub import FakeLoop, Killed, Task, green, spawn
-from support.front_ends import LONG
-from zmq.core.statistics import statistics
 from zmq.core.waiting import hub as core_hub
 from zmq.core.waiting import sweep_alarm
-from zmq.core.waiting.budget import get_budget, set_budget
-from zmq.core.waiting.trampoline import _set_trusted_after
+from zmq.core.waiting.budget import set_budget
 
-sides = st.integers(0, 1)
-picks = st.integers(0, 20)
 frames = st.integers(1, 3)
 
 #: How the sockets are closed.
@@ -58,12 +51,16 @@ def in_thread(function: Callable[..., Any], *args: Any) -> Any:
     return found[0]
 
 
-class Waiting(RuleBasedStateMachine):
+class Waiting(Machine):
     """Two sockets that talk to each other, in both directions if they can, and those who wait for them in two hubs."""
+
+    #: What is said to who wants a socket that is waited for in a hub that runs.
+    refusal = "another event loop"
+    #: Whether each hub is in a thread of its own, so that calls that do not wait are refused too.
+    apart = False
 
     def __init__(self) -> None:
         super().__init__()
-        self.budget = get_budget()
         self.defers = False
         self.hubs = [self.new_hub(), self.new_hub()]
         self.here = self.hubs[0]
@@ -73,12 +70,6 @@ class Waiting(RuleBasedStateMachine):
         self.Context, _, self.Poller = green(lambda: self.home.get(greenlet.getcurrent(), self.here))
         self.context = self.Context()
         self.context.linger = 0
-        # Two who talk to each other soon do so without their bells.
-        self.sure = _set_trusted_after(1)
-        self.missed = sweep_alarm.missed()
-        # The alarm looks at all, marked or not.
-        self.rounds, sweep_alarm.ROUNDS = sweep_alarm.ROUNDS, 1
-        self.serial = itertools.count()
         self.sockets: list[zmq.Socket] = []
         # Accepted and not yet delivered, by the side that sent them.
         self.flying: tuple[deque[list[bytes]], deque[list[bytes]]] = (deque(), deque())
@@ -120,17 +111,25 @@ class Waiting(RuleBasedStateMachine):
         self.sockets[1].connect("inproc://machine")
         if kinds[1] == zmq.SUB:
             # The subscription has to arrive before anything counts.
-            self.sockets[0].poll(0)
+            self.at(self.here, self.sockets[0].poll, 0)
+        self.shadows = [socket.shadow(socket) for socket in self.sockets]
         one_way = kinds[0] in (zmq.PUSH, zmq.PUB)
         self.can_send = [True, not one_way]
         self.can_receive = [not one_way, True]
 
     def new_hub(self) -> FakeLoop:
-        hub = FakeLoop()
+        hub = self.make_hub()
         hub.is_late = self.defers
         # Yields would depend on the clock.
         hub.yields = False
         return hub
+
+    def make_hub(self) -> FakeLoop:
+        return FakeLoop()
+
+    def at(self, hub: FakeLoop, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function in the thread of a hub."""
+        return function(*args)
 
     # What happened to tasks that ended.
 
@@ -168,10 +167,6 @@ class Waiting(RuleBasedStateMachine):
     def delivered(self, side: int, message: list[bytes]) -> None:
         assert message == self.flying[1 - side].popleft()
 
-    def message(self, count: int) -> list[bytes]:
-        number = next(self.serial)
-        return [b"%d.%d" % (number, i) for i in range(count)]
-
     def accepted(self, side: int, message: list[bytes]) -> None:
         self.flying[side].append(message)
 
@@ -181,11 +176,11 @@ class Waiting(RuleBasedStateMachine):
         """Start a task, here, and note it, if it is not refused because others wait in another hub, which runs."""
         rivals = [task for task in self.waiting(side) if self.home[task] is not self.here]
         refused = any(self.home[task].running for task in rivals)
-        task = Task(function, *args)
+        task = self.at(self.here, Task, function, *args)
         self.home[task] = self.here
-        task.switch()
+        self.at(self.here, task.switch)
         if isinstance(task.error, RuntimeError):
-            assert refused and "another event loop" in str(task.error)
+            assert refused and self.refusal in str(task.error)
         else:
             assert task.done or not refused, "two hubs that run wait for one socket"
             note(task)
@@ -214,9 +209,9 @@ class Waiting(RuleBasedStateMachine):
         if all(self.can_send) and all(self.can_receive) and not self.waiting() and not any(self.flying):
             for socket in self.sockets:
                 socket.sndtimeo = socket.rcvtimeo = -1
-            players = [spawn(self.play, side, rounds) for side in (0, 1)]
-            self.sockets[0].send(b"ball")
-            self.here.settle()
+            players = [self.at(self.here, spawn, self.play, side, rounds) for side in (0, 1)]
+            self.at(self.here, self.sockets[0].send, b"ball")
+            self.at(self.here, self.here.settle)
             assert all(player.done and player.error is None for player in players)
             assert self.sockets[1].recv(zmq.NOBLOCK) == b"ball"
 
@@ -238,34 +233,54 @@ class Waiting(RuleBasedStateMachine):
         self.accepted(side, message)
         return self.sockets[side].recv_multipart()
 
-    @rule(side=sides, count=frames)
-    def send_at_once(self, side: int, count: int) -> None:
+    def at_once(self, side: int, function: Callable[..., Any], *args: Any) -> tuple[Any] | None:
+        """Make a call that does not wait, here; return what it returned, or None where it could not be made."""
+        rivals = {self.home[task] for task in self.waiting(side)} - {self.here}
+        try:
+            return (self.at(self.here, function, *args),)
+        except zmq.Again:
+            pass
+        except RuntimeError as error:
+            assert self.apart and any(hub.running for hub in rivals) and self.refusal in str(error)
+        return None
+
+    @rule(side=sides, count=frames, by_shadow=st.booleans())
+    def send_at_once(self, side: int, count: int, by_shadow: bool) -> None:
         if self.can_send[side]:
             message = self.message(count)
-            try:
-                self.sockets[side].send_multipart(message, zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            self.accepted(side, message)
+            socket = self.shadows[side] if by_shadow else self.sockets[side]
+            if self.at_once(side, socket.send_multipart, message, zmq.NOBLOCK):
+                self.accepted(side, message)
 
-    @rule(side=sides)
-    def receive_at_once(self, side: int) -> None:
+    @rule(side=sides, count=frames)
+    def send_several_at_once(self, side: int, count: int) -> None:
+        """Send a batch; of one that finds no room the beginning is sent."""
+        if self.can_send[side]:
+            messages = [self.message(1) for _ in range(count)]
+            found = self.at_once(side, self.send_batch, side, [message[0] for message in messages])
+            for message in messages[: found[0] if found else 0]:
+                self.accepted(side, message)
+
+    def send_batch(self, side: int, messages: list[bytes]) -> int:
+        return self.sockets[side].send_many(messages, zmq.NOBLOCK)
+
+    @rule(side=sides, by_shadow=st.booleans())
+    def receive_at_once(self, side: int, by_shadow: bool) -> None:
         if self.can_receive[side]:
-            try:
-                message = self.sockets[side].recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            # Tasks that were served before this call and noticed later come first.
-            self.collect()
-            self.delivered(side, message)
+            socket = self.shadows[side] if by_shadow else self.sockets[side]
+            found = self.at_once(side, socket.recv_multipart, zmq.NOBLOCK)
+            if found:
+                # Tasks that were served before this call and noticed later come first.
+                self.collect()
+                self.delivered(side, found[0])
 
     @rule(side=sides, events=st.sampled_from([zmq.POLLIN, zmq.POLLOUT, zmq.POLLIN | zmq.POLLOUT]))
     def look(self, side: int, events: int) -> None:
-        self.sockets[side].poll(0, events)
+        self.at_once(side, self.sockets[side].poll, 0, events)
 
     @rule(side=sides)
     def read_events(self, side: int) -> None:
-        self.sockets[side].get(zmq.EVENTS)
+        self.at_once(side, self.sockets[side].get, zmq.EVENTS)
 
     @rule(side=sides, events=st.sampled_from([zmq.POLLIN, zmq.POLLOUT]))
     def poll(self, side: int, events: int) -> None:
@@ -294,14 +309,17 @@ class Waiting(RuleBasedStateMachine):
     @rule(which=picks)
     def kill(self, which: int) -> None:
         if tasks := self.waiting():
-            tasks[which % len(tasks)].throw(Killed)
+            self.kill_one(tasks[which % len(tasks)])
             self.collect()
+
+    def kill_one(self, task: Task) -> None:
+        self.at(self.home[task], task.throw, Killed)
 
     @rule(which=picks)
     def kill_one_who_was_given_up(self, which: int) -> None:
         if self.given_up:
             task = self.given_up.pop(which % len(self.given_up))
-            task.throw(Killed)
+            self.kill_one(task)
             assert isinstance(task.error, Killed)
             self.collect()
 
@@ -322,7 +340,7 @@ class Waiting(RuleBasedStateMachine):
         hub = self.hubs[which]
         hub.end()
         if tells:
-            hub.give_up_all()
+            self.at(hub, hub.give_up_all)
             self.collect()
             assert hub not in [self.home[task] for task in self.waiting()]
         else:
@@ -353,25 +371,25 @@ class Waiting(RuleBasedStateMachine):
     def expire(self, which: int, other: int) -> None:
         hub = self.hub(other)
         if hub and (timers := [timer for timer in hub.timers if timer.keep]):
-            hub.expire(timers[which % len(timers)])
+            self.at(hub, hub.expire, timers[which % len(timers)])
             self.collect()
 
     @rule(other=picks)
     def run_callback(self, other: int) -> None:
         if hub := self.hub(other):
-            hub.run_callback()
+            self.at(hub, hub.run_callback)
             self.collect()
 
     @rule(other=picks)
     def next_turn(self, other: int) -> None:
         if hub := self.hub(other):
-            hub.run_queue()
+            self.at(hub, hub.run_queue)
             self.collect()
 
     @rule(which=picks, other=picks)
     def fire(self, which: int, other: int) -> None:
         if hub := self.hub(other):
-            hub.fire(which)
+            self.at(hub, hub.fire, which)
             self.collect()
 
     def settle_hubs(self) -> None:
@@ -380,7 +398,7 @@ class Waiting(RuleBasedStateMachine):
         # What one of them does may ring a bell that another one watches.
         while any(hub.callbacks or hub.readable() or hub.queue_timers() for hub in running):
             for hub in running:
-                hub.settle()
+                self.at(hub, hub.settle)
 
     @rule()
     def settle(self) -> None:
@@ -389,7 +407,7 @@ class Waiting(RuleBasedStateMachine):
         for hub in self.hubs:
             looks = [timer for timer in hub.timers if getattr(timer.callback, "__name__", "") == "on_look"]
             for timer in looks if hub.running else []:
-                hub.expire(timer)
+                self.at(hub, hub.expire, timer)
                 self.settle_hubs()
         self.collect()
         # At rest nobody waits for what is there, in a hub that runs.
@@ -403,7 +421,7 @@ class Waiting(RuleBasedStateMachine):
         # The alarm finds nothing, and what it looks at wakes nobody.
         for hub in self.hubs:
             if hub.running:
-                hub.ring_alarm()
+                self.at(hub, hub.ring_alarm)
                 assert sweep_alarm.missed() == self.missed
                 assert not hub.callbacks
         for side in (0, 1):
@@ -415,8 +433,7 @@ class Waiting(RuleBasedStateMachine):
 
     def entries(self) -> list[dict[str, Any]]:
         """Return what the package says of those who wait, of this machine's sockets alone."""
-        bells = {socket.fileno() for socket in self.sockets if not socket.closed}
-        return [entry for entry in statistics(objects=True)["waiting"] if entry["fd"] in bells]
+        return who_wait(self.sockets)
 
     @invariant()
     def armed_while_somebody_waits(self) -> None:
@@ -448,23 +465,16 @@ class Waiting(RuleBasedStateMachine):
     def who_was_given_up_does_not_run(self) -> None:
         assert not any(task.done for task in self.given_up)
 
-    def teardown(self) -> None:
-        set_budget(self.budget)
-        _set_trusted_after(self.sure)
-        sweep_alarm.ROUNDS = self.rounds
-        if self.sockets:
-            try:
-                self.end()
-            finally:
-                for socket in self.sockets:
-                    socket.close()
+    def clean_up(self) -> None:
+        for socket in self.sockets:
+            socket.close()
 
     def end(self) -> None:
         self.settle()
         if self.way == ENDS[0]:
             # Nothing is lost: what was accepted is still there.
             for task in self.waiting():
-                task.throw(Killed)
+                self.kill_one(task)
             self.collect()
             for side in (0, 1):
                 while self.flying[side]:
@@ -473,17 +483,19 @@ class Waiting(RuleBasedStateMachine):
         for task in waiting:
             self.forget(task)
         self.close([task for task in waiting if self.home[task].running])
+        # That of the thread that runs the machine.
         self.here = FakeLoop()
         term = spawn(self.context.term)
         self.collect()
         for hub in (*self.hubs, *self.ended):
-            # A hub that ended without a word takes the timer of its queue along, which wakes nobody.
-            of_queue = hub.queue_timers() if hub in self.untold else []
+            # A hub that ended without a word takes the timer of its queue along, which wakes nobody; one that has
+            # stopped has it until it runs again.
+            of_queue = hub.queue_timers() if hub in self.untold or not hub.running else []
             assert hub.armed == [] and not [timer for timer in hub.timers if timer.keep and timer not in of_queue]
         # Nothing wakes those who were given up, and the others hear of it.
         for hub in self.hubs:
             hub.running = True
-            hub.settle()
+            self.at(hub, hub.settle)
         for task in waiting:
             if not task.done and task not in self.given_up:
                 # A poller may still be used: it finds the socket closed when its hub runs again.
@@ -493,7 +505,7 @@ class Waiting(RuleBasedStateMachine):
                 assert isinstance(task.error, zmq.ZMQError) and task.error.errno == zmq.ENOTSOCK
         for task in self.given_up:
             assert not task.done
-            task.throw(Killed)
+            self.kill_one(task)
         self.here.settle_until(lambda: term.done)
         assert not [timer for hub in (*self.hubs, self.here) for timer in hub.timers]
 
@@ -506,13 +518,13 @@ class Waiting(RuleBasedStateMachine):
             if "another" in self.way:
                 assert in_thread(socket.close) is None
             else:
-                socket.close()
+                self.at(self.here, socket.close)
             assert socket.closed
         for hub in hubs:
             if "thread" in self.way:
                 # The hub closes them for libzmq. Nobody has touched it until then.
                 assert hub.armed
-            hub.runner = core_hub.thread_ident()
+            hub.runner = self.at(hub, core_hub.thread_ident)
         assert not any(task.done for task in served)
         if "first" in self.way:
             # Whoever ends the context closes them.
@@ -523,10 +535,3 @@ class Waiting(RuleBasedStateMachine):
         else:
             self.settle_hubs()
             assert all(task.done for task in served)
-
-
-# A failure is shown only after hypothesis has made it small, which takes longer than the search.
-TestWaiting = pytest.mark.timeout(300)(Waiting.TestCase)
-TestWaiting.settings = settings(
-    max_examples=300 if LONG else 100, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
-)
