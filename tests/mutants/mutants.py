@@ -47,7 +47,7 @@ FILES = (
 )
 #: The tests, in the order in which they are run: those that decide soonest first. Tests on a fake hub are "core".
 TESTS = (
-    ("core", "tests/green/wake_ups"),
+    ("core", "tests/green/wake_ups", "tests/schedules"),
     ("gevent", "tests/green/wake_ups", "tests/messages/test_whole_messages.py", "tests/polling/test_polls.py"),
     (
         "gevent",
