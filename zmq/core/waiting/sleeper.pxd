@@ -7,7 +7,7 @@ cdef class Sleeper:
     cdef object watcher, timer
     cdef bint inside        # it is parked
     cdef bint woken
-    cdef readonly bint expired
+    cdef bint expired
 
     cdef void stop(self) noexcept
     cdef int sleep(self) except -1

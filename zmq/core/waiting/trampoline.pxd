@@ -20,9 +20,9 @@ cdef class Waiter:
     cdef Hub hub
     cdef object greenlet        # or what has its `switch`
     cdef object timer
-    cdef readonly bytes route   # the peer that a message is for, where that matters
-    cdef readonly int events
-    cdef readonly double since
+    cdef bytes route   # the peer that a message is for, where that matters
+    cdef int events
+    cdef double since
     cdef int state
     cdef bint inside            # it is parked, and may be switched to
     cdef bint untried           # no attempt was made yet
