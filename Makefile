@@ -30,6 +30,8 @@
 #               (MUTANTS="--count 20 trampoline" for some of that, MUTANTS=--help)
 # make schedules  try 10,000 orders of events with each of seven state machines, and fail where something is lost, doubled, or
 #               waited for in vain (SCHEDULES="--examples 500 --only streams" for some of that, SCHEDULES=--help)
+# make coverage show which lines of the Python, Cython and C code no test runs, and fail where one of zmq/core has no reason
+#               (COVERAGE="--front-end gevent" for a part of it, COVERAGE=--help)
 # make model    search every state of a model of the wake-up rule, with SPIN
 # make docs     build the site of the documentation into .bench/docs/html, and fail where something on it is not in order
 # make frameworks  write zmq/eventlet, but for what is written by hand, from zmq/green
@@ -82,7 +84,7 @@ beside_pyzmq = gevent eventlet uvloop
 pyzmq = pyzmq==$(PYZMQ) $(beside_pyzmq)
 
 .PHONY: demo test quick $(runs) installed matrix distros pythons bench pictures conformance clients installation wheel \
-    pyzmq-shim release sanitize fuzz soak leaks stress-machine mutants schedules model docs frameworks lint drawings top-pictures \
+    pyzmq-shim release sanitize fuzz soak leaks stress-machine mutants schedules coverage model docs frameworks lint drawings top-pictures \
     architecture clean system system-for-tests
 
 demo: $(VENV)/.installed
@@ -194,6 +196,9 @@ mutants: $(VENV)/.installed
 
 schedules: $(VENV)/.installed
 	@$(python) tests/schedules/schedules.py --json $(BENCH)/schedules.json $(SCHEDULES)
+
+coverage: | system system-for-tests
+	@$(PYTHON) tests/coverage_of_lines/coverage_of_lines.py --build $(BENCH)/coverage --json $(BENCH)/coverage.json $(COVERAGE)
 
 model:
 	@sh tools/system.sh model

@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import textwrap
 import venv
 import zipfile
@@ -76,6 +77,10 @@ class Environment:
         venv.create(folder, with_pip=False, symlinks=True)
         self.python = folder / "bin" / "python"
         (self.packages,) = folder.glob("lib/python*/site-packages")
+        # Where it is counted which lines are run, it is here too.
+        counting = Path(sysconfig.get_path("purelib"), "watch_lines.pth")
+        if counting.exists():
+            shutil.copy(counting, self.packages)
 
     def unpack(self, *wheels: Path, into: Path | None = None) -> None:
         for wheel in wheels:

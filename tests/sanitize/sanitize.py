@@ -32,7 +32,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -221,13 +221,16 @@ def wait(process: subprocess.Popen[bytes], what: str, limit: float = float("inf"
             process.wait()
 
 
-def build(folder: Path, name: str, interpreter: str) -> Path:
-    """Have a copy of the tree with modules that were built for a sanitizer; return its interpreter."""
-    flags = SANITIZERS[name].flags
+def build(folder: Path, name: str, interpreter: str, variables: Mapping[str, str] | None = None) -> Path:
+    """Have a copy of the tree with modules that were built for a sanitizer; return its interpreter.
+
+    `variables` are those of the compiler, for what is built for something else.
+    """
+    variables = variables or {"CFLAGS": SANITIZERS[name].flags}
     copy = folder / name
     stamp = copy / ".flags"
     # Where one of these has changed all is made again.
-    built_with = "\n".join([flags, os.environ.get("ZMQ_PREFIX", ""), *packages()])
+    built_with = "\n".join([*variables.values(), interpreter, os.environ.get("ZMQ_PREFIX", ""), *packages()])
     if not stamp.exists() or stamp.read_text() != built_with:
         shutil.rmtree(copy, ignore_errors=True)
         copy.mkdir(parents=True)
@@ -240,7 +243,7 @@ def build(folder: Path, name: str, interpreter: str) -> Path:
         process = subprocess.Popen(
             modules if stamp.exists() else environment,
             cwd=copy,
-            env={**os.environ, "CFLAGS": flags},
+            env={**os.environ, **variables},
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -259,22 +262,28 @@ def packages() -> list[str]:
 
 
 def run_suite(python: Path, front_end: str, limit: float, more: Sequence[str], logs: Path) -> Row:
-    """Run the tests of a front-end with AddressSanitizer, and go on behind those that crash or hang."""
+    """Run the tests of a front-end with AddressSanitizer."""
     begun = time.monotonic()
-    tell = progress(front_end, begun)
-    results: Results = {}
     skipped = [f"--deselect={test}" for test in left_out()]
-    options = [f"--front-end={front_end}", "-o", f"timeout={TIMEOUT}", "-o", f"faulthandler_timeout={TIMEOUT - 20}"]
-    arguments = [*options, *skipped, *(more or ["tests"])]
+    options = [f"--front-end={front_end}", *skipped, *(more or ["tests"])]
+    results = run_tests(python, front_end, limit, options, environment("address", logs))
+    return Row(front_end, len(results), failures(results), read_reports(logs), time.monotonic() - begun)
+
+
+def run_tests(python: Path, name: str, limit: float, options: Sequence[str], variables: Mapping[str, str]) -> Results:
+    """Run tests with these options of pytest's, and go on behind those that crash or hang."""
+    begun = time.monotonic()
+    tell = progress(name, begun)
+    results: Results = {}
+    arguments = ["-o", f"timeout={TIMEOUT}", "-o", f"faulthandler_timeout={TIMEOUT - 20}", *options]
     with tempfile.NamedTemporaryFile("w+") as skip:
-        variables = {**environment("address", logs), "CONFORMANCE_SKIP": skip.name}
         for _ in range(MOST_INTERRUPTED):
             Path(skip.name).write_text("\n".join(results))
             found, ended, output = run_pytest(
                 python.absolute(),
                 arguments,
                 python.parents[2],
-                variables,
+                {**variables, "CONFORMANCE_SKIP": skip.name},
                 limit=max(1.0, begun + limit - time.monotonic()),
                 stalled=STALLED,
                 tell=lambda new: tell({**results, **new}),
@@ -287,8 +296,11 @@ def run_suite(python: Path, front_end: str, limit: float, more: Sequence[str], l
                 if ended:
                     results["(end)"] = ("failed", f"{ended}\n{output}")
                 break
-    failed = [f"{test}\n{text}" for test, (outcome, text) in results.items() if outcome == "failed"]
-    return Row(front_end, len(results), failed, read_reports(logs), time.monotonic() - begun)
+    return results
+
+
+def failures(results: Results) -> list[str]:
+    return [f"{test}\n{text}" for test, (outcome, text) in results.items() if outcome == "failed"]
 
 
 def progress(name: str, begun: float) -> Callable[[Results], None]:
@@ -349,6 +361,13 @@ def show(rows: Sequence[Row]) -> None:
     print(f"\n{table(rows)}", flush=True)
 
 
+def arguments() -> tuple[list[str], list[str]]:
+    """Return those of the command line that are ours, and those behind ``--``, which are pytest's."""
+    given = sys.argv[1:]
+    place = given.index("--") if "--" in given else len(given)
+    return given[:place], given[place + 1 :]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", nargs="*", metavar="address | threads", help="both, if none is named")
@@ -358,9 +377,7 @@ def main() -> int:
     parser.add_argument("--python", default=sys.executable, help="what the environments are made with")
     parser.add_argument("--build", type=Path, default=ROOT / ".bench" / "sanitize", metavar="FOLDER")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there")
-    ours, more = sys.argv[1:], []
-    if "--" in ours:
-        ours, more = ours[: ours.index("--")], ours[ours.index("--") + 1 :]
+    ours, more = arguments()
     options = parser.parse_args(ours)
     if wrong := set(options.what) - SANITIZERS.keys():
         parser.error(f"there is no {shlex.join(sorted(wrong))}")

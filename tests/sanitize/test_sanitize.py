@@ -113,13 +113,15 @@ def test_what_fails_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, faile
     assert sanitize.main() == status
 
 
-def test_every_test_that_is_left_out_is_there_and_has_a_reason() -> None:
-    for name, reason in sanitize.left_out().items():
+@pytest.mark.parametrize("where", ["sanitize", "coverage_of_lines"])
+def test_every_test_that_is_left_out_is_there_and_has_a_reason(where: str) -> None:
+    """Of the sanitizers, and of the coverage."""
+    for name, reason in sanitize.left_out(ROOT / "tests" / where / "left_out.json").items():
         path, _, test = name.partition("::")
         assert not test or re.search(rf"^def {re.escape(test.partition('[')[0])}\b", (ROOT / path).read_text(), re.M), (
             name
         )
-        assert (ROOT / path).is_file() and reason, name
+        assert (ROOT / path).exists() and reason, name
 
 
 def test_every_suppression_has_a_reason() -> None:
