@@ -207,6 +207,18 @@ def test_a_thread_that_ends_says_so(kit: Kit, front_end: FrontEnd, caplog: pytes
     assert told == [("CRITICAL", "the authenticator ended: everybody is refused now")]
 
 
+def test_the_thread_is_as_those_of_threading(kit: Kit) -> None:
+    """What programs for PyZMQ ask of `thread`, which is native also where those are greenlets."""
+    with ThreadAuthenticator(kit.context) as auth:
+        thread = auth.thread
+        assert thread is not None and thread.is_alive() and thread.ident and thread.native_id
+        assert thread.isDaemon() and thread.daemon
+        thread.setName("doorkeeper")
+        assert thread.getName() == thread.name == "doorkeeper"
+    thread.run()
+    assert not thread.is_alive()
+
+
 def test_it_can_be_stopped_by_its_own_callback(kit: Kit, auth: Any, front_end: FrontEnd) -> None:
     mechanism = Deadly(kit)
     mechanism.configure(auth)

@@ -232,6 +232,8 @@ def test_it_can_be_started_before_the_current_loop(auth_class: Any, kit: Kit, ki
     else:
         loop.close()
         pytest.importorskip("tornado")
+        # From CPython 3.12 on tornado's question for one warns where none was ever set.
+        asyncio.set_event_loop(None)
         loop = importlib.import_module("tornado.ioloop" if kind == "tornado" else kind).IOLoop(make_current=True)
     auth = auth_class(kit.context)
     mechanism.configure(auth)

@@ -5,6 +5,7 @@ The library's threads are native whatever is monkeypatched: were one a greenlet,
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
@@ -122,6 +123,34 @@ def test_who_waits_in_a_thread_that_has_ended_is_given_up(zmq: ModuleType, green
     assert socket.poll(0) == 0
     context.destroy(0)
     assert socket.closed and context.closed
+
+
+def test_who_polls_a_descriptor_in_a_thread_that_has_ended_is_given_up(zmq: ModuleType, green: GreenFrontEnd) -> None:
+    """Alone or beside a socket; both can be polled elsewhere."""
+    context = zmq.Context()
+    socket, peer = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+    socket.bind("inproc://ended")
+    peer.connect("inproc://ended")
+    reader, writer = os.pipe()
+    kept = []
+
+    def leave() -> None:
+        kept.append(start(green, poller_of(zmq, zmq.POLLIN, socket, reader).poll))
+        kept.append(start(green, poller_of(zmq, zmq.POLLIN, reader).poll))
+        wait_until(green, lambda: len(zmq.statistics()["waiting"]) == 2)
+
+    thread = ThreadTask(leave, (), {})
+    wait_until(green, lambda: not thread.thread.is_alive())
+    thread.get()
+    assert zmq.statistics()["waiting"] == []
+    peer.send(b"x")
+    os.write(writer, b"x")
+    elsewhere = poller_of(zmq, zmq.POLLIN, socket, reader)
+    assert dict(elsewhere.poll(1000 * LIMIT)) == {socket: zmq.POLLIN, reader: zmq.POLLIN}
+    assert socket.recv() == b"x"
+    os.close(reader)
+    os.close(writer)
+    context.destroy(0)
 
 
 def test_a_second_thread_on_a_poller_gets_the_same_error(pair: Pair, zmq: ModuleType, green: GreenFrontEnd) -> None:

@@ -499,3 +499,81 @@ def test_patched_programs_await_as_others_do() -> None:
     command = [sys.executable, "-c", textwrap.dedent(program)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=50)
     assert done.returncode == 0 and done.stdout == "done\n", done.stderr
+
+
+@pytest.mark.parametrize("copy", [True, False])
+def test_what_is_made_of_frames(pair: Any, copy: bool) -> None:
+    """The function gets frames where it asks for them, which outlive the call."""
+    seen: list[Any] = []
+
+    def load(frames: Any) -> list[bytes]:
+        seen.extend(frames)
+        return [bytes(frame) for frame in frames]
+
+    async def main() -> None:
+        a, b = pair
+        for waits_for_it in (True, False):
+            if waits_for_it:
+                received = asyncio.ensure_future(b.recv_serialized(load, copy=copy))
+                await turns()
+                await a.send_multipart([b"1", bytes(5000)])
+            else:
+                await a.send_multipart([b"1", bytes(5000)])
+                received = b.recv_serialized(load, copy=copy)
+            assert await received == [b"1", bytes(5000)]
+        assert {type(frame) for frame in seen} == {bytes if copy else zmq.Frame}
+        assert [bytes(frame) for frame in seen] == 2 * [b"1", bytes(5000)]
+
+    run(main())
+
+
+def test_a_message_nobody_takes_is_refused_at_once(context: Any) -> None:
+    async def main() -> None:
+        push = context.socket(zmq.PUSH)
+        for parts in ([b"1"], [b"1", b"2"]):
+            with pytest.raises(zmq.Again):
+                await push.send_multipart(parts, zmq.DONTWAIT)
+        assert not push._send_futures
+
+    run(main())
+
+
+def test_what_is_made_of_objects_is_sent_by_a_class_s_own_send(context: Any) -> None:
+    sent: list[Any] = []
+
+    class Own(za.Socket):
+        def send(self, data: Any, *args: Any, **kwargs: Any) -> Any:
+            sent.append(data)
+            return super().send(data, *args, **kwargs)
+
+    async def main() -> None:
+        with Own(context, zmq.PAIR) as a, za.Socket(context, zmq.PAIR) as b:
+            a.bind("inproc://own-send")
+            b.connect("inproc://own-send")
+            await a.send_string("text")
+            await a.send_json({"a": 1})
+            await a.send_pyobj(5)
+            assert await b.recv_string() == "text"
+            assert await b.recv_json() == {"a": 1}
+            assert await b.recv_pyobj() == 5
+        assert sent[0] == b"text" and len(sent) == 3
+
+    run(main())
+
+
+def test_a_call_outside_of_loops_warns_and_has_that_of_the_thread(pair: Any) -> None:
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        a, b = pair
+        with pytest.warns(RuntimeWarning, match="No running event loop"):
+            received = b.recv()
+
+        async def main() -> bytes:
+            await a.send(b"x")
+            return await received  # type: ignore[no-any-return]
+
+        assert loop.run_until_complete(main()) == b"x"
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()

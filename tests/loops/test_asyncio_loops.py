@@ -373,3 +373,40 @@ def test_a_loop_of_uvloop_serves(uvloop: Any, pair: Any) -> None:
     loop = uvloop.new_event_loop()
     loop.run_until_complete(asyncio.wait_for(main(), LIMIT))
     loop.close()
+
+
+def test_the_loop_can_be_said(ledger: None) -> None:
+    """As programs for old versions of PyZMQ do; it is used then, whichever runs."""
+    loop = asyncio.new_event_loop()
+    with za.Context() as context, zmq.Context() as plain_context:
+        with pytest.warns(DeprecationWarning, match="io_loop"):
+            socket = za.Socket(context, zmq.PULL, loop)
+        with plain_context.socket(zmq.PULL) as original, pytest.warns(DeprecationWarning, match="io_loop"):
+            shadow = za.Socket.from_socket(original, io_loop=loop)
+        for each in (socket, shadow):
+            assert each._get_loop() is loop
+        socket.close()
+    loop.close()
+
+
+def test_who_waits_is_listed(pair: Any) -> None:
+    """Under the names that PyZMQ has for that."""
+
+    async def main() -> None:
+        _, b = pair
+        assert b._recv_futures == b._send_futures == []
+        receives = [b.recv(), b.poll(flags=zmq.POLLIN)]
+        assert list(b._recv_futures) == receives and not b._send_futures
+        for each in receives:
+            each.cancel()
+
+    run(main())
+
+
+def test_what_old_programs_call_is_there() -> None:
+    with pytest.warns(DeprecationWarning, match="nothing to install"):
+        za.install()
+    with pytest.warns(DeprecationWarning, match="any event loop"):
+        loop = za.ZMQEventLoop()
+    assert loop.run_until_complete(asyncio.sleep(0, 5)) == 5
+    loop.close()

@@ -12,7 +12,7 @@ import zmq
 import zmq.asyncio as za
 import zmq.green
 from support.awaiting import connect, run, turns, until
-from support.front_ends import LIMIT
+from support.front_ends import LIMIT, Threads
 from support.native_states import MASKS, STATES, changed, state, told_by_poll
 from zmq.core.polling import bell_set
 
@@ -63,6 +63,32 @@ def test_where_there_is_nothing_to_wait_for(pair: Any) -> None:
         assert await emptied.poll() == [(b, zmq.POLLOUT)]
 
     run(main())
+
+
+@pytest.mark.parametrize("number", [1, 20])
+def test_a_poller_goes_with_its_loop_to_another_thread(context: Any, number: int) -> None:
+    pairs = [connect(context) for _ in range(number)]
+    poller = za.Poller()
+    for a, _ in pairs:
+        poller.register(a, zmq.POLLIN)
+    loop = asyncio.new_event_loop()
+
+    async def begin() -> list[Any]:
+        polled = [poller.poll()]
+        await turns()
+        return polled
+
+    (before,) = loop.run_until_complete(begin())
+
+    async def go_on() -> list[Any]:
+        now = poller.poll()
+        await turns()
+        await pairs[-1][1].send(b"x")
+        return [await before, await now]
+
+    there = Threads().spawn(lambda: loop.run_until_complete(asyncio.wait_for(go_on(), LIMIT)))
+    assert there.get() == 2 * [[(pairs[-1][0], zmq.POLLIN)]]
+    loop.close()
 
 
 def test_two_pollers_of_one_socket(pair: Any) -> None:

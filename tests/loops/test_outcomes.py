@@ -16,6 +16,7 @@ import textwrap
 import threading
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -321,10 +322,63 @@ def test_what_is_thrown_is_raised_where_it_awaits(push_pull: Any, ways: Ways) ->
         for arguments in ((ZeroDivisionError,), (ZeroDivisionError, "text"), (ZeroDivisionError, ZeroDivisionError())):
             with pytest.raises(ZeroDivisionError):
                 future.throw(*arguments)
+        with pytest.raises(TypeError, match="separate value"):
+            future.throw(ZeroDivisionError(), "text")
         assert not future.done()
         future.cancel()
 
     ways.run(main())
+
+
+def test_what_a_program_makes_of_a_call_that_waits(push_pull: Any, ways: Ways) -> None:
+    """It ends it with a result or an error of its own, and takes no message with it."""
+
+    async def main() -> None:
+        a, b = push_pull
+        future = b.recv()
+        future.set_result(b"its own")
+        assert await future == b"its own"
+        for given in (ZeroDivisionError, ZeroDivisionError("text")):
+            future = b.recv()
+            with pytest.raises(TypeError, match="StopIteration"):
+                future.set_exception(StopIteration)
+            assert not future.done()
+            future.set_exception(given)
+            with pytest.raises(ZeroDivisionError):
+                await future
+        for late in (partial(future.set_result, 1), partial(future.set_exception, KeyError)):
+            with pytest.raises(asyncio.InvalidStateError):
+                late()
+        await a.send(b"all the same")
+        assert await b.recv() == b"all the same"
+
+    ways.run(main())
+
+
+def test_what_asyncio_s_own_code_looks_at(push_pull: Any, unhurried: None) -> None:
+    """Under the names of `asyncio.Future`, which has the same there."""
+
+    def seen(future: Any) -> list[Any]:
+        names = ("_state", "_result", "_exception", "_log_traceback", "_cancel_message", "_source_traceback")
+        return [getattr(future, name) for name in names]
+
+    async def main() -> None:
+        _, b = push_pull
+        mine, theirs = zip(*((b.recv(), asyncio.Future()) for _ in range(4)), strict=True)
+        error = ZeroDivisionError()
+        for _, result, failed, cancelled in (mine, theirs):
+            result.set_result(5)
+            failed.set_exception(error)
+            cancelled.cancel("why")
+        assert [seen(each) for each in mine] == [seen(each) for each in theirs]
+        for _, _, failed, _ in (mine, theirs):
+            with pytest.raises(ValueError, match="False"):
+                failed._log_traceback = True
+            failed._log_traceback = False
+            assert not failed._log_traceback
+        mine[0].cancel()
+
+    run(main())
 
 
 def test_iterating_by_hand(push_pull: Any, unhurried: None) -> None:

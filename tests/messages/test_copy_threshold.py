@@ -50,6 +50,18 @@ def test_later_sends_go_by_it(
         assert before.copy_threshold == after.copy_threshold == 65536
 
 
+def test_what_was_read_and_is_set_back_says_nothing(
+    pair: Pair, zmq: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is changed at `zmq` later counts again, as before."""
+    zmq.COPY_THRESHOLD = zmq.COPY_THRESHOLD
+    a, _ = pair(zmq.PUSH, zmq.PULL)
+    assert a.copy_threshold == 65536
+    assert zmq is plain or "COPY_THRESHOLD" not in vars(zmq)
+    monkeypatch.setattr(plain, "COPY_THRESHOLD", 9)
+    assert a.copy_threshold == zmq.COPY_THRESHOLD == 9
+
+
 def test_later_frames_go_by_it(zmq: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (plain, zmq):
         monkeypatch.setattr(module, "COPY_THRESHOLD", 10)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import zmq as plain
 from support.front_ends import LIMIT, FrontEnd
 
 Pair = Callable[..., tuple[Any, Any]]
@@ -38,6 +39,32 @@ def test_what_is_no_frame(zmq: ModuleType) -> None:
 def test_repr(zmq: ModuleType) -> None:
     assert repr(zmq.Frame(b"short")) == "<zmq.Frame(b'short')>"
     assert "100B" in repr(zmq.Frame(bytes(100)))
+    assert "2kB" in repr(zmq.Frame(bytes(2_000)))
+    assert "3MB" in repr(zmq.Frame(bytes(3_000_000)))
+
+
+@pytest.mark.skipif(plain.DRAFT_API, reason="this libzmq has what is refused here")
+@pytest.mark.parametrize("name", ["routing_id", "group"])
+def test_properties_of_drafts_are_refused(zmq: ModuleType, name: str) -> None:
+    frame = zmq.Frame(b"x")
+    for call in (
+        lambda: frame.get(name),
+        lambda: frame[name],
+        lambda: getattr(frame, name),
+        lambda: frame.set(name, 1),
+        lambda: setattr(frame, name, 1),
+    ):
+        with pytest.raises(zmq.ZMQVersionError, match=name):
+            call()
+
+
+def test_what_a_tracker_waits_for_is_copied_with_it(pair: Pair) -> None:
+    """Libzmq is done with a thing once, whoever asks."""
+    a, _ = pair()
+    tracker = a.send(bytes(100_000), copy=False, track=True)
+    (event,) = tracker.events
+    assert copy.copy(event) is copy.deepcopy(event) is event
+    assert copy.deepcopy(tracker).events == {event} and tracker.peers == set()
 
 
 def test_copies_share_their_memory(zmq: ModuleType) -> None:

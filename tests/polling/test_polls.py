@@ -183,6 +183,18 @@ def test_a_closed_socket_in_a_poller(pair: Pair, zmq: ModuleType) -> None:
     assert poller.poll(0) == []
 
 
+@pytest.mark.parametrize("number", ["3", None, 2.0])
+def test_a_descriptor_is_a_number(number: object, zmq: ModuleType) -> None:
+    class Odd:
+        def fileno(self) -> object:
+            return number
+
+    poller = zmq.Poller()
+    poller.register(Odd(), zmq.POLLIN)
+    with pytest.raises(TypeError, match="not a descriptor"):
+        poller.poll(0)
+
+
 def test_what_cannot_be_polled_is_refused(pair: Pair, zmq: ModuleType) -> None:
     a, b = pair()
     poller = zmq.Poller()

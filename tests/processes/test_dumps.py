@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import os
+import re
 import signal
 import tempfile
 import threading
@@ -21,7 +22,7 @@ import zmq.eventlet
 import zmq.green
 from support import programs
 from support.front_ends import FrontEnd, Threads, wait_until
-from zmq.core.inspection import who
+from zmq.core.inspection import dump, who
 
 
 def dumped() -> str:
@@ -54,6 +55,25 @@ def test_a_dump_says_who_waits_and_where(front_end: FrontEnd, zmq: ModuleType, c
     assert "Context 'shop'" in text and "2 sockets open" in text
     assert "failed:" not in text
     client.send(b"an order")
+    task.get()
+
+
+def test_a_deep_stack_is_cut(front_end: FrontEnd, context: Any, zmq: ModuleType) -> None:
+    a, b = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+    a.bind("inproc://deep")
+    b.connect("inproc://deep")
+
+    def nest(depth: int) -> None:
+        if depth:
+            nest(depth - 1)
+        else:
+            a.recv()
+
+    task = front_end.spawn(nest, 2 * dump.DEPTH)
+    wait_until(front_end, who_waits)
+    (left,) = {int(number) for number in re.findall(r"\.\.\. (\d+) more", dumped())}
+    assert left > dump.DEPTH
+    b.send(b"over")
     task.get()
 
 
@@ -272,6 +292,58 @@ def test_the_child_of_a_fork_answers_for_itself() -> None:
         answered(pid)
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
+        """,
+    )
+
+
+def test_a_signal_without_a_name() -> None:
+    programs.run(
+        Threads(),
+        """
+        import os, signal
+        shown, show = os.pipe()
+        number = signal.SIGRTMIN + 1
+        zmq.install_dump(number, show)
+        os.kill(os.getpid(), number)
+        found = b""
+        while b"==== end" not in found:
+            found += os.read(shown, 65536)
+        assert f"signal {number}".encode() in found, found
+        """,
+    )
+
+
+def test_a_dump_that_fails_says_so() -> None:
+    programs.run(
+        Threads(),
+        """
+        import os, signal
+        from zmq.core.inspection import dump
+        def text(why):
+            1 / 0
+        dump.text = text
+        shown, show = os.pipe()
+        zmq.install_dump(signal.SIGUSR1, show)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert os.read(shown, 65536) == b"==== zmq: the dump failed: ZeroDivisionError: division by zero\\n"
+        """,
+    )
+
+
+def test_what_a_program_put_in_the_place_of_standard_error() -> None:
+    """It has no descriptor: the process's own is taken."""
+    programs.run(
+        Threads(),
+        """
+        import io, os, signal, sys
+        shown, show = os.pipe()
+        os.dup2(show, 2)
+        sys.stderr = io.StringIO()
+        zmq.install_dump(signal.SIGUSR1)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        found = b""
+        while b"==== end" not in found:
+            found += os.read(shown, 65536)
         """,
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import fcntl
 import json
 import os
 import socket
@@ -14,6 +15,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -23,7 +25,7 @@ import pytest
 import zmq as plain
 import zmq.asyncio as za
 from support import programs
-from support.front_ends import LIMIT, FrontEnd, wait_until
+from support.front_ends import LIMIT, FrontEnd, Threads, wait_until
 from zmq import inspect
 from zmq.core.inspection import keepers, service, who
 from zmq.core.native_threads import NativeThread
@@ -159,6 +161,13 @@ def test_a_call_that_blocks_a_green_thread_is_given_to_its_greenlet(path: Path) 
         )
 
 
+def test_a_callback_says_what_it_was_given() -> None:
+    """Also one that is a partial of another."""
+    task, other = object(), object()
+    found = list(who.concerned(partial(partial([].append, task), other)))
+    assert any(each is task for each in found) and any(each is other for each in found)
+
+
 def test_which_greenlet_a_thread_runs_is_told_by_its_parents() -> None:
     def greenlet(parent: Any, **more: Any) -> Any:
         return SimpleNamespace(parent=parent, **more)
@@ -259,6 +268,42 @@ def test_a_look_that_fails_is_told(ledger: None, path: Path, monkeypatch: pytest
 # The file.
 
 
+def test_who_makes_a_file_waits_for_another_one_in_the_folder(
+    ledger: None, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And where the other one takes long it does without."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    pauses: list[float] = []
+
+    def pause(wanted: list[Any], seconds: float) -> dict[int, int]:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            fcntl.flock(folder, fcntl.LOCK_UN)
+        return {}
+
+    monkeypatch.setattr(service, "poll_natively", pause)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    with service.Folder(str(path.parent)):
+        assert len(pauses) == 3
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    with service.Folder(str(path.parent)):
+        assert 0.5 < sum(pauses[3:]) < 2
+    os.close(folder)
+
+
+def test_a_folder_that_cannot_be_locked_is_used_all_the_same(
+    ledger: None, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(fd: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    inspect.serve(path)
+    assert inspect.ask(path)["pid"] == os.getpid()
+
+
 def test_nobody_else_can_open_the_file_at_any_time(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     modes = []
     real = os.chmod
@@ -340,6 +385,35 @@ def test_serving_again_and_elsewhere(ledger: None, path: Path) -> None:
 
 
 # Processes.
+
+
+def test_a_fork_leaves_those_who_ask_to_the_parent(path: Path) -> None:
+    """The child closes what it has of their connections, which end with the parent's."""
+    programs.run(
+        Threads(),
+        """
+        import os, socket, time
+        from zmq import inspect
+        from zmq.core.inspection import service
+        inspect.serve(sys.argv[1])
+        with socket.socket(socket.AF_UNIX) as asks:
+            asks.connect(sys.argv[1])
+            while not service._service.clients:
+                time.sleep(0.001)
+            descriptor = service._service.clients[0].fd
+            child = os.fork()
+            if child == 0:
+                try:
+                    os.fstat(descriptor)
+                except OSError:
+                    os._exit(7)
+                os._exit(8)
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+            assert len(service._service.clients) == 1
+        assert inspect.ask(sys.argv[1])["pid"] == os.getpid()
+        """,
+        str(path),
+    )
 
 
 def test_the_child_of_a_fork_serves_its_own_or_nothing(front_end: FrontEnd, path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from support.front_ends import FrontEnd, Task, wait_until
+from zmq.core.device import relay as relay_all
 
 Pair = Callable[..., tuple[Any, Any]]
 
@@ -311,3 +312,13 @@ def test_bad_arguments(pair: Pair, zmq: ModuleType) -> None:
         with pytest.raises(zmq.ZMQError) as caught:
             call()
         assert caught.value.errno == zmq.ENOTSOCK
+
+
+def test_two_sockets_are_enough_for_a_relay(zmq: ModuleType, pair: Pair) -> None:
+    """What is left out is as it is for proxies."""
+    front, back = pair()
+    back.close()
+    with pytest.raises(zmq.ZMQError):
+        relay_all(front, back)
+    with pytest.raises(TypeError):
+        relay_all(front)

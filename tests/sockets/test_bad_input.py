@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import array
+import errno
 from collections.abc import Callable, Iterator
 from pickle import PicklingError
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+import zmq as plain
+from zmq.core._text import encode, without_user
+from zmq.core.error import InterruptedSystemCall, error_for
 
 Pair = Callable[..., tuple[Any, Any]]
 
@@ -160,6 +165,57 @@ def test_what_draft_sockets_need(usable: tuple[Any, Any], zmq: ModuleType) -> No
     ):
         with pytest.raises(zmq.ZMQVersionError, match="draft"):
             use()
+
+
+def test_the_class_of_an_error_is_that_of_its_number() -> None:
+    for number, kind in {
+        plain.EAGAIN: plain.Again,
+        plain.ETERM: plain.ContextTerminated,
+        errno.EINTR: InterruptedSystemCall,
+        plain.EFSM: plain.ZMQError,
+    }.items():
+        error = error_for(number)
+        assert type(error) is kind and error.errno == number and str(error)
+        assert str(error_for(number, "why")).startswith("why")
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan")])
+def test_a_budget_is_no_less_than_nothing(seconds: float, zmq: ModuleType) -> None:
+    before = plain.get_budget()
+    with pytest.raises(ValueError, match="0 or more"):
+        plain.set_budget(seconds)
+    assert plain.get_budget() == before
+
+
+def test_an_encoding_with_an_error_of_its_own(usable: tuple[Any, Any]) -> None:
+    """The text is not in the error."""
+    a, _ = usable
+    with pytest.raises(UnicodeError) as caught:
+        a.send_string("a secret", encoding="undefined")
+    assert "undefined" in str(caught.value) and "secret" not in str(caught.value)
+
+
+def test_an_error_describes_what_it_does_not_show() -> None:
+    assert without_user(5) == "int"
+    with pytest.raises(UnicodeError, match=r"^str of length 8 .*'undefined'$"):
+        encode("a secret", "undefined")
+
+
+@pytest.mark.parametrize("part", ["text", 5, None])
+def test_parts_of_a_class_with_its_own_send(context: Any, zmq: ModuleType, part: object) -> None:
+    """All are looked at before the first is sent."""
+    sent = []
+
+    class Own(zmq.Socket):  # type: ignore[name-defined, misc]
+        def send(self, *args: Any, **kwargs: Any) -> Any:
+            sent.append(args)
+            return super().send(*args, **kwargs)
+
+    socket = Own(context, zmq.PUSH)
+    with pytest.raises(TypeError, match="1"):
+        socket.send_multipart([b"first", part])
+    socket.close()
+    assert sent == []
 
 
 def test_errors_know_what_they_are(zmq: ModuleType) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import errno
 import gc
+import sys
 import warnings
 import weakref
 from collections.abc import Callable
 from itertools import product
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -323,6 +324,24 @@ def test_instance_is_shared(zmq: ModuleType, ledger: None) -> None:
     second.term()
 
 
+def test_another_call_of_instance_is_faster(zmq: ModuleType, ledger: None) -> None:
+    """All get the same, and the one that is too many is terminated."""
+    made = []
+
+    class Mine(zmq.Context):  # type: ignore[name-defined, misc]
+        _instance = None
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            made.append(self)
+            if len(made) == 1:
+                assert Mine.instance() is made[1]
+
+    assert Mine.instance() is made[1]
+    assert [each.closed for each in made] == [True, False]
+    made[1].term()
+
+
 def test_a_shadow_of_a_context_that_was_terminated(zmq: ModuleType, ledger: None) -> None:
     context = zmq.Context()
     shadows = [zmq.Context(context), zmq.Context.shadow(context.underlying)]
@@ -351,6 +370,43 @@ def test_shadows(context: Any, zmq: ModuleType) -> None:
     gc.collect()
     assert not b.closed
     assert zmq.Context(context).underlying == context.underlying
+
+
+def test_a_shadow_knows_that_it_is_one(context: Any, zmq: ModuleType) -> None:
+    """Under the names that PyZMQ has for that."""
+    socket = context.socket(zmq.PAIR)
+    for original, make in ((context, zmq.Context), (socket, zmq.Socket)):
+        assert (original._shadow, original._shadow_obj) == (False, None)
+        of_object, of_address = make(shadow=original), make(shadow=original.underlying)
+        assert (of_object._shadow, of_address._shadow) == (True, True)
+        assert of_object._shadow_obj is original and of_address._shadow_obj is None
+
+
+def test_a_shadow_of_pyczmq_s(context: Any, zmq: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    pyczmq = SimpleNamespace(zctx=SimpleNamespace(underlying=lambda zctx: float(zctx)))
+    monkeypatch.setitem(sys.modules, "pyczmq", pyczmq)
+    assert zmq.Context.shadow_pyczmq(context.underlying).underlying == context.underlying
+
+
+def test_nothing_is_made_twice(context: Any, zmq: ModuleType) -> None:
+    """A second `__init__` is refused, and changes nothing."""
+    socket, frame = context.socket(zmq.PAIR), zmq.Frame(b"first")
+    handles = context.underlying, socket.underlying
+    for each, arguments in ((context, ()), (socket, (context, zmq.PAIR)), (frame, (b"second",))):
+        with pytest.raises(RuntimeError, match="made once"):
+            each.__init__(*arguments)
+    assert (context.underlying, socket.underlying, frame.bytes) == (*handles, b"first")
+
+
+def test_defaults_that_mean_nothing_to_a_type(context: Any, zmq: ModuleType) -> None:
+    class Mine(zmq.Socket):  # type: ignore[name-defined, misc]
+        def setsockopt(self, option: int, value: Any) -> None:
+            super().setsockopt(option, value)
+
+    context.setsockopt(zmq.XPUB_VERBOSE, 1)
+    context.setsockopt(zmq.SNDHWM, 7)
+    for make in (zmq.Socket, Mine):
+        assert [context.socket(kind, make).sndhwm for kind in (zmq.XPUB, zmq.PUSH)] == [7, 7]
 
 
 def test_what_is_dropped_is_collected(zmq: ModuleType, ledger: None, front_end: FrontEnd) -> None:
@@ -505,6 +561,16 @@ def test_binding_and_connecting_in_blocks(context: Any, zmq: ModuleType) -> None
         assert caught.value.errno == errno.ENOENT
     with pytest.raises(zmq.ZMQError):
         a.unbind(address)
+
+
+@pytest.mark.parametrize("how", ["bind", "connect"])
+def test_a_block_may_close_its_socket(context: Any, zmq: ModuleType, how: str) -> None:
+    """Then there is nothing left to undo."""
+    socket = context.socket(zmq.PAIR)
+    with getattr(socket, how)("inproc://block") as same:
+        assert same is socket
+        socket.close()
+    assert socket.closed
 
 
 def test_random_ports(context: Any, zmq: ModuleType) -> None:

@@ -57,6 +57,16 @@ def test_shadows_share_the_name(zmq: ModuleType, context: Any) -> None:
     assert zmq.Socket(shadow=bare, name="newer").name == bare.name == shadow.name == "newer"
 
 
+def test_a_shadow_can_give_the_name(zmq: ModuleType, context: Any) -> None:
+    """The original has it too, from then on."""
+    for before in ("before", None):
+        socket = context.socket(zmq.PUSH, name=before)
+        shadow = zmq.Socket(shadow=socket, name="orders")
+        assert socket.name == shadow.name == "orders"
+    twin = zmq.Context(shadow=context, name="shop")
+    assert context.name == twin.name == "shop"
+
+
 def test_a_context_has_a_name_too(zmq: ModuleType) -> None:
     with zmq.Context(name="shop") as context:
         assert context.name == "shop" and "'shop'" in repr(context)
@@ -118,7 +128,15 @@ def replacing_setsockopt(zmq: ModuleType) -> type:
     return Socket
 
 
-@pytest.mark.parametrize("make", [unaware, unaware_below, passing_on, replacing_setsockopt])
+def without_a_signature(zmq: ModuleType) -> type:
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        zmq.Socket.__init__(self, *args, **kwargs)
+
+    init.__signature__ = "unknown"  # type: ignore[attr-defined]
+    return type("Socket", (zmq.Socket,), {"__init__": init})
+
+
+@pytest.mark.parametrize("make", [unaware, unaware_below, passing_on, replacing_setsockopt, without_a_signature])
 def test_classes_need_not_know_of_names(
     zmq: ModuleType, context: Any, make: Callable[[ModuleType], type], monkeypatch: pytest.MonkeyPatch
 ) -> None:

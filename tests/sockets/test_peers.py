@@ -54,6 +54,19 @@ def test_peers_that_come_and_go(front_end: FrontEnd, zmq: ModuleType, context: A
     wait_until(front_end, lambda: not peers(server)["watched"])
 
 
+def test_one_thread_watches_any_number(front_end: FrontEnd, zmq: ModuleType, context: Any) -> None:
+    """More than it has room for when it begins, and again more than it has then."""
+    server = context.socket(zmq.PULL)
+    server.bind("tcp://127.0.0.1:*")
+    clients = [context.socket(zmq.PUSH) for _ in range(150)]
+    for client in clients:
+        client.watch_peers()
+        client.connect(server.last_endpoint)
+    wait_until(front_end, lambda: all(peers(client)["ready"] == 1 for client in clients))
+    server.close()
+    wait_until(front_end, lambda: all(peers(client)["disconnected"] == 1 for client in clients))
+
+
 def test_who_speaks_another_protocol(front_end: FrontEnd, zmq: ModuleType, context: Any) -> None:
     server = context.socket(zmq.PULL)
     server.watch_peers()
@@ -62,6 +75,26 @@ def test_who_speaks_another_protocol(front_end: FrontEnd, zmq: ModuleType, conte
         stranger.sendall(b"GET / HTTP/1.0\r\n\r\n" * 10)
         wait_until(front_end, lambda: peers(server)["accepted"])
     wait_until(front_end, lambda: sum(peers(server)["refused"].values()))
+    assert peers(server)["ready"] == 0
+
+
+def test_whose_judge_talks_nonsense(front_end: FrontEnd, zmq: ModuleType, context: Any) -> None:
+    """What is wrong with the answers of ZAP is counted as such."""
+    judge, server, client = context.socket(zmq.REP), context.socket(zmq.PULL), context.socket(zmq.PUSH)
+    judge.bind("inproc://zeromq.zap.01")
+
+    def babble() -> None:
+        with suppress(zmq.ZMQError):
+            while True:
+                judge.recv_multipart()
+                judge.send_multipart([b"nonsense"])
+
+    front_end.spawn(babble)
+    server.watch_peers()
+    server.plain_server = True
+    client.plain_username, client.plain_password = b"alice", b"right"
+    client.connect(f"tcp://127.0.0.1:{server.bind_to_random_port('tcp://127.0.0.1')}")
+    wait_until(front_end, lambda: peers(server)["refused"]["zap"])
     assert peers(server)["ready"] == 0
 
 

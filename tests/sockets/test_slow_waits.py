@@ -134,6 +134,32 @@ def test_a_lack_of_room_is_told(
     task.get()
 
 
+def test_who_receives_lacks_no_room(
+    front_end: FrontEnd, zmq: ModuleType, pair: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = pair()
+    task = front_end.spawn(a.recv)
+    wait_until(front_end, waits)
+    monkeypatch.setattr(watch, "HWM_SECONDS", 1e-9)
+    assert texts(Watch(wait=3600)) == []
+    b.send(b"x")
+    assert task.get() == b"x"
+
+
+def test_a_place_is_told_where_it_is_known() -> None:
+    place = {"file": "program.py", "line": 5, "function": "main"}
+    assert Watch().place(place) == ', at File "program.py", line 5, in main'
+    assert Watch().place({**place, "file": None}) == ""
+
+
+def test_where_no_hub_runs_it_is_logged_here(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Though the locks of logging are a framework's: nobody can have them."""
+    monkeypatch.setattr(watch, "takes_green_locks", lambda: True)
+    monkeypatch.setattr(watch, "living_hubs", list)
+    watch.tell("a text", None)
+    assert [record.getMessage() for record in caplog.records] == ["a text"]
+
+
 @pytest.mark.parametrize("call", ["run(zmq.green, gevent)", "run(zmq.eventlet, eventlet)"])
 def test_a_hub_that_does_not_run_is_told_with_who_keeps_it(call: str) -> None:
     programs.run(
@@ -197,6 +223,24 @@ def test_it_is_logged(front_end: FrontEnd, zmq: ModuleType, context: Any, caplog
         client.send(b"1")
         task.get()
     assert {record.name for record in caplog.records} == {"zmq"}
+
+
+def test_a_look_that_fails_is_told_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """The thread goes on."""
+    looks = []
+
+    def look(self: Watch, now: float) -> Iterator[Any]:
+        looks.append(now)
+        raise ZeroDivisionError("text")
+
+    monkeypatch.setattr(Watch, "look", look)
+    monkeypatch.setattr(Watch, "pause", lambda self: 0.001)
+    plain.set_slow_wait(60)
+    wait_until(Threads(), lambda: len(looks) > 3)
+    plain.set_slow_wait(None)
+    assert [record.getMessage() for record in caplog.records] == [
+        "a look at those who wait failed: ZeroDivisionError: text"
+    ]
 
 
 def test_nothing_is_logged_by_itself() -> None:

@@ -59,6 +59,39 @@ def test_every_kind_of_send_and_receive(context: Any) -> None:
     assert run(main) == []
 
 
+def test_callbacks_with_the_stream_are_taken_away(context: Any) -> None:
+    """None in the place of one does so, as with those without."""
+
+    async def main() -> None:
+        a, b = (ZMQStream(socket) for socket in sockets(context))
+        got: list[Any] = []
+        sent: list[Any] = []
+        a.on_recv_stream(lambda stream, message: got.append(message))
+        b.on_send_stream(lambda stream, message, status: sent.append(message))
+        b.send(b"1")
+        await until(lambda: len(got) == len(sent) == 1)
+        a.on_recv_stream(None)
+        b.on_send_stream(None)
+        assert not a.receiving()
+        b.send(b"2")
+        await until(lambda: a.socket.poll(0))
+        assert (got, sent) == ([[b"1"]], [[b"1"]])
+
+    assert run(main) == []
+
+
+def test_what_streams_are_not_made_of_and_do_not_send(context: Any) -> None:
+    async def main() -> None:
+        with pytest.raises(TypeError, match=r"made of a zmq\.Socket"):
+            ZMQStream(object())
+        _, b = (ZMQStream(socket) for socket in sockets(context))
+        with pytest.raises(TypeError, match="a str is sent, not bytes of length 6"):
+            b.send_string(b"secret")
+        assert not b.sending()
+
+    assert run(main) == []
+
+
 def test_ten_thousand_messages_come_in_order_through_several_streams(context: Any) -> None:
     async def main() -> None:
         pairs = [[ZMQStream(socket) for socket in sockets(context, zmq.PUSH, zmq.PULL)] for _ in range(4)]
