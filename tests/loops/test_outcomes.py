@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import collections.abc
+import contextlib
 import contextvars
 import gc
 import inspect
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import traceback
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from functools import partial
@@ -486,6 +488,60 @@ def test_an_error_nobody_asked_for_is_shown(push_pull: Any) -> None:
         del unasked
         (context,) = shown
         assert isinstance(context["exception"], zmq.Again) and isinstance(context["future"], asyncio.Future)
+
+    run(main())
+
+
+def by_an_attribute(future: Any) -> None:
+    """The error refers to the future, which refers to the error."""
+    future._exception.future = future
+
+
+def by_a_frame(future: Any) -> None:
+    """The traceback of the error has a frame with the future in it."""
+    with contextlib.suppress(zmq.Again):
+        raise future._exception
+
+
+def by_a_task(future: Any) -> None:
+    """A coroutine that nobody drives any more awaits another future, and has this one in its frame."""
+
+    async def wait() -> None:
+        await asyncio.sleep(1000)
+        future.result()
+
+    coroutine = wait()
+    coroutine.send(None)
+    future._exception.coroutine = coroutine
+
+
+@pytest.mark.parametrize("cycle", [by_an_attribute, by_a_frame, by_a_task])
+@pytest.mark.parametrize("how_many", [1, 5])
+def test_an_error_in_a_cycle_is_shown_whole(push_pull: Any, cycle: Callable[[Any], None], how_many: int) -> None:
+    """The collector takes what it has found apart in an order of its own; what shows an error must come before."""
+
+    async def main() -> None:
+        _, b = push_pull
+        shown: list[tuple[str, ...]] = []
+        loop = asyncio.get_running_loop()
+
+        def show(_: Any, context: dict[str, Any]) -> None:
+            error = context["exception"]
+            shown.append((repr(error), *traceback.format_exception(error)))
+
+        loop.set_exception_handler(show)
+        gc.collect()
+        for before in (True, False):
+            # What is made first is cleared first, as a rule.
+            errors = [zmq.Again() for _ in range(how_many)] if before else []
+            futures = [b.recv() for _ in range(how_many)]
+            for future in futures:
+                future.set_exception(errors.pop() if before else zmq.Again())
+                cycle(future)
+            del future, futures
+            gc.collect()
+        assert len(shown) == 2 * how_many and len({repr(zmq.Again()), *(line[0] for line in shown)}) == 1
+        assert all(lines[-1] == shown[0][-1] and "Again" in lines[-1] for lines in shown)
 
     run(main())
 

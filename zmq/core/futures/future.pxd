@@ -21,6 +21,11 @@ cdef class Work:
     cdef void withdraw(self, Outcome outcome) noexcept
 
 
+cdef class UnseenError:
+    cdef object error       # None once the program has asked for it
+    cdef object loop
+
+
 cdef class Outcome:
     cdef object __weakref__
     cdef object value       # the result or the error; of a message once it was made of it
@@ -30,6 +35,7 @@ cdef class Outcome:
     cdef Waiter waiter      # while the call has a place in a socket's queues
     cdef object callback, context   # the first that shall be called; that of a task, as a rule
     cdef list others        # (callback, context) of the others; None for none
+    cdef UnseenError unseen     # while nobody has asked for the error
     cdef object detail      # with what the call was cancelled, or where an error was raised
     cdef Trampoline unheard     # where EVENTS shall be read once those who wait for this were told
     cdef Delivery delivery  # a received message that is not in `msg`: of several frames, or given back
@@ -40,7 +46,6 @@ cdef class Outcome:
     cdef bint is_in_msg
     cdef bint is_made       # `value` is what the message becomes
     cdef bint is_announced  # those who wait for it were told; or nobody was waiting
-    cdef bint is_unseen     # nobody has asked for the error yet
     cdef bint makes_last_attempt    # there is no time for another one
     cdef bint blocks        # what asyncio calls _asyncio_future_blocking
 
@@ -61,6 +66,7 @@ cdef class Outcome:
     cdef int try_parked(self) except -1
     cdef void leave(self) noexcept
     cdef void withdraw(self) noexcept
+    cdef void saw_error(self) noexcept
 
 
 cdef Outcome outcome_of(owner, Work work)

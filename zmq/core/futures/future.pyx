@@ -63,6 +63,20 @@ cdef class Work:
 
 
 @cython.final
+cdef class UnseenError:
+    """An error that nobody has asked for yet; if that stays so, the event loop is told when the future is gone.
+
+    An object of its own, as only what is finalized may say so: the garbage collector finalizes all that it has found
+    before it clears any of it. In `Outcome.__dealloc__` the error could have been cleared in part, and showing it would
+    crash the process.
+    """
+
+    def __del__(self):
+        if self.error is not None:
+            complain(self.error, self.loop)
+
+
+@cython.final
 @cython.freelist(64)
 cdef class Outcome:
     """What a call of an asynchronous socket or poller returns: a future, which is done if the call need not wait.
@@ -77,14 +91,14 @@ cdef class Outcome:
             forget_value(<PyObject *> self.value)
         if self.is_in_msg:
             zmq_msg_close(&self.msg)
-        if self.is_unseen and self.value is not None:
-            complain(self.value, self.loop)
 
     # Which loop.
 
     cdef object its_loop(self):
         if self.loop is None:
             self.loop = self.owner._get_loop()
+            if self.unseen is not None:
+                self.unseen.loop = self.loop
         return self.loop
 
     def get_loop(self):
@@ -129,13 +143,13 @@ cdef class Outcome:
 
     @property
     def _log_traceback(self):
-        return bool(self.is_unseen)
+        return self.unseen is not None
 
     @_log_traceback.setter
     def _log_traceback(self, value):
         if value:
             raise ValueError("_log_traceback can only be set to False")
-        self.is_unseen = False
+        self.saw_error()
 
     @property
     def _cancel_message(self):
@@ -177,7 +191,7 @@ cdef class Outcome:
             self.try_to_make()
         if self.state == FINISHED:
             return None
-        self.is_unseen = False
+        self.saw_error()
         return self.value
 
     cdef object outcome(self):
@@ -190,7 +204,7 @@ cdef class Outcome:
                 raise self._make_cancelled_error()
             return self.value
         if self.state == FAILED:
-            self.is_unseen = False
+            self.saw_error()
             raise self.value.with_traceback(self.detail)
         if self.state == CANCELLED:
             raise self._make_cancelled_error()
@@ -250,7 +264,7 @@ cdef class Outcome:
         msg : object, optional
             What the `asyncio.CancelledError` has.
         """
-        self.is_unseen = False
+        self.saw_error()
         if self.state != PENDING:
             if self.state == FINISHED and self.has_message and self.give_back():
                 self.detail = msg
@@ -319,8 +333,17 @@ cdef class Outcome:
         self.value = without_stop(error)
         self.detail = error.__traceback__
         self.state = FAILED
-        self.is_unseen = True
+        self.unseen = UnseenError.__new__(UnseenError)
+        self.unseen.error = self.value
+        self.unseen.loop = self.loop
         return self.tell()
+
+    cdef void saw_error(self) noexcept:
+        """The program has asked for the error, if there is one."""
+        cdef UnseenError unseen = self.unseen
+        if unseen is not None:
+            unseen.error = None
+            self.unseen = None
 
     cdef int settle(self, result) except -1:
         """End with what a call returned, or with an error."""
