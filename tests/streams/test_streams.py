@@ -21,6 +21,7 @@ from tornado.ioloop import IOLoop
 import zmq
 import zmq.asyncio
 from support.awaiting import CountingSelector, until
+from support.every_loop import every_loop
 from support.streams import run, sockets
 from zmq.eventloop import zmqstream
 from zmq.eventloop.zmqstream import ZMQStream
@@ -510,6 +511,40 @@ def test_a_socket_closed_under_its_stream(context: Any) -> None:
         b.close()
 
     assert run(main) == []
+
+
+@every_loop
+@pytest.mark.parametrize("then", ["waits", "stops", "closes the stream"])
+@pytest.mark.filterwarnings("ignore:.*after closing socket:RuntimeWarning")
+def test_a_socket_closed_under_its_stream_is_told_who_waits_for_it(
+    context: Any, new_loop: Callable[[], Any], caplog: pytest.LogCaptureFixture, then: str
+) -> None:
+    """A program that ends may close its sockets after its loop has stopped."""
+    loop = new_loop()
+    a, b = sockets(context)
+    stream = ZMQStream(a, loop)
+    stream.on_recv(print)
+
+    async def turns() -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    async def rob() -> None:
+        a.close()
+        if then == "closes the stream":
+            stream.close()
+        await turns()
+
+    if then == "stops":
+        loop.run_until_complete(turns())
+        a.close()
+    else:
+        loop.run_until_complete(rob())
+    told = [record.getMessage() for record in caplog.records if record.name.startswith("tornado")]
+    stream.close()
+    b.close()
+    loop.close()
+    assert ["attached to a closed socket" in each for each in told] == [True] * (then == "waits")
 
 
 def test_a_stream_of_a_closed_loop_refuses_and_its_socket_lives(

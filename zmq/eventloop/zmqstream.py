@@ -463,6 +463,11 @@ class ZMQStream:
             return
         self._robbed = True
         if (self.receiving() or self.sending()) and not self._loop.is_closed():
+            # Where the loop has stopped for good the program ends, and nobody waits for the stream.
+            hub_of(self._loop).call_soon(self._tell_lost)
+
+    def _tell_lost(self) -> None:
+        if self._listener is not None:
             gen_log.warning("The stream %s is attached to a closed socket: %s", self, self.socket)
 
     def _handle_events(self) -> None:
