@@ -24,6 +24,7 @@ from support.auth_kit import (
     Mechanism,
     Null,
     Plain,
+    PlainFile,
     authenticators,
     die,
 )
@@ -401,6 +402,75 @@ def test_policies_of_domains(kit: Kit, auth: Any) -> None:
     server = serve(b"inner")
     kit.refused(server, users.right("one"))
     kit.admitted(server, users.right("two"))
+
+
+def test_policies_are_mappings_too(kit: Kit, auth: Any) -> None:
+    one, two = (kit.keys_of(name)[0] for name in ("one", "two"))
+    mechanism = Curve(kit)
+    mechanism.configure(auth)
+    # Keys of a directory are seen there.
+    assert dict(auth.certs["*"]) == {one: True, two: True} and set(auth.certs) == {"*"} and not auth.allow_any
+    with pytest.raises(TypeError):
+        auth.certs["*"][one] = False
+    # One kind takes the place of the other, in that domain.
+    provider = Deadly(kit)
+    auth.credentials_providers["inner"] = provider
+    assert auth.credentials_providers == {"inner": provider} and set(auth.certs) == {"*"}
+    for policies in (auth.certs, auth.credentials_providers):
+        with pytest.raises(KeyError):
+            policies["outer"]
+        with pytest.raises(KeyError):
+            del policies["outer"]
+    with pytest.raises(KeyError):
+        del auth.certs["inner"]
+    with pytest.raises(TypeError, match="callback"):
+        auth.credentials_providers["inner"] = object()
+    with pytest.raises(TypeError, match="keys are a mapping"):
+        auth.certs["inner"] = [one]
+    auth.certs = {"inner": {two: 1}}
+    assert auth.certs == {"inner": {two: 1}} and not auth.credentials_providers
+    auth.credentials_providers = {"outer": provider}
+    assert set(auth.credentials_providers) == {"outer"} and set(auth.certs) == {"inner"}
+    del auth.certs["inner"]
+    assert len(auth.certs) == 0
+    auth.passwords["*"] = users = {"one": "first secret"}
+    assert auth.passwords["*"] is users and "secret" not in repr(auth.passwords) and "*" in repr(auth.passwords)
+    auth.passwords = {"inner": users}
+    assert set(auth.passwords) == {"inner"}
+    PlainFile(kit).configure(auth)
+    # What passwords of files are is not known.
+    assert DOMAIN not in auth.passwords
+
+
+def test_any_key_is_let_in_or_not_any_more(kit: Kit, auth: Any) -> None:
+    mechanism = Curve(kit)
+    server = kit.server(mechanism.serve)
+    auth.allow_any = True
+    assert auth.allow_any
+    kit.admitted(server, mechanism.right("two"))
+    auth.configure_curve("inner", base.CURVE_ALLOW_ANY)
+    auth.allow_any = False
+    assert not auth.allow_any
+    kit.refused(server, mechanism.right("two"))
+    inner = kit.server(lambda server: (mechanism.serve(server), server.set(plain.ZAP_DOMAIN, b"inner")))
+    auth.certs["*"] = {kit.keys_of("one")[0]: True}
+    kit.refused(inner, mechanism.right("one"))
+    kit.refused(server, mechanism.right("two"))
+    kit.admitted(server, mechanism.right("one"))
+    auth.allow_any = False
+    kit.admitted(server, mechanism.right("one"))
+
+
+def test_users_of_a_mapping_that_was_put_there(kit: Kit, auth: Any) -> None:
+    mechanism = Plain(kit)
+    server = kit.server(mechanism.serve)
+    auth.passwords["*"] = {}
+    kit.refused(server, mechanism.right("one"))
+    auth.passwords["*"]["one"] = "first secret"
+    kit.admitted(server, mechanism.right("one"))
+    kit.refused(server, mechanism.right("two"))
+    del auth.passwords["*"]
+    kit.refused(server, mechanism.right("one"))
 
 
 def test_the_log_holds_no_secrets(kit: Kit, auth: Any, caplog: pytest.LogCaptureFixture) -> None:

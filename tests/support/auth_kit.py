@@ -326,6 +326,18 @@ class Curve(Mechanism):
         (self.clients / f"{name}.key").unlink()
 
 
+class CurveKeys(Curve):
+    name = "curve, a mapping"
+
+    def configure(self, auth: Any) -> None:
+        self.known = {self.kit.keys_of("one")[0]: True, self.kit.keys_of("three")[0]: False}
+        auth.certs["*"] = self.known
+        auth.certs["*"][self.kit.keys_of("two")[0]] = True
+
+    def revoke(self, auth: Any, name: str) -> None:
+        del auth.certs["*"][self.kit.keys_of(name)[0]]
+
+
 class CurveCallback(Curve):
     name = "curve, a callback"
 
@@ -372,5 +384,5 @@ class CurveAny(Curve):
         auth.configure_curve_callback(credentials_provider=Provider())
 
 
-WITH_CREDENTIALS = [Plain, PlainFile, Curve, CurveCallback, CurveCoroutine, CurveAny]
+WITH_CREDENTIALS = [Plain, PlainFile, Curve, CurveKeys, CurveCallback, CurveCoroutine, CurveAny]
 MECHANISMS = [Null, NullDenied, *WITH_CREDENTIALS]

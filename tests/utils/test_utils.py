@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import operator
+import os
 import subprocess
 import sys
 import threading
@@ -235,9 +236,12 @@ class TestGarbage:
         collector.start()
         collector.store(b"held")
         assert threading.active_count() == before and not collector.is_alive()
+        assert collector.thread is None and collector.pid is None
         thread = garbage.GarbageCollectorThread(collector)
         assert thread.gc is collector and thread.daemon and not thread.is_alive()
+        assert thread.pid == os.getpid() and not thread.ready.is_set()
         thread.run()
+        assert thread.ready.is_set()
 
     def test_it_holds_what_it_is_given(self) -> None:
         collector = garbage.GarbageCollector()

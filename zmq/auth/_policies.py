@@ -11,8 +11,9 @@ import logging
 import os
 import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from zmq.auth import _redaction, certs
@@ -280,6 +281,16 @@ def load_public_key(path: Path) -> bytes:
     return _redaction.kept(lambda: certs.read_certificate(path)[0])
 
 
+class Keys:
+    """The keys of a mapping, which may change at any time: those whose values are true."""
+
+    def __init__(self, keys: Mapping[bytes, Any]) -> None:
+        self.keys = keys
+
+    def knows(self, key: bytes) -> bool:
+        return bool(self.keys.get(key))
+
+
 class AnyKey:
     """Lets in everybody who knows the public key of the server."""
 
@@ -298,4 +309,59 @@ class Provider:
     """Asks the program."""
 
     def __init__(self, provider: Any) -> None:
+        self.provider = provider
         self.callback: Callable[[str, bytes], Any] = provider.callback
+
+
+#: What says which keys are let in to a domain.
+KeyPolicy = KeyDirectory | Keys | AnyKey | NoKey | Provider
+
+
+class Domains(MutableMapping[str, Any]):
+    """Those policies of an authenticator that are of one kind, by domain; what is put there is in force at once.
+
+    `show` returns what a policy is made of, or None where it is of another kind. Its own text tells the domains alone.
+    """
+
+    def __init__(self, policies: dict[str, Any], show: Callable[[Any], Any], put: Callable[[str, Any], object]) -> None:
+        self.policies = policies
+        self.show = show
+        self.put = put
+
+    def __getitem__(self, domain: str) -> Any:
+        shown = self.show(self.policies[domain])
+        if shown is None:
+            raise KeyError(domain)
+        return shown
+
+    def __setitem__(self, domain: str, value: Any) -> None:
+        self.put(domain, value)
+
+    def __delitem__(self, domain: str) -> None:
+        if domain not in self:
+            raise KeyError(domain)
+        del self.policies[domain]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([domain for domain, policy in list(self.policies.items()) if self.show(policy) is not None])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __repr__(self) -> str:
+        return f"<{', '.join(map(repr, self)) or 'no domain'}>"
+
+
+def keys_of(policy: Any) -> Mapping[bytes, Any] | None:
+    """Return the keys that a policy lets in; those of a directory can't be changed."""
+    if isinstance(policy, Keys):
+        return policy.keys
+    return MappingProxyType(dict.fromkeys(policy.admitted(), True)) if isinstance(policy, KeyDirectory) else None
+
+
+def passwords_of(policy: Any) -> Mapping[str, str | bytes] | None:
+    return policy.passwords if isinstance(policy, Passwords) else None
+
+
+def provider_of(policy: Any) -> Any:
+    return policy.provider if isinstance(policy, Provider) else None

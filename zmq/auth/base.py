@@ -10,7 +10,7 @@ import contextlib
 import ipaddress
 import logging
 import os
-from collections.abc import Awaitable, Coroutine, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping, MutableMapping
 from inspect import isawaitable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,6 +54,13 @@ def names_of(address: str) -> set[str]:
     """Return what a peer's address is called: one with a zone, ``fe80::1%eth0``, also without it."""
     found = normal(address)
     return {found, found.partition("%")[0]}
+
+
+def _replace(domains: MutableMapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Have these alone, of what is configured in one way."""
+    values = dict(values)
+    domains.clear()
+    domains.update(values)
 
 
 def finish(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -120,7 +127,7 @@ class Authenticator:
         self._allowed: set[str] = set()
         self._denied: set[str] = set()
         self._users: dict[str, _policies.Passwords | _policies.PasswordFile] = {}
-        self._keys: dict[str, _policies.KeyDirectory | _policies.AnyKey | _policies.NoKey | _policies.Provider] = {}
+        self._keys: dict[str, _policies.KeyPolicy] = {}
         self._principals: dict[str, _policies.WatchedFile[frozenset[str]] | None] = {}
 
     def _default_context(self) -> Context[Any]:
@@ -314,6 +321,62 @@ class Authenticator:
             path = Path(location).absolute()
             self._principals[domain] = _policies.WatchedFile(path, _policies.load_principals, none, self.log)
         self.log.debug("Configure gssapi: %r", domain)
+
+    # The same as mappings, which programs read and write.
+
+    @property
+    def passwords(self) -> MutableMapping[str, Any]:
+        """mapping : the passwords by user name, by domain; not those of files. What is put there is in force."""
+        return _policies.Domains(self._users, _policies.passwords_of, self.configure_plain)
+
+    @passwords.setter
+    def passwords(self, passwords: Mapping[str, Any]) -> None:
+        _replace(self.passwords, passwords)
+
+    @property
+    def certs(self) -> MutableMapping[str, Any]:
+        """mapping : by domain, a mapping of the keys that are let in, as Z85 text in bytes, to a true value.
+
+        What is put there is in force, and may change at any time. The keys of a directory can be seen, not changed.
+        """
+        return _policies.Domains(self._keys, _policies.keys_of, self._configure_keys)
+
+    @certs.setter
+    def certs(self, certs: Mapping[str, Any]) -> None:
+        _replace(self.certs, certs)
+
+    def _configure_keys(self, domain: str, keys: Mapping[bytes, Any]) -> None:
+        self._shut()
+        if not hasattr(keys, "get"):
+            raise TypeError(f"keys are a mapping to true or false, not a {type(keys).__name__}")
+        self._keys[domain] = _policies.Keys(keys)
+        self.log.debug("Configure keys: %r", domain)
+
+    @property
+    def credentials_providers(self) -> MutableMapping[str, Any]:
+        """mapping : what `configure_curve_callback` was given, by domain. What is put there is in force."""
+        return _policies.Domains(self._keys, _policies.provider_of, self.configure_curve_callback)
+
+    @credentials_providers.setter
+    def credentials_providers(self, providers: Mapping[str, Any]) -> None:
+        _replace(self.credentials_providers, providers)
+
+    @property
+    def allow_any(self) -> bool:
+        """bool : whether some domain lets in everybody who knows the server's public key.
+
+        Where it is set to False none does any more. True is `configure_curve` of ``"*"`` with `CURVE_ALLOW_ANY`.
+        """
+        return any(isinstance(policy, _policies.AnyKey) for policy in list(self._keys.values()))
+
+    @allow_any.setter
+    def allow_any(self, allow_any: bool) -> None:
+        if allow_any:
+            self.configure_curve("*", CURVE_ALLOW_ANY)
+            return
+        for domain, policy in list(self._keys.items()):
+            if isinstance(policy, _policies.AnyKey):
+                self._keys[domain] = _policies.NoKey()
 
     # For subclasses.
 

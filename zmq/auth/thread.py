@@ -98,6 +98,11 @@ class AuthenticationThread:
         self.pipe = pipe
 
     @property
+    def log(self) -> logging.Logger:
+        """The logger of the authenticator."""
+        return self.authenticator.log
+
+    @property
     def ident(self) -> int | None:
         """The number of the thread for Python, once it has begun."""
         return self.pipe.ident

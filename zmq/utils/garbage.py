@@ -6,7 +6,8 @@ Python thread. Programs look at ``gc.refs`` to see what libzmq still holds.
 
 from __future__ import annotations
 
-from threading import Lock, Thread
+import os
+from threading import Event, Lock, Thread
 from typing import Any, NamedTuple
 
 import zmq
@@ -26,14 +27,24 @@ class GarbageCollectorThread(Thread):
     Parameters
     ----------
     gc : GarbageCollector
+
+    Attributes
+    ----------
+    pid : int
+        The process that it was made in.
+    ready : threading.Event
+        Set once it has run.
     """
 
     def __init__(self, gc: GarbageCollector) -> None:
         super().__init__(daemon=True)
         self.gc = gc
+        self.pid = os.getpid()
+        self.ready = Event()
 
     def run(self) -> None:
         """Return at once."""
+        self.ready.set()
 
 
 class GarbageCollector:
@@ -45,9 +56,18 @@ class GarbageCollector:
     ----------
     context : Context, optional
         What `context` returns; `Context.instance` when left out.
+
+    Attributes
+    ----------
+    pid : None
+        The process in which the thread was started: there is none.
+    thread : None
+        The thread: there is none.
     """
 
     url = "inproc://pyzmq.gc.01"
+    pid: int | None = None
+    thread: GarbageCollectorThread | None = None
 
     def __init__(self, context: Any = None) -> None:
         self._context = context
