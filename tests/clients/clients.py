@@ -121,6 +121,7 @@ PROGRAMS = {
     "web": Program(("uvicorn", "uvloop", "aiohttp", *CHECKED), ("check_web.py",)),
     "gunicorn": Program(("gunicorn", "gevent", *CHECKED), ("check_gunicorn.py",)),
     "socketio": Program(("python-socketio[client]", "eventlet", *CHECKED), ("check_socketio.py",)),
+    "parsl": Program(("parsl", *CHECKED), ("check_parsl.py",)),
     # Its processes import the tests as a part of it.
     "ipyparallel": Program(
         ("ipyparallel[test]", "pytest-timeout"),
