@@ -394,6 +394,18 @@ def test_a_folder_of_packages_on_the_path(environment: Environment, wheel: Path,
     assert environment.run(f"import site; site.addsitedir({str(target)!r}); {program}") == ours
 
 
+@pytest.mark.parametrize("how", ["greenzmq.activate()", "import zmq"])
+def test_site_packages_comes_first_later(environment: Environment, wheel: Path, pyzmq: Path, how: str) -> None:
+    """As where tests that are installed are run by pytest, and before a script that lies there."""
+    environment.unpack(wheel, pyzmq)
+    ours = str(environment.packages / "_greenzmq" / "zmq")
+    move = f"import sys; sys.path.insert(0, {str(environment.packages)!r})"
+    told = "import greenzmq; print(greenzmq.active().folder)"
+    assert environment.run(f"{move}; {told}") == str(environment.packages / "zmq")
+    lines = ["import greenzmq", how, move] if how == "import zmq" else [move, "import greenzmq", how]
+    assert environment.run("\n".join([*lines, told])) == ours
+
+
 # Type checkers
 
 
