@@ -1,4 +1,4 @@
-"""Plain threads that wait in zmq_poll, without the GIL.
+"""Plain threads that wait without the GIL: for descriptors in poll(2), for sockets in zmq_poll.
 
 Lives here: how such a wait begins and ends, and how another thread ends it. What must not: sockets; a wait knows
 handles. Called by `zmq.core.sockets` to wait and to close, and by
@@ -53,7 +53,7 @@ cdef double ROUNDING_UP = 0.999
 
 @cython.no_gc
 cdef class ThreadWait:
-    """A wait of a plain thread in zmq_poll; `begin_wait` makes one."""
+    """A wait of a plain thread; `begin_wait` makes one."""
 
     def __cinit__(self):
         self.born = fork_generation.current
@@ -97,7 +97,7 @@ cdef class ThreadWait:
         return self.woken or budget.stirred() != before or self.born != fork_generation.current
 
     cdef int enter(self, double timeout) noexcept:
-        """Be in libzmq, without the GIL, for so many seconds, negative for ever.
+        """Wait, without the GIL, for so many seconds, negative for ever.
 
         Returns how many items are ready, or an error code, negative: EINTR where the caller should look for signals.
         GLANCED where signals have to be heard before the wait may go on for what is left of the time.
