@@ -39,4 +39,5 @@ def test_a_socket_that_is_kept_is_found(monkeypatch: pytest.MonkeyPatch, capsys:
     monkeypatch.setattr(leaks.Ways, "open_and_close", keep)
     leaks.run("threads", 1)
     first, *rest = capsys.readouterr().out.splitlines()
-    assert "descriptors" in first and not any("grew" in line for line in rest)
+    # Of objects there may be more or less, by what other tests have left in this process.
+    assert "descriptors" in first and rest and not any("descriptors" in line for line in rest)
