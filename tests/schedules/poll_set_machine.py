@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import hypothesis.strategies as st
@@ -53,6 +52,8 @@ class Polling(Machine):
         self.pollers = [self.Poller(), self.Poller()]
         self.registered: list[Found] = [{}, {}]
         self.polls: list[Poll] = []
+        #: Those whose time is over.
+        self.timed: set[Any] = set()
         self.read_end, self.write_end = os.pipe()
         self.bytes = 0
 
@@ -106,31 +107,20 @@ class Polling(Machine):
                 assert not (mask & OUT and item.get(zmq.EVENTS) & OUT), "there was room"
 
     def begin(self, asks: Callable[[], Found], call: Callable[[], Any], timeout: int | None) -> None:
-        timed: list[bool] = []
-
         def poll() -> None:
             try:
                 found = dict(call())
             except zmq.ZMQError as error:
                 assert error.errno == zmq.ENOTSOCK and self.any_closed(asks()), error
                 return
-            over = timeout == 0 or timed or not asks()
-            self.judge(asks(), found, bool(over))
+            self.judge(asks(), found, timeout == 0 or task in self.timed or not asks())
 
         task = Task(poll)
-        before = list(self.hub.timers)
         each = Poll(asks, task)
         task.switch()
         if not task.done:
             self.polls.append(each)
-            for timer in self.hub.timers:
-                if timer.keep and timer not in before and timeout and timer not in self.hub.queue_timers():
-                    timer.callback = partial(self.time_out, timed, timer.callback)
         self.collect_one(task)
-
-    def time_out(self, timed: list[bool], callback: Callable[[], object]) -> None:
-        timed.append(True)
-        callback()
 
     def collect_one(self, task: Task) -> None:
         if task.done and task.error is not None and not isinstance(task.error, Killed):
@@ -309,7 +299,10 @@ class Polling(Machine):
     @rule(which=picks)
     def expire(self, which: int) -> None:
         if timers := [timer for timer in self.hub.timers if timer.keep and timer not in self.hub.queue_timers()]:
-            self.hub.expire(timers[which % len(timers)])
+            timer = timers[which % len(timers)]
+            # A poll that was woken in vain has made another one.
+            self.timed.add(timer.maker)
+            self.hub.expire(timer)
             self.collect()
 
     @rule()

@@ -45,6 +45,7 @@ class Watcher:
 class Timer:
     def __init__(self, hub: FakeHub, deadline: float, callback: Callable[[], object], keep: bool) -> None:
         self.hub, self.deadline, self.callback, self.keep = hub, deadline, callback, keep
+        self.maker = greenlet.getcurrent()
         hub.timers.append(self)
 
     def cancel(self) -> None:
