@@ -84,8 +84,8 @@ beside_pyzmq = gevent eventlet uvloop
 pyzmq = pyzmq==$(PYZMQ) $(beside_pyzmq)
 
 .PHONY: demo test quick $(runs) installed matrix distros pythons bench pictures conformance clients installation wheel \
-    pyzmq-shim release sanitize fuzz soak leaks stress-machine mutants schedules coverage model docs frameworks lint drawings top-pictures \
-    architecture clean system system-for-tests
+    pyzmq-shim release sanitize fuzz soak leaks stress-machine mutants schedules coverage model docs frameworks lint \
+    drawings top-pictures architecture clean system system-for-tests
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)

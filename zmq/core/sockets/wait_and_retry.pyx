@@ -39,7 +39,7 @@ from zmq.core.error import Again, ZMQError
 from zmq.core.version import strerror
 
 cdef enum:
-    # How `Operation.operate_parked` begins.
+    # How `Operation.operate_parked` and `operate_blocked` begin; the latter is never asked to PARK_FIRST.
     ATTEMPT_FIRST = 0
     ALREADY_ATTEMPTED = 1
     PARK_FIRST = 2
