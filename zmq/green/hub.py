@@ -14,7 +14,7 @@ from typing import Any
 
 from gevent import get_hub as _get_hub
 from gevent.exceptions import HubDestroyed
-from greenlet import getcurrent, greenlet
+from greenlet import GreenletExit, getcurrent, greenlet
 
 from zmq.core.waiting import hub as _hub
 from zmq.core.waiting.deferred_turns import CountedTurns
@@ -48,7 +48,9 @@ class Hub(_hub.Hub):
         # `run_callback_threadsafe` is not safe where the loop is libev and written in Python.
         self.hear()
         self.handle_error_of_hub = hub.handle_error
-        hub.handle_error = self.handle_error
+        # What gevent's loop in C is told there and raises again, as when a signal comes while an error is shown, would
+        # stay set while it makes the next call, which breaks that.
+        hub.handle_error = _hub.Shield(self, self.handle_error, (HubDestroyed, GreenletExit))
 
     def schedule(self, call: _hub.Call) -> None:
         self.loop.run_callback(call)

@@ -21,6 +21,12 @@ cdef class Ready:
     cdef public object callback
 
 
+cdef class Shield:
+    cdef Hub hub
+    cdef object function
+    cdef tuple passed
+
+
 cdef class Life:
     cdef bint over          # the thread has ended
     cdef int pid
@@ -68,6 +74,7 @@ cdef class Hub:
     cdef void cancel(self, timer) noexcept
     cdef void disarm(self, watcher) noexcept
     cdef void end(self, watcher) noexcept
+    cdef void postpone(self, error) noexcept
     cdef void retry(self, error, function, argument=*) noexcept
 
 

@@ -177,6 +177,34 @@ cdef class Ready:
             self.adapter.failed(error)
 
 
+cdef class Shield:
+    """A function that a framework calls where nothing may be raised: what is raised there goes to the main greenlet.
+
+    Compiled, because a signal's handler may raise before the first line of a function of Python and after its last.
+
+    Parameters
+    ----------
+    hub : Hub
+    function : callable
+    passed : tuple of type
+        What is raised there all the same, such as what ends a hub.
+    """
+
+    def __init__(self, Hub hub, function, tuple passed=()):
+        self.hub = hub
+        self.function = function
+        self.passed = passed
+
+    def __call__(self, *args):
+        try:
+            self.function(*args)
+        except BaseException as error:
+            if isinstance(error, self.passed):
+                raise
+            self.hub.postpone(error)
+            self.hub.soon(self.hub.recover)
+
+
 cdef unsigned long this_thread() noexcept:
     return <unsigned long> PyThread_get_thread_ident()
 
@@ -609,13 +637,17 @@ cdef class Hub:
             # No signal is as steady as that.
             report(error)
             return
+        self.postpone(error)
+
+    cdef void postpone(self, error) noexcept:
+        """Do what `interrupt` does, where nothing can be raised."""
+        cdef int _
         for _ in range(TRIES):
             try:
                 self.interrupt(error)
                 return
-            except BaseException as other:
+            except BaseException:
                 self.interruptions.remove(error)
-                last = other
         report(error)
 
     def surely(self, function):
