@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
@@ -35,6 +36,8 @@ def interrupted(call: Callable[[], Any], count: int) -> bool:
         return trace
 
     before = sys.gettrace()
+    # What is collected in the midst would be interrupted instead.
+    gc.disable()
     sys.settrace(trace)
     try:
         call()
@@ -42,6 +45,7 @@ def interrupted(call: Callable[[], Any], count: int) -> bool:
         return True
     finally:
         sys.settrace(before)
+        gc.enable()
     return False
 
 

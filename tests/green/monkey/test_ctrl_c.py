@@ -183,7 +183,9 @@ def test_control_c_ends_the_program(framework: Framework, what: str, tmp_path: P
     assert (done.returncode, done.stdout) == (-signal.SIGINT, "ready\n"), show(done)
     lines = done.stderr.splitlines()
     assert lines[0] == "Traceback (most recent call last):" and lines[-1].startswith("KeyboardInterrupt"), show(done)
-    assert done.stderr.count("Traceback") == 1 and "program.py" in done.stderr, show(done)
+    # It may come while something is imported, whose source is shown, or while another exception is handled, which is
+    # shown above it.
+    assert done.stderr.count("\nKeyboardInterrupt") == 1 and "program.py" in done.stderr, show(done)
 
 
 @pytest.mark.timeout(12 * RUNS + 24)
@@ -200,7 +202,7 @@ def test_control_c_ends_it_every_time(framework: Framework, what: str, tmp_path:
             if number == RUNS // 2:
                 stack.close()
             done = run(framework, tmp_path, PROGRAMS[what])
-            # It may come while Python handles an exception of the framework's own, which is shown above it then.
+            # As above.
             assert done.returncode == -signal.SIGINT and done.stderr.count("\nKeyboardInterrupt") == 1, show(done)
 
 
