@@ -44,6 +44,9 @@
 # Each target first installs what it needs: libzmq's headers with apt-get, where that is there and they are not, and
 # everything else into a virtual environment.
 
+# Every program that a test starts would compile all that it imports anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHON ?= python3
 VENV ?= .venv
 BENCH ?= .bench
@@ -89,6 +92,9 @@ pyzmq = pyzmq==$(PYZMQ) $(beside_pyzmq)
 
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
+
+# Half the time that a test's program takes to import the frameworks goes for a resolver of eventlet's; make matrix has it.
+test quick: export EVENTLET_NO_GREENDNS = yes
 
 # A few at a time, one more than a small machine has processors, as tests also wait; what each of them printed is shown
 # when it has ended.
