@@ -17,7 +17,7 @@ from zmq.core.includes import get_includes, get_library_dirs  # no-cython-lint
 #: The level of PyZMQ's API that is implemented; clients test it.
 PYZMQ_API = "27.3.0"
 #: Our own version.
-GREENZMQ = "0.1.0"
+GREENZMQ = "0.2.0"
 
 
 def zmq_version_info():
