@@ -13,7 +13,8 @@ from gevent.event import Event
 from gevent.exceptions import BlockingSwitchOutError, LoopExit
 
 import zmq.green
-from support.front_ends import Gevent, GreenFrontEnd, wait_until
+from support.front_ends import GreenFrontEnd, wait_until
+from support.on_gevent import Gevent
 from support.waits import WAITS, fill, start
 
 Pair = Callable[..., tuple[Any, Any]]

@@ -20,7 +20,9 @@ import gevent
 import pytest
 
 from support import TESTS
-from support.front_ends import LIMIT, Eventlet, FrontEnd, Gevent, Task, wait_until
+from support.front_ends import LIMIT, FrontEnd, Task, wait_until
+from support.on_eventlet import Eventlet
+from support.on_gevent import Gevent
 
 Pair = Callable[..., tuple[Any, Any]]
 
@@ -86,8 +88,8 @@ SINK = """
 RELAYS = """
     import subprocess, sys, time
     sys.path.insert(0, sys.argv[2])
-    from support.front_ends import FRONT_ENDS
-    (front_end,) = [front_end for front_end in FRONT_ENDS if front_end.name == sys.argv[1]]
+    from support.front_ends import named
+    front_end = named(sys.argv[1])
     zmq = front_end.zmq
 
     def waited_for_a_processor():

@@ -10,7 +10,7 @@ from hub_contract import *  # noqa: F403
 import zmq.asyncio
 import zmq.eventlet.hub
 import zmq.green.hub
-from support.front_ends import Toy
+from support.on_toy import Toy
 from zmq.core.waiting import hub
 from zmq.core.waiting.hub import Hub
 

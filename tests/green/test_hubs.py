@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 import zmq.eventlet.hub
-from support.front_ends import LIMIT, Eventlet, GreenFrontEnd, Threads, wait_until
+from support.front_ends import LIMIT, GreenFrontEnd, Threads, wait_until
 from support.interruptions import interrupt
+from support.on_eventlet import Eventlet
 from support.programs import run
 from support.waits import WAITS, Ticker, fill, serve, start
 

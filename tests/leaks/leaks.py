@@ -61,9 +61,9 @@ class Ways:
     name = "threads"
 
     def __init__(self) -> None:
-        from support.front_ends import FRONT_ENDS
+        from support.front_ends import named
 
-        self.front_end: Any = next(each for each in FRONT_ENDS if each.name == self.name)
+        self.front_end: Any = named(self.name)
         self.zmq: Any = self.front_end.zmq
         self.context = self.zmq.Context()
         self.context.max_sockets = 2000

@@ -25,7 +25,7 @@ import pytest
 import zmq as plain
 import zmq.asyncio as za
 from support import programs
-from support.front_ends import LIMIT, FrontEnd, Threads, wait_until
+from support.front_ends import LIMIT, FrontEnd, Threads, named, wait_until
 from zmq import inspect
 from zmq.core.inspection import keepers, service, who
 from zmq.core.native_threads import NativeThread
@@ -127,7 +127,7 @@ def test_a_task_that_holds_its_loop_up_is_named(ledger: None, path: Path) -> Non
 def test_a_call_that_blocks_a_green_thread_is_given_to_its_greenlet(path: Path) -> None:
     """Also where no hub is known, as nobody ever waited in one."""
     for name in ("gevent", "eventlet"):
-        front_end = next(each for each in programs.FRONT_ENDS if each.name == name)
+        front_end = named(name)
         programs.run(
             front_end,
             """

@@ -268,8 +268,8 @@ def test_a_poller_that_knew_one_before_can_use_it_later(pair: Pair, zmq: ModuleT
 FORKING = """
     import gc, os, signal, sys, time
     sys.path.insert(0, sys.argv[2])
-    from support.front_ends import FRONT_ENDS, LIMIT, wait_until
-    (front_end,) = [front_end for front_end in FRONT_ENDS if front_end.name == sys.argv[1]]
+    from support.front_ends import LIMIT, named, wait_until
+    front_end = named(sys.argv[1])
     zmq = front_end.zmq
     context = zmq.Context()
     def pair():

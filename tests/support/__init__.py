@@ -1,7 +1,8 @@
 """What tests share and what is no test: the rooms of it, and where things are.
 
 For every test
-    `front_ends` has threads, gevent and eventlet as a test needs them: start something, wait, give up.
+    `front_ends` has threads, gevent and eventlet as a test needs them: start something, wait, give up. Those with a hub
+    are in `on_gevent`, `on_eventlet` and `on_toy`.
     `programs` runs the text of a program in a process of its own, on any front-end; `watchdog` ends one in time.
     `interruptions` raises before any bytecode of a call.
 Hubs and waiting

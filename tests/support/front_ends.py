@@ -6,29 +6,18 @@ A test never asks which front-end it runs on. What only one of them can do is te
 from __future__ import annotations
 
 import gc
+import importlib
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
 from types import ModuleType
 from typing import Any, Protocol
 
 os.environ["EVENTLET_TESTS"] = "1"  # otherwise it warns, here and in every process of a test, that it is old
 
-import eventlet
-import eventlet.event
-import eventlet.hubs
-import gevent
-import gevent.event
-import gevent.exceptions
-import gevent.os
-import toy
-import toy.package
-
 import zmq
-import zmq.eventlet
-import zmq.green
 
 #: Seconds after which a test that waits for something gives up.
 LIMIT = 20.0
@@ -194,253 +183,26 @@ class GreenTask:
         return self.value
 
 
-class GeventTask(GreenTask):
-    start = staticmethod(gevent.spawn)
+#: Those with a hub, each in a module of its own: the program of a test imports no other framework than its own.
+GREEN = ("gevent", "eventlet", "toy")
+NAMES = ("threads", *GREEN)
 
-    def join(self) -> None:
-        self.greenlet.get(timeout=LIMIT)
-
-
-class Gevent:
-    name = "gevent"
-    outlives_interrupts = True
-    stands_handlers = gevent.config.loop.__module__.endswith("corecext")
-    wakes_for_handlers = True
-    forks_quietly = True
-    counts_past_1023 = True
-    shares_sockets = True
-    frees_killed = sys.version_info >= (3, 11)
-    framework = gevent
-    zmq = zmq.green
-    Event = gevent.event.Event
-    Timeout = gevent.Timeout
-
-    def spawn(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Task:
-        return GeventTask(function, args, kwargs)
-
-    def sleep(self, seconds: float) -> None:
-        gevent.sleep(seconds)
-
-    def kill(self, task: GeventTask) -> None:
-        task.greenlet.kill()
-
-    def doom(self, task: GeventTask) -> None:
-        task.greenlet.kill(block=False)
-
-    def detach(self, function: Callable[..., Any], *args: Any) -> None:
-        gevent.spawn(function, *args)
-
-    def thread(self, function: Callable[..., Any], *args: Any) -> Task:
-        return HubThread(self, function, args)
-
-    def end_hub(self) -> None:
-        gevent.get_hub().destroy(destroy_loop=True)
-
-    def fork(self) -> int:
-        return gevent.os.fork()
-
-    def armed(self) -> int:
-        # What it hears other threads by is there always.
-        loop = zmq.green.hub.get_hub().loop
-        reader, writer = os.pipe()
-        examples = loop.timer(0), loop.io(reader, 1)
-        kinds = tuple(type(example) for example in examples)
-        for example in examples:
-            example.close()
-        os.close(reader)
-        os.close(writer)
-        gc.collect()
-        active = [each for each in gc.get_objects() if isinstance(each, kinds) and each.active]
-        # On libuv several may share what belongs to the loop.
-        return sum(getattr(each, "_watcher_ref", each).loop is loop for each in active)
-
-    def check_idle(self) -> None:
-        gevent.sleep(0)
-        # The time-out alone does not keep the hub from going idle.
-        with gevent.Timeout(1, AssertionError("the hub waits for something"), ref=False):
-            try:
-                gevent.get_hub().switch()
-            except gevent.exceptions.LoopExit:
-                return
-        raise AssertionError("somebody switched here")
+GREEN_FRONT_ENDS: list[GreenFrontEnd]
+FRONT_ENDS: list[FrontEnd]
 
 
-class EventletTask(GreenTask):
-    start = staticmethod(eventlet.spawn)
-
-    def join(self) -> None:
-        with eventlet.Timeout(LIMIT):
-            self.greenlet.wait()
+@cache
+def named(name: str) -> Any:
+    """Return the front-end of this name."""
+    return Threads() if name == "threads" else importlib.import_module(f"support.on_{name}").FRONT_END
 
 
-class EventletEvent:
-    """What `threading.Event` does, with the one-shot events of eventlet."""
-
-    def __init__(self) -> None:
-        self.event = eventlet.event.Event()
-
-    def is_set(self) -> bool:
-        return self.event.ready()
-
-    def set(self) -> None:
-        if not self.event.ready():
-            self.event.send()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        with eventlet.Timeout(timeout, False):
-            self.event.wait()
-        return self.is_set()
-
-
-class Eventlet:
-    name = "eventlet"
-    outlives_interrupts = True
-    stands_handlers = os.environ.get("EVENTLET_HUB") != "asyncio"
-    wakes_for_handlers = False
-    forks_quietly = os.environ.get("EVENTLET_HUB") != "asyncio" or sys.version_info[:2] != (3, 12)
-    counts_past_1023 = os.environ.get("EVENTLET_HUB") != "selects"
-    shares_sockets = True
-    frees_killed = sys.version_info >= (3, 11)
-    framework = eventlet
-    zmq = zmq.eventlet
-    Event = EventletEvent
-    Timeout = eventlet.Timeout
-
-    def spawn(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Task:
-        return EventletTask(function, args, kwargs)
-
-    def sleep(self, seconds: float) -> None:
-        eventlet.sleep(seconds)
-
-    def kill(self, task: EventletTask) -> None:
-        task.greenlet.kill()
-
-    def doom(self, task: EventletTask) -> None:
-        eventlet.hubs.get_hub().schedule_call_global(0, task.greenlet.kill)
-
-    def detach(self, function: Callable[..., Any], *args: Any) -> None:
-        eventlet.spawn_n(function, *args)
-
-    def thread(self, function: Callable[..., Any], *args: Any) -> Task:
-        return HubThread(self, function, args)
-
-    def end_hub(self) -> None:
-        hub = eventlet.hubs.get_hub()
-        # One that never ran would not hear of it.
-        eventlet.sleep(0)
-        hub.abort(wait=True)
-        for part in ("loop", "poll"):
-            close = getattr(getattr(hub, part, None), "close", None)
-            if close is not None:
-                close()
-
-    def fork(self) -> int:
-        return os.fork()
-
-    def armed(self) -> int:
-        hub = zmq.eventlet.hub.get_hub().hub
-        timers = [timer for _, timer in hub.timers + hub.next_timers if not timer.called]
-        # But for the reader by which it hears other threads.
-        return len(timers) + len(hub.get_readers()) - 1 + len(hub.get_writers())
-
-    def check_idle(self) -> None:
-        # eventlet's hub would sleep: see what it would wait for.
-        eventlet.sleep(0)
-        assert not self.armed(), "the hub waits for something"
-
-
-class ToyTask(GreenTask):
-    start = staticmethod(toy.Task)
-
-    def join(self) -> None:
-        with toy.Timeout(LIMIT):
-            self.greenlet.join()
-
-
-class ToyEvent:
-    """What `threading.Event` does, in a loop."""
-
-    def __init__(self) -> None:
-        self.flag = False
-        self.waits: list[tuple[toy.Loop, toy.Wait]] = []
-
-    def is_set(self) -> bool:
-        return self.flag
-
-    def set(self) -> None:
-        self.flag = True
-        while self.waits:
-            loop, wait = self.waits.pop()
-            loop.call_soon(wait)
-
-    def wait(self, timeout: float | None = None) -> bool:
-        if not self.flag:
-            wait = toy.Wait()
-            self.waits.append((toy.get_loop(), wait))
-            with toy.Timeout(timeout, False):
-                wait.park()
-        return self.flag
-
-
-class Toy:
-    """A framework of the tests' own, with no more of an adapter than everybody must have; run when it is asked for."""
-
-    name = "toy"
-    outlives_interrupts = True
-    stands_handlers = False
-    wakes_for_handlers = True
-    forks_quietly = True
-    counts_past_1023 = True
-    shares_sockets = True
-    frees_killed = sys.version_info >= (3, 11)
-    hears_threads = True
-    framework = toy
-    Event = ToyEvent
-    Timeout = toy.Timeout
-
-    @property
-    def zmq(self) -> ModuleType:
-        return toy.package.package()
-
-    def spawn(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Task:
-        return ToyTask(function, args, kwargs)
-
-    def sleep(self, seconds: float) -> None:
-        toy.sleep(seconds)
-
-    def kill(self, task: ToyTask) -> None:
-        task.greenlet.kill()
-        task.greenlet.join()
-
-    def doom(self, task: ToyTask) -> None:
-        task.greenlet.kill()
-
-    def detach(self, function: Callable[..., Any], *args: Any) -> None:
-        toy.Task(function, *args)
-
-    def thread(self, function: Callable[..., Any], *args: Any) -> Task:
-        return HubThread(self, function, args)
-
-    def end_hub(self) -> None:
-        """Do nothing: it has opened nothing."""
-
-    def fork(self) -> int:
-        return os.fork()
-
-    def armed(self) -> int:
-        return len(toy.get_loop().armed())
-
-    def check_idle(self) -> None:
-        toy.sleep(0)
-        try:
-            toy.get_loop().switch()
-        except toy.Idle:
-            return
-        raise AssertionError("somebody switched here")
-
-
-GREEN_FRONT_ENDS: list[GreenFrontEnd] = [Gevent(), Eventlet(), Toy()]
-FRONT_ENDS: list[FrontEnd] = [Threads(), *GREEN_FRONT_ENDS]
+def __getattr__(name: str) -> Any:
+    if name == "GREEN_FRONT_ENDS":
+        return [named(each) for each in GREEN]
+    if name == "FRONT_ENDS":
+        return [named(each) for each in NAMES]
+    raise AttributeError(name)
 
 
 def settle() -> None:

@@ -14,7 +14,7 @@ import textwrap
 from pathlib import Path
 
 from support import TESTS
-from support.front_ends import FRONT_ENDS, LIMIT, FrontEnd
+from support.front_ends import LIMIT, FrontEnd, named
 from support.watchdog import limit
 
 #: Seconds after which a program is ended, with a traceback of where it was.
@@ -24,7 +24,8 @@ PATIENCE = 2 * LIMIT
 def begin(name: str) -> FrontEnd:
     """Return the front-end of this name. The program's own first line calls this."""
     limit(PATIENCE)
-    return next(front_end for front_end in FRONT_ENDS if front_end.name == name)
+    front_end: FrontEnd = named(name)
+    return front_end
 
 
 def before_libzmq(source: Path, folder: Path) -> str:

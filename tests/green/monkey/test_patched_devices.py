@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 
-from support.front_ends import Eventlet
+from support.on_eventlet import Eventlet
 
 FRAMEWORKS = {
     "gevent": "import gevent.monkey; gevent.monkey.patch_all(); import zmq.green.monkey as monkey",
