@@ -14,6 +14,7 @@ import zmq
 from support.fake_hub import FakeHub, Timer, Watcher, spawn
 from support.front_ends import GreenFrontEnd
 from support.programs import run
+from zmq.core.waiting.hub import Shield
 
 # A fixture of theirs.
 __all__ = ["world"]
@@ -105,6 +106,24 @@ def test_who_began_to_wait_when_it_was_interrupted_waits_no_more(
     hub.settle()
     assert hub.armed == []
     hub.timers.clear()
+
+
+def test_what_is_raised_where_nothing_may_be_reaches_the_main_greenlet(world: World) -> None:
+    """And the framework is asked again for what it owes; but what ends its hub passes."""
+    hub = world.hub
+
+    def fail(error: BaseException) -> None:
+        raise error
+
+    shield = Shield(hub, fail, (EOFError,))
+    shield(Interrupt())
+    with pytest.raises(Interrupt):
+        hub.settle()
+    hub.settle()
+    with pytest.raises(EOFError):
+        shield(EOFError())
+    hub.settle()
+    assert hub.armed == [] and hub.timers == []
 
 
 def test_a_hub_that_is_interrupted_anywhere_loses_nobody(green: GreenFrontEnd) -> None:
