@@ -95,7 +95,7 @@ def rally(request: pytest.FixtureRequest, world: World) -> Iterator[Rally]:
 
 
 @pytest.mark.parametrize("by_bells", [True, False])
-def test_partners_switch_to_each_other_and_let_the_hub_run(world: World, by_bells: bool) -> None:
+def test_partners_switch_to_each_other_and_let_the_hub_run(world: World, no_budget: None, by_bells: bool) -> None:
     a, b = world.pair()
     before = _set_trusted_after(1_000_000 if by_bells else 8)
 
@@ -103,7 +103,7 @@ def test_partners_switch_to_each_other_and_let_the_hub_run(world: World, by_bell
         for _ in range(rounds):
             socket.send(socket.recv())
 
-    players = [spawn(play, a, 1000), spawn(play, b, 1000)]
+    players = [spawn(play, a, 8000), spawn(play, b, 8000)]
     a.send(b"ball")
     b.send(b"ball")
     fired = 0
@@ -112,23 +112,23 @@ def test_partners_switch_to_each_other_and_let_the_hub_run(world: World, by_bell
         fired += 1
         assert fired < 10_000
     _set_trusted_after(before)
-    # The hub ran once in 32 handovers, and both parked in it then. As long as they look at the bells both messages may
+    # The hub ran once in 256 handovers, and both parked in it then. As long as they look at the bells both messages may
     # be there at one of them, which needs no handover.
-    assert (30 if by_bells else 2 * 2000 / 36) < world.hub.switches < (45 if by_bells else 2 * 2000 / 31)
+    assert (30 if by_bells else 2 * 16000 / 288) < world.hub.switches < (45 if by_bells else 2 * 16000 / 248)
     assert fired < 1000
 
 
-def test_the_hub_runs_once_in_32_handovers(rally: Rally) -> None:
+def test_the_hub_runs_once_in_256_handovers(rally: Rally, no_budget: None) -> None:
     before, switches = statistics()["parked"], rally.world.hub.switches
-    task = spawn(rally.ask_often, 1000)
+    task = spawn(rally.ask_often, 8000)
     fired = 0
     while not task.done:
         assert rally.world.hub.run_callback() or rally.world.hub.fire()
         fired += 1
     parked = statistics()["parked"] - before
-    assert parked > 1900
+    assert parked > 15_200
     # Both park in the hub then.
-    assert 2 * parked / 35 < rally.world.hub.switches - switches < 2 * parked / 31
+    assert 2 * parked / 280 < rally.world.hub.switches - switches < 2 * parked / 248
     assert fired < parked / 8
 
 

@@ -96,7 +96,7 @@ from zmq.core.waiting.sleeper cimport refuel
 from zmq.core.waiting.deferred_turns cimport must_wait
 
 cdef enum:
-    HANDOVERS = 32      # switches past the hub in a row
+    HANDOVERS = 256    # switches past the hub in a row
     PENALTY = 16        # times that the hub must find a partner before its bell is looked at again that was silent
 
 # Handovers to the same partner, until they are made without an attempt before.
