@@ -35,6 +35,7 @@ from zmq.core.futures import (
 )
 from zmq.core.futures import hub_of as hub_of
 from zmq.core.polling.with_future import begin_poll_of_many
+from zmq.core.sockets.overrides import with_own_methods
 
 # Plain numbers: those of an enum take a microsecond to combine.
 POLLIN, POLLOUT = int(PollEvent.POLLIN), int(PollEvent.POLLOUT)
@@ -76,6 +77,7 @@ class Poller(_poll.Poller):
         return begin_poll_of_many(self._members(), timeout, self)
 
 
+@with_own_methods
 class Socket(AwaitedSocket):
     """A `zmq.Socket` whose sends, receives and polls return futures.
 

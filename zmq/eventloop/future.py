@@ -8,6 +8,7 @@ from typing import Any
 from tornado.ioloop import IOLoop
 
 import zmq.asyncio as _asyncio
+from zmq.core.sockets.overrides import with_own_methods
 
 __all__ = ["CancelledError", "Context", "Poller", "Socket"]
 
@@ -19,6 +20,7 @@ class Poller(_asyncio.Poller):
         return asyncio_loop_of(IOLoop.current())
 
 
+@with_own_methods
 class Socket(_asyncio.Socket):
     """A `zmq.Socket` whose sends, receives and polls return futures; see `zmq.asyncio.Socket`.
 

@@ -17,6 +17,7 @@ from zmq.core import context as _context
 from zmq.core import message as _message
 from zmq.core import socket as _socket
 from zmq.core.messages.copy_threshold import Threshold
+from zmq.core.sockets.overrides import with_own_methods
 from zmq.green.hub import get_hub
 
 
@@ -27,6 +28,7 @@ class Frame(_message.Frame):
     _threshold = Threshold("zmq.green")
 
 
+@with_own_methods
 class Socket(_socket.Socket):
     """A 0MQ socket whose blocking calls block only the greenlet."""
 

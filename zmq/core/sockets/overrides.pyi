@@ -1,1 +1,6 @@
+from typing import TypeVar
+
+_Class = TypeVar("_Class", bound=type[object])
+
 def complete(cls: type[object]) -> None: ...
+def with_own_methods(cls: _Class) -> _Class: ...

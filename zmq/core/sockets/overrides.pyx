@@ -21,6 +21,11 @@ cdef extern from "Python.h":
     object PyDescr_NewGetSet(type cls, void *getset)
     object PyDescr_NewWrapper(type cls, void *base, void *wrapped)
 
+cdef extern from "sockets/inherited_methods.h":
+    int GREENZMQ_INHERITED
+    object greenzmq_inherit(int number, type cls, type base, name, descriptor)
+    bint greenzmq_takes_fast_calls(object descriptor)
+
 # `zmq.core.socket.Socket`, which its bases can't import. What they call by its name may have been patched there.
 cdef object socket_class = None
 
@@ -56,6 +61,41 @@ def complete(type cls):
     socket_class = cls
 
 
+# Those that a service calls for each message.
+cdef tuple FREQUENT = ("send", "recv", "send_multipart", "recv_multipart")
+
+# What subclasses have as their own of these; how many that are.
+cdef set inherited = set()
+
+
+def with_own_methods(cls):
+    """Give a subclass of `Socket` the methods that are called for each message as its own: a decorator.
+
+    See `complete`. Where somebody replaces such a method in the class that it is inherited from, that one is called.
+
+    Parameters
+    ----------
+    cls : type
+
+    Returns
+    -------
+    type
+        The same class.
+    """
+    for name in FREQUENT:
+        base = next(each for each in cls.__mro__ if name in vars(each))
+        method = vars(base)[name]
+        if base is cls or not isinstance(method, MethodDescriptorType) or not greenzmq_takes_fast_calls(method):
+            continue
+        if len(inherited) == GREENZMQ_INHERITED:
+            # Called as those of any other class.
+            break
+        own = greenzmq_inherit(len(inherited), cls, base, name, method)
+        inherited.add(own)
+        setattr(cls, name, own)
+    return cls
+
+
 cdef dict METHODS = {"send": SEND, "recv": RECV, "getsockopt": GETSOCKOPT, "setsockopt": SETSOCKOPT}
 
 # What subclasses replace, by class; see "Options" in docs/design.md.
@@ -70,7 +110,9 @@ cdef int find_overrides(type cls) except -1:
     if found is None:
         found = 0
         for name, bit in METHODS.items():
-            if getattr(cls, name) is not getattr(socket_class, name):
+            method = getattr(cls, name)
+            is_own = isinstance(method, MethodDescriptorType) and method in inherited
+            if method is not getattr(socket_class, name) and not is_own:
                 found |= bit
         overrides_of[cls] = found = found & heeded(cls)
     return found
