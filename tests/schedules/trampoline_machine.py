@@ -133,7 +133,7 @@ class Waiting(Machine):
 
     # What happened to tasks that ended.
 
-    def collect(self) -> None:
+    def collect_given_up(self) -> None:
         for hub in (*self.hubs, *self.ended):
             for task, ran in hub.given_up:
                 assert not ran, "somebody who waits in a hub that runs was given up"
@@ -141,6 +141,9 @@ class Waiting(Machine):
                 self.forget(task)
                 self.given_up.append(task)
             hub.given_up.clear()
+
+    def collect(self) -> None:
+        self.collect_given_up()
         for side in (0, 1):
             # First come, first served, and nothing but the next message.
             for queue in (self.receivers[side], self.senders[side]):
@@ -242,6 +245,9 @@ class Waiting(Machine):
             pass
         except RuntimeError as error:
             assert self.apart and any(hub.running for hub in rivals) and self.refusal in str(error)
+        finally:
+            # It comes upon those who wait in a hub that ended without a word.
+            self.collect_given_up()
         return None
 
     @rule(side=sides, count=frames, by_shadow=st.booleans())
