@@ -94,7 +94,7 @@ demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
 
 # Half the time that a test's program takes to import the frameworks goes for a resolver of eventlet's; make matrix has it.
-test quick sanitize stress-machine coverage: export EVENTLET_NO_GREENDNS = yes
+test quick sanitize stress-machine coverage mutants: export EVENTLET_NO_GREENDNS = yes
 
 # A few at a time, one more than a small machine has processors, as tests also wait; what each of them printed is shown
 # when it has ended.

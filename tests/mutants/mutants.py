@@ -111,7 +111,7 @@ class Tree:
     def __init__(self, folder: Path, python: Path) -> None:
         self.folder, self.python = folder, python
         # The quickest compilation.
-        self.variables = {"PYTHONPATH": str(folder), "CFLAGS": "-O0", "EVENTLET_NO_GREENDNS": "yes"}
+        self.variables = {"PYTHONPATH": str(folder), "CFLAGS": "-O0"}
 
     def prepare(self) -> None:
         subprocess.run(["sh", "tools/copy_tree.sh", self.folder], cwd=ROOT, check=True)
