@@ -79,6 +79,25 @@ def test_what_a_subclass_replaces_is_its_own(green: GreenFrontEnd, context: Any)
     assert b.recv_multipart() == [b"own 1", b"own 2"]
 
 
+def test_what_comes_between_is_called(green: GreenFrontEnd, context: Any) -> None:
+    class Mixin(plain.Socket):
+        def send(self, data: bytes, *args: Any, **kwargs: Any) -> Any:
+            return super().send(b"mixed " + data, *args, **kwargs)
+
+    class Both(green.zmq.Socket, Mixin):  # type: ignore[name-defined, misc]
+        pass
+
+    a, b = context.socket(plain.PAIR, socket_class=Both), context.socket(plain.PAIR)
+    a.bind("inproc://between")
+    b.connect("inproc://between")
+    for _ in range(2):
+        a.send(b"1")
+        b.send(b"2")
+        assert (b.recv(), a.recv()) == (b"mixed 1", b"2")
+    a.send_multipart([b"1", b"2"])
+    assert b.recv_multipart() == [b"mixed 1", b"mixed 2"]
+
+
 @pytest.mark.parametrize(
     ("socket_class", "base"),
     [(zmq.asyncio.Socket, AwaitedSocket), (zmq.eventloop.future.Socket, zmq.asyncio.Socket)],

@@ -11,6 +11,7 @@
 typedef PyObject *(*greenzmq_method_t)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
 
 typedef struct {
+    PyTypeObject *cls;          /* which has it as its own */
     PyTypeObject *base;         /* whose method it is */
     PyObject *name;
     PyObject *descriptor;       /* what is found there by that name, unless somebody replaced it */
@@ -28,29 +29,34 @@ static inline unsigned int greenzmq_version_of(PyTypeObject *type)
     return type->tp_version_tag;
 }
 
+/* Tell whether nothing comes between the class and the one it inherits from, as a mixin of a subclass may. */
+static inline int greenzmq_follows(greenzmq_inherited_t *method, PyTypeObject *type)
+{
+    PyObject *order = type->tp_mro;
+    Py_ssize_t i;
+    if (type == method->cls)
+        return 1;
+    for (i = 0; i + 1 < PyTuple_GET_SIZE(order); i++)
+        if (PyTuple_GET_ITEM(order, i) == (PyObject *)method->cls)
+            return PyTuple_GET_ITEM(order, i + 1) == (PyObject *)method->base;
+    return 0;
+}
+
 /* Call what is there by now, which may be as ever: whatever else of the class was changed, its version is another. */
 static PyObject *greenzmq_look_and_call(greenzmq_inherited_t *method, PyObject *self, PyObject *const *args,
                                         Py_ssize_t count, PyObject *names)
 {
-    PyObject *bound, *result, *found = _PyType_Lookup(method->base, method->name);
-    descrgetfunc get;
-    if (found == method->descriptor) {
+    PyObject *super, *bound, *result;
+    if (greenzmq_follows(method, Py_TYPE(self))
+        && _PyType_Lookup(method->base, method->name) == method->descriptor) {
         method->version = greenzmq_version_of(method->base);
         return method->call(self, args, count, names);
     }
-    if (found == NULL) {
-        PyErr_SetObject(PyExc_AttributeError, method->name);
+    super = PyObject_CallFunctionObjArgs((PyObject *)&PySuper_Type, (PyObject *)method->cls, self, NULL);
+    if (super == NULL)
         return NULL;
-    }
-    get = Py_TYPE(found)->tp_descr_get;
-    if (get == NULL) {
-        Py_INCREF(found);
-        bound = found;
-    } else {
-        Py_INCREF(found);
-        bound = get(found, self, (PyObject *)Py_TYPE(self));
-        Py_DECREF(found);
-    }
+    bound = PyObject_GetAttr(super, method->name);
+    Py_DECREF(super);
     if (bound == NULL)
         return NULL;
     result = PyObject_Vectorcall(bound, args, (size_t)count, names);
@@ -62,7 +68,7 @@ static inline PyObject *greenzmq_call_inherited(greenzmq_inherited_t *method, Py
                                                 Py_ssize_t count, PyObject *names)
 {
     unsigned int version = method->version;
-    if (version != 0 && version == greenzmq_version_of(method->base))
+    if (version != 0 && version == greenzmq_version_of(method->base) && greenzmq_follows(method, Py_TYPE(self)))
         return method->call(self, args, count, names);
     return greenzmq_look_and_call(method, self, args, count, names);
 }
@@ -90,9 +96,11 @@ static PyObject *greenzmq_inherit(int number, PyTypeObject *cls, PyTypeObject *b
                                   PyObject *descriptor)
 {
     greenzmq_inherited_t *method = &greenzmq_inherited[number];
+    Py_INCREF(cls);
     Py_INCREF(base);
     Py_INCREF(name);
     Py_INCREF(descriptor);
+    method->cls = cls;
     method->base = base;
     method->name = name;
     method->descriptor = descriptor;

@@ -110,9 +110,11 @@ cdef int find_overrides(type cls) except -1:
     if found is None:
         found = 0
         for name, bit in METHODS.items():
-            method = getattr(cls, name)
-            is_own = isinstance(method, MethodDescriptorType) and method in inherited
-            if method is not getattr(socket_class, name) and not is_own:
+            for each in cls.__mro__:
+                method = vars(each).get(name)
+                if method is not None and not (isinstance(method, MethodDescriptorType) and method in inherited):
+                    break
+            if method is not vars(socket_class).get(name):
                 found |= bit
         overrides_of[cls] = found = found & heeded(cls)
     return found
