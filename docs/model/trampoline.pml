@@ -665,10 +665,11 @@ inline attempt() {
 /* = Operation.operate, operate_parked */
 proctype caller(byte me; bool sends; chan queue) {
 	byte err;
-	bool in, out, nowait, there_was_room, EAGAIN_with_room_there, message_lost;
+	bool in, out, nowait, untried, there_was_room, EAGAIN_with_room_there, message_lost;
 end_outside:
 	atomic {
 		running == me;
+		untried = false;
 		if
 		:: nowait = true
 		:: nowait = false
@@ -687,6 +688,12 @@ end_outside:
 		:: !nowait && !sends && interest == 0 ->
 			join(queue);
 			unheard = true;
+			untried = true;
+			/* It is watched from the look on, if the hub has a watcher for it. */
+			if
+			:: armed = false
+			:: skip
+			fi;
 #ifndef NO_LOOK
 			looking[hub_of(me)] = true;
 #endif
@@ -721,7 +728,15 @@ queued:
 wait:
 	/* = Waiter.wait */
 	if
-	:: d_step { state[me] == PARKED -> printf("<%d> parks\n", me); inside[me] = true; running = HUB };
+	:: d_step {
+			state[me] == PARKED -> printf("<%d> parks\n", me);
+			if
+			:: !untried -> armed = true
+			:: else
+			fi;
+			inside[me] = true;
+			running = HUB
+		};
 end_parked:
 		atomic {
 			running == me;
@@ -743,6 +758,7 @@ end_parked:
 		/* = Waiter.again */
 		state[me] = PARKED;
 		unheard = false;
+		untried = false;
 #if !defined(VAIN_ALONE) && !defined(OWN_WATCHER)
 		if
 		:: interest > 1 -> read_events(); changed()
@@ -948,7 +964,7 @@ inline take_turn(greenlet) {
 }
 
 /* = Trampoline.answer, and go_on of its callers */
-inline answer() {
+inline answer(looks_for_unheard) {
 	ringing = true;
 	read_events();
 	changed();
@@ -956,7 +972,12 @@ inline answer() {
 		ringing = false;
 		if
 		:: first != NOBODY -> take_turn(first); first = NOBODY
-		:: else -> running = HUB
+		:: else ->
+			if
+			:: looks_for_unheard && parked > 0 && !closed -> armed = true
+			:: else
+			fi;
+			running = HUB
 		fi
 	}
 }
@@ -1095,11 +1116,18 @@ inline close() {
 #define is_its_own(h) true
 #endif
 
+#ifdef HEARD_UNARMED
+#define arms_late() skip
+#else
+#define arms_late() armed = true
+#endif
+
 /* Another callback = Trampoline.on_unheard. It may come before those that were there first. */
 #define looks(h) \
 	:: d_step { running == HUB && runs_in(h) && looking[h] -> looking[h] = false; running = CALLBACK }; \
 		if \
-		:: unheard && parked > 0 && !closed && is_its_own(h) -> answer() \
+		:: unheard && parked > 0 && !closed && is_its_own(h) -> answer(true) \
+		:: !unheard && parked > 0 && !closed && is_its_own(h) -> arms_late(); running = HUB \
 		:: else -> running = HUB \
 		fi
 
@@ -1182,7 +1210,7 @@ end_loop:
 		d_step { wake_all(receivers); wake_all(senders); wake_all(pollers); running = HUB }
 #else
 		tell_subscribed();
-		answer()
+		answer(false)
 #endif
 
 #if SETS > 0
@@ -1239,7 +1267,7 @@ end_loop:
 		} moved
 	/* ... or looks at this one. */
 	:: d_step { running == HUB && !closed && parked > 0 && runs_in(home) -> printf("a partner looks\n"); running = CALLBACK };
-		answer() moved
+		answer(false) moved
 #endif
 	:: d_step { running == HUB && !is_gone -> close() }
 
@@ -1247,7 +1275,7 @@ end_loop:
 	stops(0)
 	stops(1)
 	/* Another thread closes, while the hub runs: the hub is told. */
-	:: d_step { running == HUB && !is_gone && armed && is_watched ->
+	:: d_step { running == HUB && !is_gone && parked > 0 && is_watched ->
 			printf("another thread closes the socket\n");
 			closing = true;
 #ifndef NO_CLOSE_HERE
@@ -1318,7 +1346,8 @@ end:
 	must_not(set_sleeps_on, at_rest && incoming > 0 && sets_parked)
 	must_not(chosen_one_never_runs, at_rest && some_chosen)
 	/* I1, I9; and disarmed before the socket is closed. */
-	must_not(armed_and_parked_differ, running == HUB && armed != (parked > 0 && !closed))
+	must_not(armed_and_parked_differ, running == HUB && armed && (parked == 0 || closed))
+	must_not(armed_and_parked_differ, at_rest && !armed && some_parked && !closed)
 	/* I3 */
 	must_not(not_in_one_queue, running == HUB && !closed && parked != in_queues)
 	/* I4 */

@@ -105,6 +105,51 @@ def test_threads_with_a_hub_each_talk_with_one_another(
     green.kill(server)
 
 
+@pytest.mark.parametrize("first", ["lives", "ends"])
+def test_a_socket_waits_in_the_hub_that_its_thread_has_now(green: GreenFrontEnd, first: str) -> None:
+    """Also one that waited in another hub of that thread before, whether that one is still there or not."""
+    run(
+        green,
+        """
+        import sys
+
+        def renew():
+            if front_end.name == "eventlet":
+                from eventlet import hubs
+                hub = hubs.get_hub()
+                hubs.use_hub("selects")
+                if sys.argv[1] == "ends":
+                    hub.abort()
+            else:
+                from gevent.hub import Hub, get_hub, set_hub
+                if sys.argv[1] == "ends":
+                    get_hub().destroy(destroy_loop=True)
+                else:
+                    set_hub(Hub(default=False))
+
+        def ask():
+            def answer():
+                front_end.sleep(0.001)
+                peer.send(peer.recv())
+
+            answering = front_end.spawn(answer)
+            socket.send(b"question")
+            assert socket.recv() == b"question"
+            answering.get()
+
+        with zmq.Context() as context, context.socket(zmq.PAIR) as socket, context.socket(zmq.PAIR) as peer:
+            socket.bind("inproc://pair")
+            peer.connect("inproc://pair")
+            for _ in range(12):
+                ask()
+            renew()
+            for _ in range(12):
+                ask()
+        """,
+        first,
+    )
+
+
 # Processes.
 
 

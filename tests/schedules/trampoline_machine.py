@@ -92,8 +92,9 @@ class Waiting(Machine):
         hwm=st.integers(1, 3),
         way=st.sampled_from(ENDS),
         defers=st.booleans(),
+        talked=st.booleans(),
     )
-    def connect(self, kinds: tuple[int, int], hwm: int, way: str, defers: bool) -> None:
+    def connect(self, kinds: tuple[int, int], hwm: int, way: str, defers: bool, talked: bool) -> None:
         self.way = way
         # A budget that is over whenever somebody is woken in a turn that has not just begun.
         self.defers = defers
@@ -116,6 +117,8 @@ class Waiting(Machine):
         one_way = kinds[0] in (zmq.PUSH, zmq.PUB)
         self.can_send = [True, not one_way]
         self.can_receive = [not one_way, True]
+        if talked:
+            self.rally(3, side=0, goes_on=True)
 
     def new_hub(self) -> FakeLoop:
         hub = self.make_hub()
@@ -206,21 +209,28 @@ class Waiting(Machine):
             self.sockets[side].rcvtimeo = timeout
             self.begin(side, self.receivers[side].append, self.sockets[side].recv_multipart)
 
-    @rule(rounds=st.integers(3, 12))
-    def rally(self, rounds: int) -> None:
-        """Have both sides talk to each other, if nobody else does."""
+    @rule(rounds=st.integers(3, 12), side=sides, goes_on=st.booleans())
+    def rally(self, rounds: int, side: int, goes_on: bool) -> None:
+        """Have both sides talk to each other, if nobody else does; then one may ask once more, without an attempt."""
         if all(self.can_send) and all(self.can_receive) and not self.waiting() and not any(self.flying):
             for socket in self.sockets:
                 socket.sndtimeo = socket.rcvtimeo = -1
-            players = [self.at(self.here, spawn, self.play, side, rounds) for side in (0, 1)]
-            self.at(self.here, self.sockets[0].send, b"ball")
+            self.begin(1 - side, self.receivers[1 - side].append, self.serve, 1 - side, rounds)
+            asking = self.at(self.here, spawn, self.ask_often, side, rounds)
             self.at(self.here, self.here.settle)
-            assert all(player.done and player.error is None for player in players)
-            assert self.sockets[1].recv(zmq.NOBLOCK) == b"ball"
+            assert asking.done and asking.error is None
+            if goes_on:
+                self.ask(side, served=False)
 
-    def play(self, side: int, rounds: int) -> None:
+    def serve(self, side: int, rounds: int) -> list[bytes]:
         for _ in range(rounds):
             self.sockets[side].send(self.sockets[side].recv())
+        return self.sockets[side].recv_multipart()
+
+    def ask_often(self, side: int, rounds: int) -> None:
+        for _ in range(rounds):
+            self.sockets[side].send(b"ball")
+            assert self.sockets[side].recv() == b"ball"
 
     @rule(side=sides, served=st.booleans())
     def ask(self, side: int, served: bool) -> None:
@@ -442,13 +452,13 @@ class Waiting(Machine):
         return who_wait(self.sockets)
 
     @invariant()
-    def armed_while_somebody_waits(self) -> None:
+    def watched_while_somebody_waits(self) -> None:
         entries = self.entries()
         for hub in (*self.hubs, *self.ended):
             parked = {entry["fd"] for entry in entries if self.home[entry["waiter"]] is hub}
             armed = [watcher.fd for watcher in hub.armed]
             assert len(armed) == len(set(armed))
-            assert parked <= set(armed)
+            assert parked <= set(armed) | hub.will_look_at()
             if hub not in [self.home[task] for task in self.waiting()]:
                 assert armed == []
                 # Who was in the queue may have left since.

@@ -91,6 +91,11 @@ class FakeHub(Hub):
 
     # What the test does.
 
+    def will_look_at(self) -> set[int]:
+        """Return the descriptors of the sockets at which it looks before it sleeps, as somebody parked unheard."""
+        trampolines = [call.__self__ for call in self.callbacks if getattr(call, "__name__", "") == "on_unheard"]
+        return {entry["fd"] for trampoline in trampolines for entry in trampoline.describe(0, None)}
+
     def queue_timers(self) -> list[Timer]:
         """Return the timers, of which there is one at most, that are due when the next turn begins."""
         return [timer for timer in self.timers if getattr(timer.callback, "func", None) is serve]

@@ -18,12 +18,15 @@ from typing import Any
 with warnings.catch_warnings():
     # It would be shown at this line, which is not the user's.
     warnings.filterwarnings("ignore", r"\s*Eventlet is deprecated")
-    from eventlet.hubs import get_hub as _get_hub
+    from eventlet import hubs
 from greenlet import getcurrent
 
 from zmq.core.constants import PollEvent
 from zmq.core.waiting import hub as _hub
 from zmq.core.waiting.deferred_turns import CountedTurns
+
+#: The same as eventlet's `get_hub`, but for a thread that has none yet, and compiled.
+find_hub = partial(getattr, hubs._threadlocal, "hub", None)
 
 
 class Watcher(_hub.Ready):
@@ -102,6 +105,9 @@ class Hub(_hub.Hub):
             park=hub.switch,
             call_soon=self.keep,
             watcher=partial(Watcher, self),
+            get_hub=get_hub,
+            find=find_hub,
+            found=hub,
         )
         self.hub = hub
         self.retired: dict[Watcher, None] = {}
@@ -230,7 +236,7 @@ def get_hub() -> Hub:
     Hub
         One for each eventlet hub; it lives as long as that.
     """
-    hub: Any = _get_hub()
+    hub: Any = hubs.get_hub()
     try:
         return hub._zmq_hub  # type: ignore[no-any-return]
     except AttributeError:

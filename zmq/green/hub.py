@@ -37,6 +37,9 @@ class Hub(_hub.Hub):
             call_soon=self.keep if self.is_python else hub.loop.run_callback,
             # POLLIN and POLLOUT have the values of libev's and libuv's READ and WRITE.
             watcher=hub.loop.io,
+            get_hub=get_hub,
+            find=_get_hub,
+            found=hub,
         )
         self.hub = hub
         self.loop = hub.loop

@@ -17,7 +17,7 @@ import pytest
 from test_trampoline import World, waiting, world
 
 import zmq as plain
-from support.fake_hub import FakeHub, Killed, Task, green, spawn
+from support.fake_hub import FakeHub, FakeLoop, Killed, Task, Watcher, green, spawn
 from support.front_ends import LIMIT, GreenFrontEnd, ThreadTask
 from zmq.core.statistics import statistics
 from zmq.core.waiting import sweep_alarm
@@ -56,6 +56,7 @@ class Rally:
     def run(self) -> None:
         while True:
             message = self.server.recv_multipart()
+            self.routing_id = message[0]
             self.serve(message)
 
     def ask(self) -> bytes:
@@ -76,6 +77,9 @@ class Rally:
     def looks(self) -> int:
         """Return how often the hub will look at a socket whose bell says nothing."""
         return sum(callback.__name__ == "on_unheard" for callback in self.world.hub.callbacks)
+
+    def watched(self) -> set[int]:
+        return {watcher.fd for watcher in self.world.hub.armed}
 
     def park(self, serve: Callable[[list[bytes]], None]) -> Task:
         """Have the client ask, and so park before it has made an attempt."""
@@ -317,6 +321,116 @@ def test_who_may_not_wait_finds_what_is_there(world: World) -> None:
     rally.client.send(b"question")
     assert rally.client.recv() == b"unasked"
     rally.serving.throw(Killed)
+
+
+def test_the_descriptor_is_watched_from_the_hubs_first_look_on(rally: Rally) -> None:
+    """As long as greenlets switch past the hub nothing is armed or disarmed for them."""
+    task = rally.park(rally.go_away)
+    assert rally.client.fileno() not in rally.watched()
+    rally.world.hub.settle()
+    assert waiting(task) and rally.client.fileno() in rally.watched()
+    task.throw(Killed)
+    assert rally.client.fileno() not in rally.watched()
+
+
+def test_a_rally_arms_nothing_between_two_turns_of_the_hub(world: World, no_budget: None) -> None:
+    rally = Rally(world)
+    starts = 0
+    start = Watcher.start
+
+    def count(self: Watcher, callback: Callable[[], object]) -> None:
+        nonlocal starts
+        starts += 1
+        start(self, callback)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Watcher, "start", count)
+        task = spawn(rally.ask_often, 2000)
+        while not task.done:
+            assert world.hub.run_callback() or world.hub.fire()
+    assert 0 < starts < 50
+    rally.serving.throw(Killed)
+
+
+def test_it_is_watched_also_where_somebody_has_read_the_news(rally: Rally) -> None:
+    """What clears the way for the look must not have it left out."""
+    task = rally.park(rally.go_away)
+    rally.world.hub.ring_alarm()
+    rally.world.hub.settle()
+    assert waiting(task) and rally.client.fileno() in rally.watched()
+    task.throw(Killed)
+
+
+@pytest.mark.parametrize("how", ["recv", "poll", "poller"])
+def test_it_is_watched_at_once_for_others_who_come(world: World, how: str) -> None:
+    rally = Rally(world)
+    task = rally.park(rally.go_away)
+    poller = world.Poller()
+    poller.register(rally.client, plain.POLLIN)
+    others: dict[str, Callable[[], Any]] = {"recv": rally.client.recv, "poll": rally.client.poll, "poller": poller.poll}
+    other = spawn(others[how])
+    assert waiting(other) and rally.client.fileno() in rally.watched()
+    for each in (other, task, rally.serving):
+        each.throw(Killed)
+    assert world.hub.armed == []
+
+
+def test_who_cannot_be_watched_for_is_told(rally: Rally) -> None:
+    """The hub could not arm, nor can the call itself when it has made its attempt."""
+
+    def fail(self: Watcher, callback: Callable[[], object]) -> None:
+        raise OSError("no more watchers")
+
+    task = rally.park(rally.go_away)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Watcher, "start", fail)
+        with pytest.raises(OSError, match="no more watchers"):
+            rally.world.hub.run_callback()
+        assert waiting(task)
+        rally.world.hub.settle()
+    assert isinstance(task.error, OSError)
+    assert rally.client.fileno() not in rally.watched()
+
+
+def test_an_answer_is_there_though_it_cannot_be_watched_for(rally: Rally) -> None:
+    interrupted = False
+
+    def fail(self: Watcher, callback: Callable[[], object]) -> None:
+        nonlocal interrupted
+        interrupted = True
+        raise KeyboardInterrupt
+
+    task = rally.park(rally.go_away)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Watcher, "start", fail)
+        with pytest.raises(KeyboardInterrupt):
+            rally.world.hub.run_callback()
+    if rally.server.socket_type == plain.ROUTER:
+        rally.server.send_multipart([rally.routing_id, b"late"])
+    else:
+        rally.server.send(b"late")
+    rally.world.hub.settle()
+    assert interrupted and task.result == b"late"
+
+
+def test_it_is_closed_by_another_thread_before_it_is_watched() -> None:
+    """That leaves the close to the hub, as when it is watched: nothing else may wake greenlets."""
+    world = Movable()
+    loop = world.hub = FakeLoop()
+    rally = Rally(world)
+    task = rally.park(rally.go_away)
+    closing = threading.Thread(target=rally.client.close)
+    closing.start()
+    closing.join(LIMIT)
+    assert not closing.is_alive() and rally.client.closed and not task.done
+    assert "close_here" in [callback.__name__ for callback in loop.callbacks]
+    loop.settle()
+    assert isinstance(task.error, plain.ZMQError) and task.error.errno == plain.ENOTSOCK
+    rally.serving.throw(Killed)
+    for socket in world.kept:
+        socket.close(0)
+    term = spawn(world.context.term)
+    loop.settle_until(lambda: term.done)
 
 
 def test_an_error_of_the_hub_is_raised_and_loses_nothing(rally: Rally) -> None:

@@ -97,7 +97,7 @@ cdef int enqueue(
     else:
         hub = hub_of(loop)
     before = budget.stirred()
-    waiter = outcome.waiter = trampoline.join(hub, events, start, size, timeout)
+    waiter = outcome.waiter = trampoline.join(hub, events, start, size, timeout, False)
     waiter.greenlet = outcome
     waiter.inside = True
     waiter.untried = untried

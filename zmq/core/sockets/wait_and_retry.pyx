@@ -242,13 +242,14 @@ cdef class Operation(Endpoints):
         others = trampoline.interest > 0
         before = budget.stirred()
         try:
-            waiter = trampoline.join(self.get_hub, events, route, route_size, milliseconds / 1000)
+            waiter = trampoline.join(
+                self.get_hub, events, route, route_size, milliseconds / 1000, first_step == PARK_FIRST
+            )
         except BaseException:
             if trampoline.interest:
                 # The attempt may have swallowed the bell for them.
                 trampoline.notify()
             raise
-        waiter.untried = first_step == PARK_FIRST
         try:
             # Where those were given up behind which this one would have waited, it may go on at once. So may it where
             # the handler of a signal used sockets meanwhile.

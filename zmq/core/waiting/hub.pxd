@@ -47,6 +47,7 @@ cdef class Hub:
     cdef public object call_soon
     cdef public object watcher
     cdef public object native_watcher
+    cdef object get_hub, find, found    # for `is_found`
     cdef set watched        # weak references to the waiters with somebody parked
     cdef object alarm       # the timer of the sweep
     cdef Round round        # the one that is not over
@@ -70,6 +71,7 @@ cdef class Hub:
     cdef int watch(self, reference) except -1
     cdef void unwatch(self, reference) noexcept
     cdef bint is_in(self, unsigned long thread) except -1
+    cdef bint is_found(self, get_hub) except -1
     cdef void soon(self, callback) noexcept
     cdef void cancel(self, timer) noexcept
     cdef void disarm(self, watcher) noexcept

@@ -67,6 +67,9 @@ class Hub:
         watcher: Callable[[int, int], Any],
         native_watcher: Callable[[int, int], Any] | None = None,
         lingers: bool = False,
+        get_hub: Callable[[], Hub] | None = None,
+        find: Callable[[], object] | None = None,
+        found: object = None,
     ) -> None: ...
     def call_at(self, deadline: float, callback: Callable[[], object], keep: bool = True) -> _Cancellable: ...
     def turn(self) -> int: ...

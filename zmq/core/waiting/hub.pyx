@@ -9,6 +9,7 @@ An adapter is a subclass of `Hub`. These, described there, are all that it may s
 
 - Every one, as arguments: `current`, `park`, `call_soon`, `watcher`; as methods: `call_at`, `is_current`.
 - Where the framework can: `call_soon_threadsafe`, `background_watcher`, `turn`.
+- Where the framework itself is quick to say which hub a thread has: `get_hub`, `find`, `found`.
 - Where its watchers are not as simple as others: `forget`, `native_watcher`, `lingers`.
 - Where its loops are asyncio's: `asyncio_loop`.
 - Where its loops end one by one, stop, or move from thread to thread: `is_alive`, `is_running`, `is_elsewhere`,
@@ -293,14 +294,21 @@ cdef class Hub:
         left out.
     lingers : bool
         Whether the descriptor may be watched still for some time after ``stop()``.
+    get_hub : callable, optional
+        What returns the adapter of the running thread, if it is to be asked only where `find` does not tell.
+    find : callable, optional
+        What is quicker than that, and compiled: ``find() is found`` where the running thread has this hub.
+    found : object, optional
     """
 
-    def __init__(self, *, current, park, call_soon, watcher, native_watcher=None, lingers=False):
+    def __init__(self, *, current, park, call_soon, watcher, native_watcher=None, lingers=False, get_hub=None,
+                 find=None, found=None):
         self.current = current
         self.park = park
         self.call_soon = call_soon
         self.watcher = watcher
         self.native_watcher = watcher if native_watcher is None else native_watcher
+        self.get_hub, self.find, self.found = get_hub, find, found
         self.watched = set()
         self.posted = []
         self.lingers = lingers
@@ -314,6 +322,10 @@ cdef class Hub:
         self.interruptions = []
         self.deferred = deque()
         self.defers = True
+
+    cdef bint is_found(self, get_hub) except -1:
+        """Tell, without calling `get_hub`, whether that would return this hub; False also where that is not known."""
+        return get_hub is self.get_hub and self.find() is self.found
 
     def call_at(self, double deadline, callback, bint keep=True):
         """Have a callback called in the hub at a time.

@@ -138,7 +138,9 @@ cdef class Trampoline(Swept):
     cdef int descriptor(self) except -1
     cdef int enter(self) except -1
     cdef int enter_from_elsewhere(self) except -1
-    cdef int watch(self, get_hub) except -1
+    cdef int watch(self, get_hub, bint later) except -1
+    cdef int arm(self) except -1
+    cdef void disarm(self) noexcept
     cdef void unwatch(self) noexcept
     cdef void forget_watcher(self) noexcept
     cdef void abandon(self) noexcept
@@ -147,7 +149,7 @@ cdef class Trampoline(Swept):
     cpdef on_unheard(self)
     cdef Queue queue_of(self, int events)
     cdef bint must_queue(self, int events, const void *route, size_t size) noexcept
-    cdef Waiter join(self, get_hub, int events, const void *route, size_t size, double timeout)
+    cdef Waiter join(self, get_hub, int events, const void *route, size_t size, double timeout, bint untried)
     cdef int poll(self, get_hub, int events, double timeout) except -1
     cdef int subscribe(self, Subscription subscription) except -1
     cdef void unsubscribe(self, Subscription subscription) noexcept

@@ -21,7 +21,7 @@ Nobody waits on the descriptor alone. Whoever waits for a socket is known to the
 every operation on the socket, successful or not, ends here when anybody waits. EVENTS is then read, and whoever
 could go on is woken: that is the baton. These invariants hold, and the tests check them on a hub of their own:
 
-I1  While somebody is parked the descriptor is watched.
+I1  While somebody is parked the descriptor is watched before the hub sleeps: at once, or by the call that I10 asks for.
 I2  After any operation on a socket with somebody parked, either nobody parked could proceed, or a wake-up is
     scheduled: a callback of the hub's, or a place in the queue of its next turns (`zmq.core.waiting.deferred_turns`).
 I3  A greenlet is in at most one queue and leaves it exactly once, also when it is killed or timed out. If it had
@@ -330,12 +330,23 @@ cdef class Trampoline:
             # Called by a hub in which nobody waits here any more.
             return
         handover.looking_in = None
-        if not handover.unheard or self.parked == 0 or self.handle == NULL or self.born != fork_generation.current:
+        if self.parked == 0 or self.handle == NULL or self.born != fork_generation.current:
             return
-        waiter = self.answer()
-        if waiter is None and self.hub.handovers < HANDOVERS:
-            # The partner did something else than to answer.
-            handover.reset(0)
+        waiter = None
+        if handover.unheard:
+            waiter = self.answer()
+            if waiter is None and self.hub.handovers < HANDOVERS:
+                # The partner did something else than to answer.
+                handover.reset(0)
+        if waiter is None and not self.armed:
+            try:
+                self.arm()
+            except BaseException:
+                # It makes its attempt, arms for itself, and hears of what goes wrong.
+                waiter = self.receivers.head
+                if waiter is not None and waiter.state == PARKED:
+                    waiter.choose(CHOSEN)
+                raise
         self.go_on(waiter)
 
     cdef void notify(self) noexcept:
@@ -397,9 +408,11 @@ cdef class Trampoline:
             )
         return 0
 
-    cdef int watch(self, get_hub) except -1:
-        """One more is parked: watch the descriptor in the hub."""
-        cdef Hub hub = get_hub()
+    cdef int watch(self, get_hub, bint later) except -1:
+        """One more is parked: watch the descriptor in the hub; `later`, if `on_unheard` will be called."""
+        cdef Hub hub = self.watched_hub
+        if hub is None or not hub.is_found(get_hub):
+            hub = get_hub()
         if self.handle == NULL:
             raise ZMQError(Errno.ENOTSOCK)
         if self.parked and self.hub is not hub:
@@ -410,22 +423,40 @@ cdef class Trampoline:
         if self.parked == 0:
             self.descriptor()
             if self.watched_hub is not hub:
+                later = False
                 self.forget_watcher()
                 self.watcher = hub.watcher(self.fd, ZMQ_POLLIN)
                 self.watched_hub = hub
                 self.callback = self.on_readable
             self.hub = hub
             self.parked = 1
-            try:
-                self.armed = True
-                self.watcher.start(self.callback)
+        else:
+            later = False
+            self.parked += 1
+        try:
+            if not later and not self.armed:
+                self.arm()
+            if self.parked == 1:
                 hub.watch(self.weak)
-            except BaseException:
-                self.unwatch()
-                raise
-            return 0
-        self.parked += 1
+        except BaseException:
+            self.unwatch()
+            raise
         return 0
+
+    cdef int arm(self) except -1:
+        """Have the hub call `on_readable` when the bell rings."""
+        try:
+            self.armed = True
+            self.watcher.start(self.callback)
+        except BaseException:
+            self.disarm()
+            raise
+        return 0
+
+    cdef void disarm(self) noexcept:
+        if self.armed:
+            self.armed = False
+            self.watched_hub.disarm(self.watcher)
 
     cpdef rearm(self):
         """Watch the descriptor again, if it should be watched: the hub may have stopped that because of an error."""
@@ -483,9 +514,7 @@ cdef class Trampoline:
         self.parked -= 1
         if self.parked:
             return
-        if self.armed:
-            self.armed = False
-            self.hub.disarm(self.watcher)
+        self.disarm()
         self.hub.unwatch(self.weak)
         if self.routed is not None:
             self.routed.stop()
@@ -507,14 +536,18 @@ cdef class Trampoline:
             return self.routed.must_queue(route, size)
         return self.senders.head is not None
 
-    cdef Waiter join(self, get_hub, int events, const void *route, size_t size, double timeout):
-        """Queue behind those who wait for the same events; `timeout` in seconds, negative for none."""
+    cdef Waiter join(self, get_hub, int events, const void *route, size_t size, double timeout, bint untried):
+        """Queue behind those who wait for the same events; `timeout` in seconds, negative for none.
+
+        One that is `untried` has to make its attempt, or to see to it that `on_unheard` is called, before the hub runs.
+        """
         cdef Waiter waiter = Waiter.__new__(Waiter)
         if self.routed is not None and self.routed.by_peer and events == ZMQ_POLLOUT and route != NULL:
             waiter.route = PyBytes_FromStringAndSize(<const char *> route, size)
-        self.watch(get_hub)
+        self.watch(get_hub, untried)
         waiter.hub = self.hub
         waiter.events = events
+        waiter.untried = untried
         waiter.since = monotonic()
         waiter.trampoline = self
         self.marked = True
@@ -554,7 +587,7 @@ cdef class Trampoline:
                     return found & events
                 if waiter is None:
                     before = budget.stirred()
-                    waiter = self.join(get_hub, events | POLLER, NULL, 0, timeout)
+                    waiter = self.join(get_hub, events | POLLER, NULL, 0, timeout, False)
                     if budget.stirred() != before:
                         # The handler of a signal used sockets meanwhile.
                         self.events_were_read(self.read_events())
@@ -590,7 +623,7 @@ cdef class Trampoline:
 
     cdef int arm_for(self, Subscription subscription, get_hub) except -1:
         if not subscription.armed:
-            self.watch(get_hub)
+            self.watch(get_hub, False)
             self.marked = True
             subscription.armed = True
         return 0
@@ -613,7 +646,7 @@ cdef class Trampoline:
         if self.closing:
             return False
         forget(self)
-        if hub is not None and (self.armed or hub.lingers) and hub.is_elsewhere():
+        if hub is not None and (self.parked or hub.lingers) and hub.is_elsewhere():
             # No other thread may touch what a loop watches while it runs. And the descriptor must be there until then:
             # the next one that is opened gets its number.
             try:
@@ -666,9 +699,7 @@ cdef class Trampoline:
                     waiter = queue.head
                     queue.remove(waiter)
                     waiter.choose(CLOSED)
-        if self.armed:
-            self.armed = False
-            self.watched_hub.disarm(self.watcher)
+        self.disarm()
         self.forget_watcher()
         if self.bell != NULL:
             bell_close(self.bell)

@@ -11,6 +11,9 @@ cdef class Waiter:
         cdef Waiter next
         count_parked += 1
         while self.state == PARKED:
+            if not self.untried and not self.trampoline.armed:
+                # When it joined it expected not to need that.
+                self.trampoline.arm()
             self.inside = True
             try:
                 next = self.trampoline.handover.next_waiter(self.trampoline, self.untried, True)
