@@ -457,7 +457,9 @@ class Movable(World):
 
 
 @pytest.mark.usefixtures("no_budget")
-def test_a_look_that_is_due_in_one_hub_is_none_in_another() -> None:
+@pytest.mark.parametrize("looks", [0, 1])
+def test_a_look_that_is_due_in_one_hub_is_none_in_another(looks: int) -> None:
+    """Whether that one is to look itself or not, as it does where the socket has waited before."""
     world = Movable()
     first = world.hub
     rally = Rally(world)
@@ -470,6 +472,10 @@ def test_a_look_that_is_due_in_one_hub_is_none_in_another() -> None:
     def elsewhere() -> None:
         world.hub = FakeHub()
         serving = spawn(rally.run)
+        if looks:
+            rally.serve = rally.server.send_multipart
+            spawn(rally.ask)
+            world.hub.settle()
         rally.serve = rally.answer_and_go_away
         task = spawn(rally.ask)
         done.append(rally.looks())
@@ -489,7 +495,7 @@ def test_a_look_that_is_due_in_one_hub_is_none_in_another() -> None:
         first.callbacks.popleft()()
     go_on.set()
     thread.join(LIMIT)
-    assert done == [1, False, b"question"]
+    assert done == [looks, False, b"question"]
     for socket in world.kept:
         socket.close()
     term = spawn(world.context.term)

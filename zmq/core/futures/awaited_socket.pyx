@@ -77,6 +77,7 @@ cdef class AwaitedSocket(Socket):
         """Before the first call: a class that says which loop it uses may have to do with it."""
         if not self.is_ready:
             self.waited()
+            self.meet_partner()
             if type(self)._get_loop is not AwaitedSocket._get_loop:
                 self._get_loop()
             self.is_ready = True

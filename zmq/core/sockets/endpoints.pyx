@@ -40,6 +40,7 @@ from zmq.core.sockets.monitors cimport (
 )
 from zmq.core.sockets.option_conversion cimport get_option
 from zmq.core.sockets.peers cimport WatchedPeers
+from zmq.core.waiting.trampoline cimport meet, part
 
 from zmq.core._text import shown_address, without_user
 from zmq.core.constants import Errno, Event, SocketOption, SocketType
@@ -107,6 +108,7 @@ cdef class Endpoints(OptionAccess):
         where = self.last_endpoint(addr)
         label = self.labelled()
         label.note(label.bound, shown_address(addr), shown_address(where))
+        self.meet_partner()
         return _SocketContext(self, "bind", where)
 
     def connect(self, addr):
@@ -140,9 +142,11 @@ cdef class Endpoints(OptionAccess):
                 self.with_endpoint(zmq_connect, addr)
                 connected(self.handle, self.context, address)
                 self.note_connected(addr)
+                self.meet_partner()
                 return _SocketContext(self, "connect", addr)
         self.with_endpoint(zmq_connect, addr)
         self.note_connected(addr)
+        self.meet_partner()
         return _SocketContext(self, "connect", addr)
 
     def unbind(self, addr):
@@ -165,9 +169,10 @@ cdef class Endpoints(OptionAccess):
         if self.socket_type == ZMQ_PAIR and disconnected(self.handle, encoded(addr, "addr")):
             self.operated()
             label.strike(label.connected, shown_address(addr))
-            return
-        self.with_endpoint(zmq_unbind, addr)
-        label.strike(label.bound, shown_address(addr))
+        else:
+            self.with_endpoint(zmq_unbind, addr)
+            label.strike(label.bound, shown_address(addr))
+        self.meet_partner()
 
     def disconnect(self, addr):
         """Close the connection to an address.
@@ -188,6 +193,7 @@ cdef class Endpoints(OptionAccess):
             self.with_endpoint(zmq_disconnect, addr)
         label = self.labelled()
         label.strike(label.connected, shown_address(addr))
+        self.meet_partner()
 
     def bind_to_random_port(self, addr, min_port=49152, max_port=65536, max_tries=100):
         """Bind to a free port.
@@ -258,6 +264,18 @@ cdef class Endpoints(OptionAccess):
         cdef Label label = self.labelled()
         shown = shown_address(addr)
         label.note(label.connected, shown, shown)
+        return 0
+
+    cdef int meet_partner(self) except -1:
+        """Have it known who is at the other end, where this socket waits in a hub and has one end, which is inproc."""
+        cdef Label label = self.label
+        if self.trampoline is None or label is None:
+            return 0
+        part(self.trampoline)
+        if len(label.bound) + len(label.connected) == 1 and isinstance(self.context, Context):
+            [(addr, _)] = label.bound or label.connected
+            if addr.startswith("inproc:"):
+                meet(self.trampoline, (<size_t> (<Context> self.context).handle, addr), bool(label.bound))
         return 0
 
     cdef last_endpoint(self, addr):

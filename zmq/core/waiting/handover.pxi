@@ -1,5 +1,9 @@
 # Handing over from greenlet to greenlet, past the hub: a part of trampoline.pyx.
 
+# Who is bound or connected to an address of inproc, by context and address: (trampoline, is bound), each weakly.
+cdef dict ends = {}
+
+
 @cython.final
 cdef class Handover:
     """What the trampoline of a socket knows of its partner, to which it hands over without the hub.
@@ -8,6 +12,9 @@ cdef class Handover:
     switches, that the bell of the other rings. So a trampoline learns which other one had a waiter woken after its own
     had parked. If that was the same one twice, the next waiter that parks looks at that bell first and switches
     straight to the greenlet. The hub runs after HANDOVERS of these, or HANDOVER_SECONDS, at the latest.
+
+    Where many pairs talk at once that shows nothing, as others park in between: two sockets that have an address of
+    inproc to themselves, and no other, are known to be partners.
 
     If that went well `trusted_after` times, neither needs the bells any more: who receives after a send switches to the
     partner before it has made an attempt itself, and without a look at the partner's bell. A pipe that was never found
@@ -26,7 +33,7 @@ cdef class Handover:
         cdef Waiter waiter
         if not self.is_trusted or partner is None or partner.handover.partner is not trampoline:
             return False
-        if trampoline.returned is not None:
+        if trampoline.returned is not None or trampoline.watched_hub is not partner.hub:
             return False
         waiter = partner.receivers.head
         return waiter is not None and waiter.state == PARKED and waiter.hub.handovers < HANDOVERS
@@ -84,16 +91,58 @@ cdef class Handover:
 
 
 cdef void remember(Trampoline woken) noexcept:
-    """The hub woke a waiter: it is the partner of the trampoline on which a waiter parked last."""
+    """The hub woke a waiter: it is the partner of the trampoline on which a waiter parked last, if it has no other."""
     cdef Trampoline last
+    if woken.handover.is_known:
+        woken.handover.partner.handover.count += 1
+        return
     if woken.hub.last is None:
         return
     last = woken.hub.last()
     woken.hub.last = None
-    if last is None:
+    if last is None or last.handover.is_known:
         return
     if last.handover.partner is woken:
         last.handover.count += 1
     else:
         last.handover.partner = woken
         last.handover.reset(0)
+
+
+cdef int meet(Trampoline trampoline, end, bint is_bound) except -1:
+    """A socket is bound or connected to an `end`, a context and an address of inproc, and to nothing else."""
+    cdef Trampoline other
+    trampoline.end_at = end
+    there = ends.setdefault(end, [])
+    there.append((trampoline.weak, is_bound))
+    for reference, other_is_bound in there:
+        other = reference()
+        if other is not None and other is not trampoline:
+            stop_knowing(other)
+            if len(there) == 2 and other_is_bound != is_bound and other.born == trampoline.born:
+                know(trampoline, other)
+                know(other, trampoline)
+    return 0
+
+
+cdef void part(Trampoline trampoline) noexcept:
+    """A socket has ended, or is bound and connected to more than one address, or to none."""
+    stop_knowing(trampoline)
+    end, trampoline.end_at = trampoline.end_at, None
+    there = None if end is None else ends.get(end)
+    if there is not None:
+        there[:] = [entry for entry in there if entry[0] is not trampoline.weak and entry[0]() is not None]
+        if not there:
+            ends.pop(end, None)
+
+
+cdef void know(Trampoline trampoline, Trampoline partner) noexcept:
+    trampoline.handover.partner = partner
+    trampoline.handover.is_known = True
+    trampoline.handover.reset(0)
+
+
+cdef void stop_knowing(Trampoline trampoline) noexcept:
+    """From now on who the partner is has to be learned: it may be another one."""
+    if trampoline.handover.is_known:
+        trampoline.handover.is_known = trampoline.handover.partner.handover.is_known = False

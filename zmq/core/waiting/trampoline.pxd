@@ -62,6 +62,7 @@ cdef class Subscription:
 
 cdef class Handover:
     cdef Trampoline partner     # whose bell rang when a waiter had parked here
+    cdef bint is_known          # the two have an address of inproc to themselves
     cdef int count              # how often in a row; less than 0 after a look at its bell in vain
     cdef bint is_trusted        # who receives after a send hands over to the partner, and need not attempt first
     cdef bint unheard           # a waiter parked without an attempt: the bell may be still with a message there
@@ -115,6 +116,7 @@ cdef class Trampoline(Swept):
     cdef RoutedSenders routed   # None where POLLOUT says all
     cdef list subscriptions
     cdef Handover handover
+    cdef tuple end_at           # its only end, of inproc: the context and the address; None for others
     cdef Waiter next            # while the bell is answered: the greenlet to switch to at once
     cdef bint answering
     cdef bint trying            # a waiter makes another attempt
@@ -170,3 +172,5 @@ cdef long count_parked, count_woken, count_expired, count_vain
 cdef Trampoline trampoline_of(void *handle)
 cdef Trampoline known_trampoline(void *handle)
 cdef void close_left() noexcept
+cdef int meet(Trampoline trampoline, end, bint is_bound) except -1
+cdef void part(Trampoline trampoline) noexcept

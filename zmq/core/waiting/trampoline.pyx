@@ -160,6 +160,11 @@ def _set_trusted_after(int handovers):
     return before
 
 
+def _ends():
+    """For tests: return of how many addresses of inproc it is known who is there."""
+    return len(ends)
+
+
 include "waiters.pxi"
 
 
@@ -326,16 +331,17 @@ cdef class Trampoline:
         """A waiter may have parked without an attempt, and the hub is about to sleep."""
         cdef Waiter waiter
         cdef Handover handover = self.handover
-        if handover.looking_in is None or not handover.looking_in.is_in(this_thread()):
+        cdef Hub hub = handover.looking_in
+        if hub is None or not hub.is_in(this_thread()):
             # Called by a hub in which nobody waits here any more.
             return
         handover.looking_in = None
-        if self.parked == 0 or self.handle == NULL or self.born != fork_generation.current:
+        if self.hub is not hub or self.parked == 0 or self.handle == NULL or self.born != fork_generation.current:
             return
         waiter = None
         if handover.unheard:
             waiter = self.answer()
-            if waiter is None and self.hub.handovers < HANDOVERS:
+            if waiter is None and hub.handovers < HANDOVERS:
                 # The partner did something else than to answer.
                 handover.reset(0)
         if waiter is None and not self.armed:
@@ -689,6 +695,7 @@ cdef class Trampoline:
             self.unsubscribe(subscription)
             subscription.gone()
         self.returned = None
+        part(self)
         self.handover.partner = None
         self.handover.reset(0)
         if self.parked:
