@@ -15,6 +15,7 @@ from gevent.exceptions import BlockingSwitchOutError, LoopExit
 import zmq.green
 from support.front_ends import GreenFrontEnd, wait_until
 from support.on_gevent import Gevent
+from support.programs import run
 from support.waits import WAITS, fill, start
 
 Pair = Callable[..., tuple[Any, Any]]
@@ -120,3 +121,37 @@ def test_an_error_whose_report_is_interrupted_breaks_nothing(
     a.send(b"1")
     assert receiving.get() == b"1"
     assert raised == ["report"]
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_who_was_given_up_with_its_hub_may_be_switched_to(green: GreenFrontEnd, wait: str) -> None:
+    """The hub was destroyed, and others use the socket: the wait ends, with or without an error; nothing crashes."""
+    if "libuv" in type(gevent.get_hub().loop).__module__:
+        pytest.skip("on libuv gevent hangs where it destroys a hub in which a descriptor is watched")
+    run(
+        green,
+        """
+        import contextlib, sys
+        from greenlet import getcurrent
+        from support.waits import WAITS, fill, serve, start
+
+        context = zmq.Context()
+        socket, peer = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+        socket.hwm = peer.hwm = 2
+        socket.bind("inproc://pair")
+        peer.connect("inproc://pair")
+        filled = fill(socket)
+        waiting = start(front_end, WAITS[sys.argv[1]](socket, zmq))
+        front_end.end_hub()
+        serve(peer, filled)
+        assert socket.recv(zmq.NOBLOCK) == b"1"
+        peer.send(b"2")
+        assert socket.recv() == b"2"
+        # Whatever ends it comes here.
+        waiting.greenlet.parent = getcurrent()
+        with contextlib.suppress(Exception):
+            waiting.greenlet.switch()
+        context.destroy(linger=0)
+        """,
+        wait,
+    )

@@ -28,6 +28,9 @@ cdef class Waiter:
                     self.hub.park()
             finally:
                 self.inside = False
+            if self.trampoline is None:
+                # It was given up, and somebody switched to it all the same.
+                raise RuntimeError("The event loop in which this call waited has ended.")
         if self.state == CHOSEN:
             count_woken += 1
             return 0
