@@ -112,6 +112,15 @@ def test_who_connects_first_is_a_partner_too(world: World) -> None:
     assert partners(world, *pairs)
 
 
+def test_two_that_talk_alone_are_found_out(world: World) -> None:
+    """By who is woken after whom, where the addresses do not tell."""
+    server, client = world.socket(plain.DEALER), world.socket(plain.DEALER)
+    server.bind("inproc://one")
+    server.bind("inproc://other")
+    client.connect("inproc://one")
+    assert rest(world, [[server, client]], 500) < 20
+
+
 CHANGES: dict[str, Callable[[World, plain.Socket, plain.Socket, str], object]] = {
     "a third": lambda world, server, client, address: world.socket(plain.DEALER).connect(address),
     "another address": lambda world, server, client, address: server.bind(address + "-"),
