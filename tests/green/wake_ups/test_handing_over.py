@@ -427,10 +427,7 @@ def test_it_is_closed_by_another_thread_before_it_is_watched() -> None:
     loop.settle()
     assert isinstance(task.error, plain.ZMQError) and task.error.errno == plain.ENOTSOCK
     rally.serving.throw(Killed)
-    for socket in world.kept:
-        socket.close(0)
-    term = spawn(world.context.term)
-    loop.settle_until(lambda: term.done)
+    world.end()
 
 
 def test_an_error_of_the_hub_is_raised_and_loses_nothing(rally: Rally) -> None:
@@ -454,6 +451,12 @@ class Movable(World):
         for cls in found:
             cls._get_hub = staticmethod(lambda: self.hub)
         return found
+
+    def end(self) -> None:
+        for socket in self.kept:
+            socket.close(0)
+        term = spawn(self.context.term)
+        self.hub.settle_until(lambda: term.done)
 
 
 @pytest.mark.usefixtures("no_budget")
@@ -496,11 +499,8 @@ def test_a_look_that_is_due_in_one_hub_is_none_in_another(looks: int) -> None:
     go_on.set()
     thread.join(LIMIT)
     assert done == [looks, False, b"question"]
-    for socket in world.kept:
-        socket.close()
-    term = spawn(world.context.term)
     world.hub = first
-    first.settle_until(lambda: term.done)
+    world.end()
 
 
 def test_messages_of_another_thread_in_a_rally(front_end: GreenFrontEnd) -> None:
