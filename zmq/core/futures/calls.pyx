@@ -97,6 +97,7 @@ cdef int enqueue(
     else:
         hub = hub_of(loop)
     before = budget.stirred()
+    # Also one that is untried is watched for at once: the watchers of a loop linger, and cost nothing to arm.
     waiter = outcome.waiter = trampoline.join(hub, events, start, size, timeout, False)
     waiter.greenlet = outcome
     waiter.inside = True

@@ -142,11 +142,9 @@ cdef class Endpoints(OptionAccess):
                 self.with_endpoint(zmq_connect, addr)
                 connected(self.handle, self.context, address)
                 self.note_connected(addr)
-                self.meet_partner()
                 return _SocketContext(self, "connect", addr)
         self.with_endpoint(zmq_connect, addr)
         self.note_connected(addr)
-        self.meet_partner()
         return _SocketContext(self, "connect", addr)
 
     def unbind(self, addr):
@@ -264,6 +262,7 @@ cdef class Endpoints(OptionAccess):
         cdef Label label = self.labelled()
         shown = shown_address(addr)
         label.note(label.connected, shown, shown)
+        self.meet_partner()
         return 0
 
     cdef int meet_partner(self) except -1:

@@ -1,6 +1,7 @@
 # Handing over from greenlet to greenlet, past the hub: a part of trampoline.pyx.
 
-# Who is bound or connected to an address of inproc, by context and address: (trampoline, is bound), each weakly.
+# Who is bound or connected to an address of inproc, by context and address: weak references to trampolines, and of each
+# whether it is bound.
 cdef dict ends = {}
 
 
@@ -112,16 +113,17 @@ cdef void remember(Trampoline woken) noexcept:
 cdef int meet(Trampoline trampoline, end, bint is_bound) except -1:
     """A socket is bound or connected to an `end`, a context and an address of inproc, and to nothing else."""
     cdef Trampoline other
+    cdef dict there = ends.setdefault(end, {})
     trampoline.end_at = end
-    there = ends.setdefault(end, [])
-    there.append((trampoline.weak, is_bound))
-    for reference, other_is_bound in there:
+    # Where more are there none is known.
+    for reference, other_is_bound in list(there.items()) if len(there) <= 2 else ():
         other = reference()
-        if other is not None and other is not trampoline:
+        if other is not None:
             stop_knowing(other)
-            if len(there) == 2 and other_is_bound != is_bound and other.born == trampoline.born:
+            if len(there) == 1 and other_is_bound != is_bound and other.born == trampoline.born:
                 know(trampoline, other)
                 know(other, trampoline)
+    there[trampoline.weak] = is_bound
     return 0
 
 
@@ -131,9 +133,9 @@ cdef void part(Trampoline trampoline) noexcept:
     end, trampoline.end_at = trampoline.end_at, None
     there = None if end is None else ends.get(end)
     if there is not None:
-        there[:] = [entry for entry in there if entry[0] is not trampoline.weak and entry[0]() is not None]
+        there.pop(trampoline.weak, None)
         if not there:
-            ends.pop(end, None)
+            del ends[end]
 
 
 cdef void know(Trampoline trampoline, Trampoline partner) noexcept:
