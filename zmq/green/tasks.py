@@ -6,6 +6,7 @@ not: anything that knows of sockets. Called by `zmq.green.auth`, `zmq.green.devi
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -67,10 +68,22 @@ def join(task: Task) -> None:
 
 
 def patch() -> None:
-    """Make the standard library green, as the framework does it."""
+    """Make the standard library green, as the framework does it.
+
+    gevent begins to hear of children's ends once it has forked the first of them, and never hears of one that ended
+    before that: ``os.waitpid`` hangs. So it begins before.
+    """
     import gevent.monkey
 
     gevent.monkey.patch_all()
+    if not gevent.config.disable_watch_children:
+        os.register_at_fork(before=_hear_of_children)
+
+
+def _hear_of_children() -> None:
+    loop = gevent.get_hub().loop
+    if loop.default:
+        loop.install_sigchld()
 
 
 def in_every_hub(function: Callable[[], object]) -> None:

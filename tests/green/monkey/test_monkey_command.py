@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from support import TESTS
 from support.monkey.monkeyed import FRAMEWORKS, GEVENT, LIMIT, Framework, show
 
 #: A program for threads. It can tell that it is green: its threads are none, and tick while it waits.
@@ -83,6 +84,34 @@ def test_a_program_is_green_from_its_first_line_on(framework: Framework, how: li
     write(tmp_path / "program.py", PROGRAM)
     done = start(tmp_path, "-W", "error", "-m", framework.monkey_module, *how, "--some", "arguments")
     assert (done.returncode, done.stdout, done.stderr) == (0, "green ['--some', 'arguments']\n", ""), show(done)
+
+
+def test_the_end_of_the_first_child_is_heard_of_however_soon_it_comes(framework: Framework, tmp_path: Path) -> None:
+    """Also where the child has ended before `os.fork` returns in its parent."""
+    program = """
+        import os, sys, threading
+        sys.path.insert(0, TESTS)
+        from support.watchdog import limit
+        limit(10)
+        os.register_at_fork(after_in_parent=lambda: os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT))
+
+        def fork():
+            child = os.fork()
+            if child == 0:
+                os._exit(7)
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+        if sys.argv[1:]:
+            thread = threading.Thread(target=fork)
+            thread.start()
+            thread.join()
+        else:
+            fork()
+    """
+    write(tmp_path / "program.py", program.replace("TESTS", repr(str(TESTS))))
+    for arguments in [], ["in a greenlet"]:
+        done = start(tmp_path, "-m", framework.monkey_module, "program.py", *arguments)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "7\n", ""), show(done)
 
 
 @pytest.mark.parametrize("framework", [GEVENT], ids=["gevent"])
