@@ -18,6 +18,7 @@ from support.fake_hub import FakeHub, Killed, Task, green, spawn
 from zmq.core.statistics import statistics
 from zmq.core.waiting import sweep_alarm
 from zmq.core.waiting.budget import get_budget, set_budget
+from zmq.core.waiting.deferred_turns import serve
 from zmq.core.waiting.sleeper import let_run, wait_readable
 
 #: Calls between two looks at the clock.
@@ -73,6 +74,8 @@ def world() -> Iterator[World]:
     missed, budget = sweep_alarm.missed(), get_budget()
     set_budget(1e-9)
     world = World()
+    # A turn begins. Until a thread's first, no time of its slice is used.
+    serve(world.hub)
     yield world
     set_budget(budget)
     world.hub.is_late = False
