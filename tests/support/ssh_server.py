@@ -54,8 +54,9 @@ class Server:
         for path in (folder / "config", folder / "home" / ".ssh" / "config"):
             path.write_text(f"Host *\n  UserKnownHostsFile {self.known}\n  GlobalKnownHostsFile /dev/null\n")
         (folder / "bin").mkdir()
-        self.write_ssh(f'exec {shutil.which("ssh")} -F {folder}/config -o IdentityAgent=none "$@"')
-        command = [SSHD, "-D", "-e", "-f", str(folder / "sshd_config"), *lenient]
+        # What a sanitizer has loaded first dies in the sandbox of sshd.
+        self.write_ssh(f'unset LD_PRELOAD; exec {shutil.which("ssh")} -F {folder}/config -o IdentityAgent=none "$@"')
+        command = ["env", "-u", "LD_PRELOAD", SSHD, "-D", "-e", "-f", str(folder / "sshd_config"), *lenient]
         self.process = start_server(command, self.port, folder / "log")
 
     def write_ssh(self, text: str) -> None:
