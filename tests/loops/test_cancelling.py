@@ -157,6 +157,25 @@ def test_messages_go_back_in_their_order(pair: Any, unhurried: None) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("awaitable", [False, True], ids=["plain", "awaitable"])
+def test_messages_that_went_back_are_a_batch(pair: Any, awaitable: bool) -> None:
+    async def main() -> None:
+        a, b = pair
+        calls = [asyncio.gather(a.recv(), asyncio.sleep(LIMIT)) for _ in range(3)]
+        await until(lambda: waits(a) == 3)
+        for number in range(3):
+            await b.send(b"%d" % number)
+        await until(lambda: waits(a) == 0)
+        await b.send(b"3")
+        for number in (2, 0, 1):
+            assert calls[number].cancel()
+        batch = await a.recv_many() if awaitable else zmq.Socket.shadow(a).recv_many(timeout=0)
+        assert batch == [b"0", b"1", b"2", b"3"]
+        await asyncio.gather(*calls, return_exceptions=True)
+
+    run(main())
+
+
 @pytest.mark.parametrize("parts", [1, 2, 7])
 @pytest.mark.parametrize("whole", [False, True], ids=["frames", "message"])
 def test_a_message_of_several_frames_goes_back_whole(pair: Any, parts: int, whole: bool) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import zmq as plain
-from support.front_ends import LIMIT
+from support.front_ends import LIMIT, FrontEnd
 
 KINDS = {"PUSH": "PULL", "DEALER": "DEALER"}
 
@@ -78,6 +78,30 @@ def test_the_rest_of_a_message_whose_peer_has_gone_goes_to_nobody_else(
     finish(sender, zmq)
     sender.send_multipart([b"the", b"next"])
     assert other.recv_multipart() == [b"the", b"next"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("how", LEAVE)
+def test_it_goes_to_nobody_else_also_where_others_wait_for_the_socket(
+    context: Any, zmq: ModuleType, front_end: FrontEnd, kind: str, how: str
+) -> None:
+    sender = context.socket(getattr(zmq, kind))
+    gone, other = (context.socket(getattr(zmq, KINDS[kind])) for _ in range(2))
+    sender.bind("inproc://whole")
+    gone.connect("inproc://whole")
+    sender.send(b"head", zmq.SNDMORE)
+    # It waits on, as there is nothing to receive.
+    polls = [front_end.spawn(sender.poll, 1000 * LIMIT, zmq.POLLIN)] if front_end.shares_sockets else []
+    front_end.sleep(0.01)
+    other.connect("inproc://whole")
+    LEAVE[how](gone, sender)
+    sender.send(b"tail")
+    sender.send_multipart([b"the", b"next"])
+    assert other.recv_multipart() == [b"the", b"next"]
+    sender.close()
+    for poll in polls:
+        with pytest.raises(zmq.ZMQError):
+            poll.get()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from errno import EBUSY
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from support.device_ways import EVERY_WAY, LOOPBACK, Way, fill, ways_of
-from support.front_ends import FrontEnd, Task
+from support.front_ends import FrontEnd, Task, wait_until
 
 Pair = Callable[..., tuple[Any, Any]]
 
@@ -101,6 +102,47 @@ def test_two_names_change_places_between_two_routers_only(
     worker.send_multipart([name, b"3", b"4"])
     assert client.recv_multipart() == [b"3", b"4"]
     assert listener.recv_multipart() == [b"out", name, b"3", b"4"]
+
+
+def test_what_two_routers_could_not_pass_on_goes_back_as_it_came(
+    context: Any, pair: Pair, zmq: ModuleType, front_end: FrontEnd
+) -> None:
+    """Also where it went back once before; it is copied once."""
+    front, alice = pair(zmq.ROUTER, zmq.DEALER, identity=b"Alice")
+    back, bob = pair(zmq.ROUTER, zmq.DEALER, identity=b"Bob", hwm=1)
+    back.router_mandatory = 1
+    carol = context.socket(zmq.DEALER)
+    carol.connect(back.last_endpoint)
+    for peer in (bob, carol):
+        # There is room for somebody, so that the queue takes what is there.
+        peer.send(b"hello")
+        assert back.recv_multipart()[1] == b"hello"
+    with pytest.raises(zmq.Again):
+        while True:
+            back.send_multipart([b"Bob", b"full"], zmq.NOBLOCK)
+    alice.send_multipart([b"Bob", b"1", b"2"])
+    copies = []
+    for _ in range(2):
+        monitor, listener = pair(zmq.PUSH, zmq.PULL)
+        task = front_end.spawn(zmq.devices.monitored_queue, front, back, monitor)
+        if not copies:
+            copies.append(listener.recv_multipart())
+        wait_until(front_end, lambda: is_owned(zmq, front))
+        monitor.close()
+        with pytest.raises(zmq.ZMQError):
+            task.get()
+        assert not listener.poll(0)
+    assert copies == [[b"in", b"Bob", b"Alice", b"1", b"2"]]
+    assert front.recv_multipart(zmq.NOBLOCK) == [b"Alice", b"Bob", b"1", b"2"]
+    assert not front.poll(0)
+
+
+def is_owned(zmq: ModuleType, socket: Any) -> bool:
+    try:
+        socket.poll(0)
+    except zmq.ZMQError as error:
+        return error.errno == EBUSY
+    return False
 
 
 def test_requests_and_replies(pair: Pair, queue: Callable[..., None], zmq: ModuleType, front_end: FrontEnd) -> None:

@@ -29,12 +29,15 @@ cdef class Handover:
         self.is_trusted = False
 
     cdef bint is_possible(self, Trampoline trampoline) noexcept:
-        """Tell whether a receive that follows a send should park without an attempt, with `Waiter.untried`."""
+        """Tell whether a receive that follows a send should park without an attempt, with `Waiter.untried`.
+
+        Called while nobody waits and no message was given back (`Trampoline.interest`).
+        """
         cdef Trampoline partner = self.partner
         cdef Waiter waiter
         if not self.is_trusted or partner is None or partner.handover.partner is not trampoline:
             return False
-        if trampoline.returned is not None or trampoline.watched_hub is not partner.hub:
+        if trampoline.watched_hub is not partner.hub:
             return False
         waiter = partner.receivers.head
         return waiter is not None and waiter.state == PARKED and waiter.hub.handovers < HANDOVERS

@@ -43,10 +43,10 @@ I11 All who are parked wait in one hub, whichever thread runs it. Only while tha
 
 When POLLOUT lies
 -----------------
-For most sockets EVENTS tells the whole truth. For a ROUTER it does not: POLLOUT is always set, and with
-ROUTER_MANDATORY a message to a peer whose pipe is full still meets EAGAIN (router_t::xsend); an XPUB with
-XPUB_NODROP is alike. Whether such a message can go is known only by trying, and a try may itself swallow the
-bell for another one. Looping on EVENTS would spin; waiting for the bell alone may wait for ever. So those
+For most sockets EVENTS tells the whole truth. For a ROUTER it does not: with ROUTER_MANDATORY, POLLOUT is set while
+any peer at all has room, and a message to one whose pipe is full still meets EAGAIN (router_t::xhas_out, xsend); an
+XPUB with XPUB_NODROP is alike. Whether such a message can go is known only by trying, and a try may itself swallow
+the bell for another one. Looping on EVENTS would spin; waiting for the bell alone may wait for ever. So those
 senders are tried when the bell rings, a millisecond after any operation that may have swallowed it, and
 then at intervals that double up to the sweep's; one that gets through hands on to the next for the same peer.
 Those for a peer that is not stalled never queue at all.
