@@ -67,7 +67,7 @@ class Poller(_poll.Poller):
         Parameters
         ----------
         timeout : float, optional
-            Milliseconds; None or -1 to wait for ever, but not where nothing is registered.
+            Milliseconds; None or negative to wait for ever, but not where nothing is registered.
 
         Returns
         -------

@@ -87,7 +87,7 @@ THINGS = [
 ]
 FLAGS = ["0", "zmq.NOBLOCK", "zmq.SNDMORE", "zmq.NOBLOCK | zmq.SNDMORE", "-1", "2**40", "None", "'x'", "4", "1.0"]
 MILLISECONDS = ["0", "1", "3", "0.5", "-0.0", "True"]
-WRONG_TIMES = ["-2**70", "'x'", "float('nan')", "b'1'", "[]", "object()", "2**70j"]
+WRONG_TIMES = ["'x'", "float('nan')", "b'1'", "[]", "object()", "2**70j"]
 ENDPOINTS = [
     *(f"'inproc://{name}'" for name in "abcd"),
     "'tcp://127.0.0.1:*'",

@@ -174,7 +174,10 @@ def test_poll_of_a_socket(pair: Any) -> None:
         await b.send(b"x")
         assert await polled == await again == zmq.POLLIN
         with pytest.raises(ValueError):
-            a.poll(-2)
+            a.poll(float("nan"))
+        poller = za.Poller()
+        poller.register(a, zmq.POLLIN)
+        assert await a.poll(-2) == zmq.POLLIN and await poller.poll(-1000) == [(a, zmq.POLLIN)]
         assert await a.recv() == b"x"
         assert waits(a) == 0
 

@@ -208,7 +208,7 @@ def test_a_batch_ends_before_a_message_of_several_frames(pair: Pair) -> None:
     assert take(b, 2, multipart=True) == [[b"2", b"3"], [b"4"]]
 
 
-@pytest.mark.parametrize("options", [{"max": 0}, {"max": -1}, {"timeout": -2}, {"timeout": float("nan")}])
+@pytest.mark.parametrize("options", [{"max": 0}, {"max": -1}, {"timeout": float("nan")}])
 def test_wrong_arguments_receive_nothing(pair: Pair, options: dict[str, Any]) -> None:
     a, b = pair()
     a.send(b"1")
@@ -428,7 +428,7 @@ class TestAsyncio:
     def test_wrong_arguments(self) -> None:
         async def main(a: Any, b: Any) -> None:
             await a.send(b"1")
-            for options in ({"max": 0}, {"timeout": -2}):
+            for options in ({"max": 0}, {"timeout": float("nan")}):
                 with pytest.raises(ValueError):
                     await b.recv_many(**options)
             with pytest.raises(ValueError, match="SNDMORE"):

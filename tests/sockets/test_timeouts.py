@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from support.front_ends import FrontEnd
+
 Pair = Callable[..., tuple[Any, Any]]
 
 RECEIVES: dict[str, Callable[[Any], Any]] = {
@@ -114,22 +116,46 @@ def test_polls_keep_their_time(pair: Pair, zmq: ModuleType) -> None:
         assert b.poll(60_000) == zmq.POLLIN and poller.poll() == [(b, zmq.POLLIN)]
 
 
-@pytest.mark.parametrize("timeout", [-2, -0.5, float("nan")])
-def test_a_negative_time_out_is_refused(pair: Pair, zmq: ModuleType, timeout: float) -> None:
-    a, b = pair()
+def ways_to_wait(zmq: ModuleType, socket: Any, timeout: float | None) -> list[Callable[[], Any]]:
+    """Return functions that wait until there is a message, in milliseconds or, `select`, in seconds."""
     poller = zmq.Poller()
-    poller.register(b, zmq.POLLIN)
-    for poll in (
-        lambda: b.poll(timeout),
-        lambda: poller.poll(timeout),
-        lambda: zmq.zmq_poll([(b, zmq.POLLIN)], timeout),
-        lambda: zmq.select([b], [], [], timeout),
-    ):
-        with pytest.raises(ValueError, match="time-out"):
-            poll()
+    poller.register(socket, zmq.POLLIN)
+    return [
+        lambda: socket.poll(timeout) == zmq.POLLIN,
+        lambda: poller.poll(timeout) == [(socket, zmq.POLLIN)],
+        lambda: zmq.zmq_poll([(socket, zmq.POLLIN)], timeout) == [(socket, zmq.POLLIN)],
+        lambda: zmq.select([socket], [], [], timeout) == ([socket], [], []),
+    ]
+
+
+@pytest.mark.parametrize("timeout", [None, -1, -2, -1000, -0.5, -1.0, -(2**70), float("-inf")])
+def test_none_and_all_that_is_negative_wait_for_ever(
+    pair: Pair, zmq: ModuleType, front_end: FrontEnd, timeout: float | None
+) -> None:
+    """A program whose time-outs are seconds says ``poll(1000 * timeout)``, and -1 where there is none."""
+    a, b = pair()
+    for wait in ways_to_wait(zmq, b, timeout):
+        waiting = front_end.spawn(wait)
+        front_end.sleep(0.01)
+        a.send(b"1")
+        assert waiting.get()
+        assert wait() and b.recv() == b"1"
+    waiting = front_end.spawn(lambda: b.recv_many(timeout=-1 if timeout is None else timeout))
+    front_end.sleep(0.01)
+    a.send(b"2")
+    assert waiting.get() == [b"2"]
+
+
+@pytest.mark.parametrize(("timeout", "error"), [(float("nan"), ValueError), ("1", TypeError), (b"", TypeError)])
+def test_a_time_out_that_is_no_number_is_refused(
+    pair: Pair, zmq: ModuleType, timeout: Any, error: type[Exception]
+) -> None:
+    a, b = pair()
     a.send(b"usable")
-    assert b.poll(-1) == zmq.POLLIN and poller.poll(-1) and poller.poll(None)
-    assert zmq.select([b], [], [], -1)[0] == [b] and zmq.select([b], [], [])[0] == [b]
+    for wait in [*ways_to_wait(zmq, b, timeout), lambda: b.recv_many(timeout=timeout)]:
+        with pytest.raises(error):
+            wait()
+    assert b.poll() == zmq.POLLIN and b.recv() == b"usable"
 
 
 def test_a_negative_rcvtimeo_is_refused(pair: Pair, zmq: ModuleType) -> None:

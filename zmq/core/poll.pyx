@@ -28,7 +28,7 @@ def zmq_poll(sockets, timeout=-1, *, poller_class=None):
     sockets : iterable of (Socket or int or object with fileno, int)
         What to wait for, and for which `zmq.PollEvent`.
     timeout : float, optional
-        Milliseconds; None or -1 to wait for ever, but not where there is nothing to wait for.
+        Milliseconds; None or negative to wait for ever, but not where there is nothing to wait for.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def zmq_poll(sockets, timeout=-1, *, poller_class=None):
     TypeError
         An element can't be polled.
     ValueError
-        `timeout` is negative and not -1.
+        `timeout` is no number.
     ZMQError
         ENOTSOCK: one of the sockets is closed. ETERM: a context is terminated.
 
@@ -184,7 +184,7 @@ class Poller:
         Parameters
         ----------
         timeout : float, optional
-            Milliseconds; None or -1 to wait for ever, but not where nothing is registered.
+            Milliseconds; None or negative to wait for ever, but not where nothing is registered.
 
         Returns
         -------
@@ -197,7 +197,7 @@ class Poller:
         TypeError
             Something is registered that can't be polled.
         ValueError
-            `timeout` is negative and not -1, or a descriptor is negative.
+            `timeout` is no number, or a descriptor is negative.
         ZMQError
             ENOTSOCK: a registered socket is closed. ETERM: its context is terminated.
 
@@ -258,7 +258,7 @@ def select(rlist, wlist, xlist, timeout=None, *, poller_class=None):
     rlist, wlist, xlist : iterable of Socket or int or object with fileno
         What to wait for: to receive, to send, for errors.
     timeout : float, optional
-        Seconds; None or -1 to wait for ever, but not where there is nothing to wait for.
+        Seconds; None or negative to wait for ever, but not where there is nothing to wait for.
 
     Returns
     -------
@@ -268,15 +268,13 @@ def select(rlist, wlist, xlist, timeout=None, *, poller_class=None):
     Raises
     ------
     ValueError
-        `timeout` is negative and not -1.
+        `timeout` is no number.
     """
     wanted = {}
     for items, flag in ((list(rlist), ZMQ_POLLIN), (list(wlist), ZMQ_POLLOUT), (list(xlist), ZMQ_POLLERR)):
         for item in items:
             wanted[item] = wanted.get(item, 0) | flag
-    if timeout is not None and timeout != -1:
-        if not timeout >= 0:
-            raise ValueError(f"a time-out is 0 or more seconds, or -1 or None for none; got {timeout!r}")
+    if timeout is not None:
         timeout = 1000.0 * timeout
     poller = (Poller if poller_class is None else poller_class)()
     for item, flags in wanted.items():

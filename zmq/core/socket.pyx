@@ -271,7 +271,7 @@ cdef class Socket(Conversions):
         Parameters
         ----------
         timeout : float, optional
-            Milliseconds; None or -1 to wait for ever, but not where `flags` is 0.
+            Milliseconds; None or negative to wait for ever, but not where `flags` is 0.
         flags : int
             `POLLIN`, `POLLOUT` or both.
 
@@ -283,7 +283,7 @@ cdef class Socket(Conversions):
         Raises
         ------
         ValueError
-            `timeout` is negative and not -1.
+            `timeout` is no number.
         ContextTerminated, ZMQError
             As in `recv`.
         """

@@ -237,7 +237,7 @@ cdef int take_frames(Outcome outcome, Socket socket, Trampoline trampoline, bint
 cdef Outcome begin_receive(Socket socket, Receive receive, int flags, timeout, bint was_tried):
     """Receive now if there is a message, or else when the turn of this call has come.
 
-    `timeout` is in milliseconds; -1 to wait for ever, None for as long as RCVTIMEO says. `was_tried` says that an
+    `timeout` is in milliseconds; negative to wait for ever, None for as long as RCVTIMEO says. `was_tried` says that an
     attempt was in vain a moment ago, while nobody waited.
     """
     cdef Trampoline trampoline = socket.trampoline
@@ -312,7 +312,7 @@ def receive_in_turn(Socket socket not None, Receive receive not None, int flags=
     flags : int
         With `DONTWAIT` the outcome has `Again` instead of waiting.
     timeout : float, optional
-        Milliseconds; -1 to wait for ever, None for as long as RCVTIMEO says.
+        Milliseconds; negative to wait for ever, None for as long as RCVTIMEO says.
 
     Returns
     -------

@@ -82,7 +82,7 @@ def begin_poll_of_many(PollSet members not None, timeout, owner):
     ----------
     members : PollSet
     timeout : float, optional
-        Milliseconds; None or -1 to wait for ever, but not where nothing is registered.
+        Milliseconds; None or negative to wait for ever, but not where nothing is registered.
     owner : Poller
         With `_get_loop`.
 
@@ -94,7 +94,7 @@ def begin_poll_of_many(PollSet members not None, timeout, owner):
     Raises
     ------
     ValueError
-        `timeout` is negative and not -1.
+        `timeout` is no number.
     """
     cdef Outcome outcome = outcome_of(owner, None)
     cdef PendingPoll pending

@@ -22,15 +22,15 @@ cdef bytes encoded(text, str name):
 
 
 cdef double seconds_of(timeout) except? -2:
-    """Return a time-out of milliseconds in seconds; -1 for none."""
+    """Return a time-out of milliseconds in seconds; -1 for none, which None and all that is negative stand for."""
     cdef double milliseconds
     if timeout is None:
         return -1
     milliseconds = timeout
-    if milliseconds == -1:
+    if milliseconds < 0:
         return -1
-    if not milliseconds >= 0:
-        raise ValueError(f"a time-out is 0 or more milliseconds, or -1 or None for none; got {timeout!r}")
+    if milliseconds != milliseconds:
+        raise ValueError(f"a time-out is a number, or None for none; got {timeout!r}")
     return milliseconds / 1000
 
 

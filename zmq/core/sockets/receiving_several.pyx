@@ -140,7 +140,7 @@ cdef class Receiving(Sending):
         max : int
             How many messages to take at most.
         timeout : float, optional
-            For how many milliseconds to wait for the first message; -1 for ever, None for as long as RCVTIMEO says.
+            For how many milliseconds to wait for the first message; negative for ever, None for as long as RCVTIMEO says.
         flags : int
             `NOBLOCK`.
         copy : bool
@@ -158,7 +158,7 @@ cdef class Receiving(Sending):
         Raises
         ------
         ValueError
-            `max` is less than 1, or `timeout` negative. Or the next message has several frames and `multipart` is
+            `max` is less than 1, or `timeout` no number. Or the next message has several frames and `multipart` is
             false: it remains there.
         ContextTerminated, ZMQError
             As in `recv`. What was received before an error is returned; the next call raises it.
