@@ -28,13 +28,18 @@ def begin(name: str) -> FrontEnd:
     return front_end
 
 
+def behind_others(library: Path) -> str:
+    """Return what LD_PRELOAD has to be so that a library is loaded too, behind the runtimes of a sanitizer."""
+    return f"{os.environ.get('LD_PRELOAD', '')} {library}".strip()
+
+
 def before_libzmq(source: Path, folder: Path) -> str:
     """Build C code that stands before libzmq; return what LD_PRELOAD is then."""
     library = folder / source.with_suffix(".so").name
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
     found = re.search(r"(/\S*libzmq\S*\.so\S*)", Path("/proc/self/maps").read_text())
     assert found
-    return f"{os.environ.get('LD_PRELOAD', '')} {library} {found[1]}".strip()
+    return f"{behind_others(library)} {found[1]}"
 
 
 def run(front_end: FrontEnd, program: str, *arguments: str, quiet: bool = True) -> str:

@@ -12,6 +12,7 @@ from test_ctrl_c import LONG, RUNS, run
 
 from support import PRELOAD
 from support.monkey.monkeyed import EVENTLET, FRAMEWORKS, GEVENT, Framework, show
+from support.programs import behind_others
 
 #: A framework, and the loop or hub that the programs use.
 LOOPS = [
@@ -22,7 +23,7 @@ LOOPS = [
 #: How the programs begin whose main thread gets SIGINT when it goes to sleep.
 BEGIN = """
 import ctypes
-arm = ctypes.CDLL(os.environ["LD_PRELOAD"]).arm
+arm = ctypes.CDLL(os.environ["LD_PRELOAD"].split()[-1]).arm
 limit(5)
 """
 
@@ -121,7 +122,7 @@ def test_control_c_wakes_a_hub_that_goes_to_sleep(
 ) -> None:
     if what.startswith("forked") and os.environ.get("EVENTLET_HUB") == "asyncio":
         pytest.skip("the child's hub cannot run")
-    monkeypatch.setenv("LD_PRELOAD", str(library))
+    monkeypatch.setenv("LD_PRELOAD", behind_others(library))
     done = run(loop, tmp_path, BEGIN, PROGRAMS[what])
     assert done.returncode == -signal.SIGINT, show(done)
     assert done.stderr.count("Traceback") == 1 and done.stdout == "", show(done)
@@ -176,7 +177,7 @@ def test_another_hub_is_woken_too(library: Path, tmp_path: Path, monkeypatch: py
         arm()
         time.sleep(100)
     """
-    monkeypatch.setenv("LD_PRELOAD", str(library))
+    monkeypatch.setenv("LD_PRELOAD", behind_others(library))
     done = run(EVENTLET, tmp_path, BEGIN, program)
     assert done.returncode == -signal.SIGINT, show(done)
 
