@@ -143,6 +143,8 @@ PROGRAMS = {
     # They import each other as a part of it.
     "txzmq": Program(("txzmq", *CHECKED), ("txzmq/test",), "txzmq", within="txzmq/"),
     "logbook": Program(("logbook", *CHECKED), ("tests",), "logbook", ("-k", "zeromq")),
+    "zmq_tubes": Program(("zmq_tubes", "PyYAML", "pytest-asyncio", *CHECKED), ("tests",), "zmq_tubes"),
+    "zmq-anyio": Program(("zmq-anyio", "trio", *CHECKED), ("tests",), "zmq-anyio"),
 }
 
 
