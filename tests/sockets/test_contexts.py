@@ -127,6 +127,35 @@ def test_destroy_sends_what_linger_allows(context: Any, zmq: ModuleType) -> None
     assert [int(pull.recv()) for _ in range(1000)] == list(range(1000))
 
 
+@pytest.mark.parametrize("linger", [-1, -1000, -1.5])
+@pytest.mark.parametrize("how", ["close", "destroy"])
+def test_all_that_is_negative_lingers_for_ever(context: Any, zmq: ModuleType, linger: float, how: str) -> None:
+    """As a program says it whose times are seconds, and -1 where there is none."""
+    pull = context.socket(zmq.PULL)
+    port = pull.bind_to_random_port("tcp://127.0.0.1")
+    with zmq.Context() as sender:
+        push = sender.socket(zmq.PUSH)
+        push.linger = 0
+        push.connect(f"tcp://127.0.0.1:{port}")
+        for i in range(100):
+            push.send(b"%d" % i)
+        if how == "close":
+            push.close(linger=linger)
+        else:
+            sender.destroy(linger=linger)
+        assert push.closed
+        assert [int(pull.recv()) for _ in range(100)] == list(range(100))
+
+
+def test_numbers_of_threads(zmq: ModuleType, ledger: None) -> None:
+    """Half of the processors is a float."""
+    with zmq.Context(5 / 2) as context, zmq.Context(io_threads=1.0) as other:
+        assert (context.get(zmq.IO_THREADS), other.get(zmq.IO_THREADS)) == (2, 1)
+    for wrong, error in ((-1.0, zmq.ZMQError), (float("nan"), ValueError), ("1", TypeError), (None, TypeError)):
+        with pytest.raises(error):
+            zmq.Context(wrong)
+
+
 def test_destroy_without_linger_does_not_wait(zmq: ModuleType, ledger: None) -> None:
     context = zmq.Context()
     push = context.socket(zmq.PUSH)

@@ -212,7 +212,8 @@ cdef class Context(UseAfterFork):
                 elif other is not self and other.called is not None:
                     self.called = other.called
             return
-        threads = setting(ZMQ_IO_THREADS, io_threads)
+        # Half of the processors is a float.
+        threads = setting(ZMQ_IO_THREADS, int(io_threads) if isinstance(io_threads, float) else io_threads)
         handle = new_context(self._get_hub)
         if <size_t> handle in terminating:
             # It was freed, and the thread that terminated it did not come to say so yet.

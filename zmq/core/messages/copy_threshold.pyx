@@ -44,6 +44,12 @@ cdef class Threshold:
         return self.handed_out
 
 
+cdef Py_ssize_t size_of(value) except -1:
+    """Return what was set; what is negative is 0."""
+    # Such as 1e6.
+    return max(0, <Py_ssize_t> (int(value) if isinstance(value, float) else value))
+
+
 cdef Py_ssize_t threshold_of(Threshold package) except -1:
     """Return the threshold for who says nothing else; `package` is that of a green class, or None."""
     cdef dict names
@@ -52,6 +58,6 @@ cdef Py_ssize_t threshold_of(Threshold package) except -1:
         value = names.get("COPY_THRESHOLD")
         if value is not None:
             if value is not package.handed_out:
-                return max(0, <Py_ssize_t> value)
+                return size_of(value)
             names.pop("COPY_THRESHOLD", None)
-    return max(0, <Py_ssize_t> names_in(package_zmq).get("COPY_THRESHOLD", COPY_THRESHOLD))
+    return size_of(names_in(package_zmq).get("COPY_THRESHOLD", COPY_THRESHOLD))

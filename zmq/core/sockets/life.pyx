@@ -8,7 +8,7 @@ import warnings
 import weakref
 
 from cpython.object cimport PyObject
-from libc.errno cimport EBUSY, EINVAL
+from libc.errno cimport EBUSY
 
 from zmq.core cimport context as contexts
 from zmq.core.check cimport raise_errno
@@ -315,7 +315,7 @@ cdef class Life(MixedCase):
         Parameters
         ----------
         linger : int, optional
-            Milliseconds; set as LINGER first. For how long what was sent may wait to go out; -1 for ever.
+            Milliseconds; set as LINGER first. For how long what was sent may wait to go out; negative for ever.
 
         Notes
         -----
@@ -342,9 +342,9 @@ cdef class Life(MixedCase):
             self.handle = NULL
             self.born = GONE
             return
-        if linger is not None and zmq_setsockopt(handle, ZMQ_LINGER, &milliseconds, sizeof(int)) != 0:
-            if zmq_errno() == EINVAL:
-                raise ZMQError(EINVAL, f"Invalid argument: linger is -1 or more milliseconds, not {linger!r}")
+        if linger is not None:
+            milliseconds = max(milliseconds, -1)
+            zmq_setsockopt(handle, ZMQ_LINGER, &milliseconds, sizeof(int))
         # What waits for a shadow waits for this socket.
         trampoline = known_trampoline(handle) if self.trampoline is None else self.trampoline
         # From here on no other call has the handle, whatever runs, and nothing that is raised loses it.

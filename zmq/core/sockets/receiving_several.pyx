@@ -140,7 +140,8 @@ cdef class Receiving(Sending):
         max : int
             How many messages to take at most.
         timeout : float, optional
-            For how many milliseconds to wait for the first message; negative for ever, None for as long as RCVTIMEO says.
+            For how many milliseconds to wait for the first message; negative for ever, None for as long as RCVTIMEO
+            says.
         flags : int
             `NOBLOCK`.
         copy : bool

@@ -19,7 +19,7 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.message cimport Frame
 from zmq.core.messages.whole_message_attempts cimport Outgoing, Part, discard, prepare_all, try_send
-from zmq.core.messages.copy_threshold cimport threshold_of
+from zmq.core.messages.copy_threshold cimport size_of, threshold_of
 from zmq.core.sockets cimport overrides
 from zmq.core.sockets.arguments cimport no_buffer
 from zmq.core.sockets.copies_without_gil cimport prepare_copies
@@ -45,7 +45,7 @@ cdef class Sending(Operation):
 
     @copy_threshold.setter
     def copy_threshold(self, value):
-        self.own_threshold = -1 if value is None else max(0, <Py_ssize_t> value)
+        self.own_threshold = -1 if value is None else size_of(value)
 
     cdef Py_ssize_t threshold(self) except -1:
         return self.own_threshold if self.own_threshold >= 0 else threshold_of(self.package_threshold)
