@@ -27,6 +27,7 @@ from zmq.core.error import ContextTerminated, ZMQBindError, ZMQError
 from zmq.core.native_threads import NativeThread
 from zmq.core.poll import Poller, zmq_poll
 from zmq.core.socket import Socket
+from zmq.core.waiting.pipes import close_fd
 
 #: How many ports are tried before `bind_*_to_random_port` gives up.
 RESERVATIONS = 100
@@ -352,7 +353,7 @@ def tell(fd: int) -> None:
     """Make a pipe readable, unless it is -1; to close it is not enough while the child of a fork has it too."""
     if fd >= 0:
         os.write(fd, b"x")
-        os.close(fd)
+        close_fd(fd)
 
 
 class BackgroundDevice(Device):
@@ -371,7 +372,7 @@ class BackgroundDevice(Device):
         """Have a function called in the background; return what runs it."""
         return launched(self, target)
 
-    def __del__(self, close: Callable[[int], None] = os.close) -> None:
+    def __del__(self, close: Callable[[int], None] = close_fd) -> None:
         # At the end of the interpreter `os` may be gone.
         for fd in (self._made, self._ended):
             if fd >= 0:

@@ -24,6 +24,7 @@ from greenlet import getcurrent
 from zmq.core.constants import PollEvent
 from zmq.core.waiting import hub as _hub
 from zmq.core.waiting.deferred_turns import CountedTurns
+from zmq.core.waiting.pipes import close_fd
 
 #: The same as eventlet's `get_hub`, but for a thread that has none yet, and compiled.
 find_hub = partial(getattr, hubs._threadlocal, "hub", None)
@@ -89,7 +90,7 @@ class Watcher(_hub.Ready):
         self.disarm()
         if self.watched != self.fd:
             own, self.watched = self.watched, self.fd
-            os.close(own)
+            close_fd(own)
 
     def gone(self, error: BaseException) -> None:
         """Somebody else was given this descriptor: the one that was watched is closed."""

@@ -34,6 +34,7 @@ from collections.abc import Iterable
 from errno import ENXIO
 
 from zmq.core.poll import Poller
+from zmq.core.waiting.pipes import close_fd
 from zmq.ssh._errors import MaxRetryExceeded, SSHException
 from zmq.ssh._names import Server
 from zmq.ssh._process import Tunnel, clear_up, run, start
@@ -142,7 +143,7 @@ class Password:
         try:
             os.write(descriptor, askpass(control, server, keyfile).encode(errors="surrogateescape"))
         finally:
-            os.close(descriptor)
+            close_fd(descriptor)
 
     def environment(self) -> dict[str, str]:
         # Versions before 8.4 use the program only if there is a display, and no terminal.
@@ -161,7 +162,7 @@ class Password:
         except BrokenPipeError:
             pass
         finally:
-            os.close(descriptor)
+            close_fd(descriptor)
 
     def withdraw(self) -> None:
         """Let nobody wait for it any more."""
@@ -169,7 +170,7 @@ class Password:
         descriptor = os.open(self.pipe, os.O_RDWR | os.O_NONBLOCK)
         os.unlink(self.pipe)
         os.unlink(self.program)
-        os.close(descriptor)
+        close_fd(descriptor)
 
 
 def where(server: Server, keyfile: str | None) -> list[str]:

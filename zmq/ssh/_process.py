@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from zmq.core.constants import PollEvent
 from zmq.core.poll import Poller
+from zmq.core.waiting.pipes import close_fd
 from zmq.ssh._errors import SSHException
 
 #: Seconds between two looks at a process that has not ended.
@@ -39,7 +40,7 @@ class Output:
 
     def begun(self) -> None:
         """Called when the process has its end."""
-        os.close(self.writer)
+        close_fd(self.writer)
         self.writer = -1
 
     def wait(self) -> None:
@@ -62,7 +63,7 @@ class Output:
     def end(self) -> None:
         if self.reader >= 0:
             self.poller.unregister(self.reader)
-            os.close(self.reader)
+            close_fd(self.reader)
             self.reader = -1
 
     def close(self) -> None:

@@ -152,7 +152,7 @@ def test_another_native_thread_may_get_it(loop: Framework, tmp_path: Path) -> No
     assert (done.returncode, done.stdout) == (7, "ready\n"), show(done)
 
 
-@on("libuv-cffi")
+@on("libev-cext", "libev-cffi", "libuv-cffi")
 def test_the_hub_goes_idle_all_the_same(loop: Framework, tmp_path: Path) -> None:
     if loop is not GEVENT:
         pytest.skip("eventlet does not tell")

@@ -14,6 +14,8 @@ import sys
 import warnings
 from asyncio import _get_running_loop
 
+from posix.unistd cimport close as close_fd
+
 from zmq.core.futures.time_slice cimport Slice
 from zmq.core.libzmq cimport ZMQ_POLLIN, ZMQ_POLLOUT
 from zmq.core.waiting.clock cimport monotonic
@@ -22,9 +24,8 @@ from zmq.core.waiting.hub cimport Hub, this_thread
 #: For how many seconds, and at most twice that, a descriptor is still watched for which nobody waits.
 LINGER = 0.025
 
-# The end of the interpreter may find them when names of modules are gone.
+# The end of the interpreter may find it when names of modules are gone.
 cdef object get_running_loop = _get_running_loop
-cdef object close_fd = os.close
 
 
 cdef class LoopWatcher:
@@ -37,7 +38,7 @@ cdef class LoopWatcher:
 
     def __dealloc__(self):
         # Its loop was closed, and nobody waited in another one since.
-        if self.owns_fd and close_fd is not None:
+        if self.owns_fd:
             close_fd(self.fd)
 
     def start(self, callback):

@@ -41,6 +41,7 @@ from zmq.core.inspection import dump, keepers, who
 from zmq.core.native_threads import NativeLock, NativeSignal, NativeThread, poll_natively
 from zmq.core.version import greenzmq_version, zmq_version
 from zmq.core.waiting.hub import Hub, living_hubs
+from zmq.core.waiting.pipes import close_fd
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all the rest
 
@@ -114,7 +115,7 @@ class Folder:
                 return
 
     def __exit__(self, *error: object) -> None:
-        os.close(self.fd)
+        close_fd(self.fd)
 
 
 def is_served(path: str) -> bool:

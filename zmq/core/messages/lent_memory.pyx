@@ -10,6 +10,7 @@ import os
 from cpython.buffer cimport PyBUF_SIMPLE, Py_buffer, PyBuffer_Release, PyObject_GetBuffer
 from cpython.ref cimport PyObject, Py_DECREF, Py_INCREF
 from libc.stdlib cimport free, malloc
+from posix.unistd cimport close as close_fd
 
 from zmq.core.waiting cimport who_waits
 from zmq.core.check cimport raise_errno
@@ -105,8 +106,8 @@ cdef class Release:
                     remove_alert(alert)
         finally:
             if bell >= 0:
-                os.close(bell)
-                os.close(alert.fd)
+                close_fd(bell)
+                close_fd(alert.fd)
             free(alert)
         return self.is_set()
 

@@ -1,11 +1,13 @@
-"""`Pipe`: how other threads, and signals, wake a hub.
+"""`Pipe`: how other threads, and signals, wake a hub; and `close_fd`.
 
-Lives here: a pipe of which the hub watches one end. Called by `Hub`, for what other threads post, and by `Interrupts`.
+Lives here: a pipe of which the hub watches one end, and how descriptors of ours are closed. Called by `Hub`, for what
+other threads post, by `Interrupts`, and by all that closes descriptors.
 """
 
 import fcntl
 import os
 
+from libc.errno cimport errno
 from posix.stat cimport fstat, struct_stat
 from posix.unistd cimport close, read, write
 
@@ -70,7 +72,7 @@ cdef class Pipe:
         try:
             for end, number in zip(make_pipe(), (self.reader, self.writer), strict=True):
                 os.dup2(end, number, False)
-                os.close(end)
+                close(end)
         except OSError:
             return False
         self.remember()
@@ -91,5 +93,23 @@ def move_up(fd):
         high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, HIGH)
     except OSError:
         return fd
-    os.close(fd)
+    close(fd)
     return high
+
+
+def close_fd(int fd):
+    """Close a descriptor of ours that nobody watches any more, at once.
+
+    In a program that gevent has monkeypatched, ``os.close`` does so when the hub runs next: until then the descriptor
+    is taken, and the hub does not go idle.
+
+    Parameters
+    ----------
+    fd : int
+
+    Raises
+    ------
+    OSError
+    """
+    if close(fd) != 0:
+        raise OSError(errno, os.strerror(errno))
