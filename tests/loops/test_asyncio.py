@@ -144,6 +144,15 @@ def test_noblock_does_not_wait(context: Any, form: str) -> None:
                 await FORMS[form][1](push, FORMS[form][0], zmq.NOBLOCK)
             with pytest.raises(zmq.Again):
                 await FORMS[form][2](pull, zmq.NOBLOCK)
+            # The same where it has been used, and there is no room or message any more.
+            pull.bind("inproc://noblock")
+            push.connect("inproc://noblock")
+            with pytest.raises(zmq.Again):
+                while True:
+                    await FORMS[form][1](push, FORMS[form][0], zmq.NOBLOCK)
+            with pytest.raises(zmq.Again):
+                while True:
+                    await FORMS[form][2](pull, zmq.NOBLOCK)
             assert waits(push) == waits(pull) == 0
 
     run(main())

@@ -48,6 +48,17 @@ def is_open(fd: int) -> bool:
     return True
 
 
+def begun(context: Any, zmq: ModuleType, kind: str) -> tuple[Any, Any, Any]:
+    """Return a socket that has sent a first frame, who got it, and another peer."""
+    sender = context.socket(getattr(zmq, kind))
+    gone, other = (context.socket(getattr(zmq, KINDS[kind])) for _ in range(2))
+    sender.bind("inproc://whole")
+    gone.connect("inproc://whole")
+    sender.send(b"head", zmq.SNDMORE)
+    other.connect("inproc://whole")
+    return sender, gone, other
+
+
 LEAVE = {"about to leave": begin_to_leave, "gone": leave}
 
 
@@ -67,12 +78,7 @@ LEAVE = {"about to leave": begin_to_leave, "gone": leave}
 def test_the_rest_of_a_message_whose_peer_has_gone_goes_to_nobody_else(
     context: Any, zmq: ModuleType, kind: str, how: str, finish: Callable[[Any, ModuleType], Any]
 ) -> None:
-    sender = context.socket(getattr(zmq, kind))
-    gone, other = (context.socket(getattr(zmq, KINDS[kind])) for _ in range(2))
-    sender.bind("inproc://whole")
-    gone.connect("inproc://whole")
-    sender.send(b"head", zmq.SNDMORE)
-    other.connect("inproc://whole")
+    sender, gone, other = begun(context, zmq, kind)
     LEAVE[how](gone, sender)
     sender.sndtimeo = int(1000 * LIMIT)
     finish(sender, zmq)
@@ -85,15 +91,10 @@ def test_the_rest_of_a_message_whose_peer_has_gone_goes_to_nobody_else(
 def test_it_goes_to_nobody_else_also_where_others_wait_for_the_socket(
     context: Any, zmq: ModuleType, front_end: FrontEnd, kind: str, how: str
 ) -> None:
-    sender = context.socket(getattr(zmq, kind))
-    gone, other = (context.socket(getattr(zmq, KINDS[kind])) for _ in range(2))
-    sender.bind("inproc://whole")
-    gone.connect("inproc://whole")
-    sender.send(b"head", zmq.SNDMORE)
+    sender, gone, other = begun(context, zmq, kind)
     # It waits on, as there is nothing to receive.
     polls = [front_end.spawn(sender.poll, 1000 * LIMIT, zmq.POLLIN)] if front_end.shares_sockets else []
     front_end.sleep(0.01)
-    other.connect("inproc://whole")
     LEAVE[how](gone, sender)
     sender.send(b"tail")
     sender.send_multipart([b"the", b"next"])

@@ -10,4 +10,3 @@ cdef class AwaitedSocket(Socket):
     cdef int make_ready(self) except -1
     cdef Outcome receive(self, Receive receive, int flags)
     cdef Outcome send_one(self, data, int flags, copy, bint track, routing_id, group)
-    cdef object send_made(self, data, int flags, copy, dict kwargs)

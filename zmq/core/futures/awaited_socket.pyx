@@ -227,7 +227,7 @@ cdef class AwaitedSocket(Socket):
         """Send a str; see `zmq.Socket.send_string`. Returns a future."""
         if not isinstance(u, str):
             raise TypeError(f"a str is sent, not {describe(u)}")
-        return self.send_made(u.encode(encoding), flags, copy, kwargs)
+        return self.send(u.encode(encoding), flags, copy, **kwargs)
 
     send_unicode = send_string
 
@@ -236,7 +236,7 @@ cdef class AwaitedSocket(Socket):
         cdef dict sending = {}
         if kwargs:
             sending = {name: kwargs.pop(name) for name in ("routing_id", "group") if name in kwargs}
-        return self.send_made(jsonapi.dumps(obj, **kwargs), flags, True, sending)
+        return self.send(jsonapi.dumps(obj, **kwargs), flags, True, **sending)
 
     @cython.embedsignature(False)
     def send_pyobj(self, obj, int flags=0, protocol=pickle.DEFAULT_PROTOCOL, **kwargs):
@@ -245,13 +245,7 @@ cdef class AwaitedSocket(Socket):
 
         Send a pickled object; see `zmq.Socket.send_pyobj`. Returns a future.
         """
-        return self.send_made(pickle.dumps(obj, protocol), flags, True, kwargs)
-
-    cdef object send_made(self, data, int flags, copy, dict kwargs):
-        """Send what was made of an object; by the `send` of a subclass, if it has one."""
-        if not kwargs and type(self).send is own_send:
-            return self.send_one(data, flags, copy, False, None, None)
-        return self.send(data, flags, copy, **kwargs)
+        return self.send(pickle.dumps(obj, protocol), flags, True, **kwargs)
 
     # Polling.
 
@@ -272,6 +266,3 @@ cdef inline int end_received(AwaitedSocket socket, Outcome outcome, Receive rece
     outcome.is_in_msg = outcome.has_message = outcome.is_announced = True
     outcome.state = FINISHED
     return 0
-
-
-cdef object own_send = AwaitedSocket.send
