@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 import warnings
-import weakref
 from collections.abc import Callable
 from functools import partial
 from types import FrameType
@@ -198,6 +197,19 @@ class Hub(_hub.Hub):
             name[0].startswith("eventlet.hubs.") and name[1] in ("run", "wait", "do_poll")
         )
 
+    def unshare(self) -> None:
+        """Have an epoll set of its own: what is disarmed in the inherited one, the parent would never hear of again."""
+        hub = self.hub
+        if hasattr(hub, "loop"):
+            selector = hub.loop._selector
+            hub.loop._selector = type(selector)()
+            for key in selector.get_map().values():
+                hub.loop._selector.register(key.fileobj, key.events, key.data)
+        elif hasattr(getattr(hub, "poll", None), "fileno"):
+            hub.poll = type(hub.poll)()
+            for fd in {*hub.listeners[hub.READ], *hub.listeners[hub.WRITE]}:
+                hub.register(fd, new=True)
+
     def is_current(self) -> bool:
         return getcurrent() is self.hub.greenlet
 
@@ -226,9 +238,6 @@ class Hub(_hub.Hub):
             self.retired.pop(watcher, None)
 
 
-adapters: weakref.WeakSet[Hub] = weakref.WeakSet()
-
-
 def get_hub() -> Hub:
     """Return the adapter of the running thread's eventlet hub.
 
@@ -244,26 +253,4 @@ def get_hub() -> Hub:
         # What a signal's handler raises while one is made has nothing to do with this.
         pass
     hub._zmq_hub = adapter = Hub(hub)
-    adapters.add(adapter)
     return adapter
-
-
-def unshare() -> None:
-    """Give the hub of a forked child an epoll set of its own.
-
-    The one it inherited is its parent's too: what the child disarmed there, its parent would never hear of again.
-    """
-    for adapter in adapters:
-        hub = adapter.hub
-        if hasattr(hub, "loop"):
-            selector = hub.loop._selector
-            hub.loop._selector = type(selector)()
-            for key in selector.get_map().values():
-                hub.loop._selector.register(key.fileobj, key.events, key.data)
-        elif hasattr(getattr(hub, "poll", None), "fileno"):
-            hub.poll = type(hub.poll)()
-            for fd in {*hub.listeners[hub.READ], *hub.listeners[hub.WRITE]}:
-                hub.register(fd, new=True)
-
-
-os.register_at_fork(after_in_child=unshare)

@@ -93,11 +93,13 @@ def name_of(loop: tuple[Framework, str, str]) -> str:
     return f"{loop[0].name}-{loop[2]}"
 
 
-#: Each program on one loop, and one on each; all of them on all where `matrix.py` asks for it.
+#: Each program on one loop, and one on each, and what forks where the child inherits the set that is watched; all of
+#: them on all where `matrix.py` asks for it.
 CASES = [
     pytest.param(loop, what, id=f"{name_of(loop)}-{what}")
     for loop, program in zip(LOOPS, PROGRAMS, strict=True)
-    for what in (PROGRAMS if RUNS == LONG else [program])
+    for what in PROGRAMS
+    if RUNS == LONG or what == program or (loop[2] == "epolls" and what.startswith("forked"))
 ]
 
 

@@ -10,7 +10,7 @@ An adapter is a subclass of `Hub`. These, described there, are all that it may s
 - Every one, as arguments: `current`, `park`, `call_soon`, `watcher`; as methods: `call_at`, `is_current`.
 - Where the framework can: `call_soon_threadsafe`, `background_watcher`, `turn`.
 - Where the framework itself is quick to say which hub a thread has: `get_hub`, `find`, `found`.
-- Where its watchers are not as simple as others: `forget`, `native_watcher`, `lingers`.
+- Where its watchers are not as simple as others: `forget`, `native_watcher`, `lingers`, `unshare`.
 - Where its loops are asyncio's: `asyncio_loop`.
 - Where its loops end one by one, stop, or move from thread to thread: `is_alive`, `is_running`, `is_elsewhere`,
   `give_up`, `give_up_all`.
@@ -422,6 +422,12 @@ cdef class Hub:
         if self.ear is not None and not self.ear.reopen():
             self.ear = None
 
+    def unshare(self):
+        """In the child of a fork: watch what is watched by something that is not the parent's too.
+
+        All pipes are the child's own by then. Frameworks that see to that themselves leave it.
+        """
+
     def is_alive(self):
         """Tell whether the hub can still run; in any thread.
 
@@ -766,11 +772,21 @@ cdef class Hub:
         sweep_alarm.note_missed(found)
 
 
+# Functions that are called in the child of a fork before `Hub.unshare`, and no sooner than `Hub.reopen`.
+between = []
+
+
 def _forked():
     for reference in list(life_of_this_thread().hubs):
         hub = reference()
         if hub is not None:
             hub.reopen()
+    for function in between:
+        function()
+    # Those of other threads too, which are left to the garbage collector.
+    for hub in [reference() for reference in hubs]:
+        if hub is not None:
+            hub.unshare()
 
 
 # Before any framework's, which look at the descriptors.

@@ -5,7 +5,6 @@ wakes the hub for signals. What must not: what a framework does where a handler 
 `zmq.core.monkeypatch`.
 """
 
-import os
 import signal
 import sys
 import threading
@@ -16,6 +15,7 @@ from libc.signal cimport SIGINT
 
 from zmq.core.waiting.hub cimport Call, Hub, this_thread
 from zmq.core.waiting.pipes cimport Pipe
+from zmq.core.waiting import hub as _hub
 
 cdef extern from "Python.h":
     int PyErr_SetInterruptEx(int signum)
@@ -197,5 +197,4 @@ def _forked():
         interrupts.adopt()
 
 
-# After the hub's, and before any framework's.
-os.register_at_fork(after_in_child=_forked)
+_hub.between.append(_forked)
