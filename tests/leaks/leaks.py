@@ -92,12 +92,12 @@ class Ways:
 
     def wait_at_once(self) -> None:
         """Have as many wait as may ever do: what wakes them is kept for the next."""
+        from support.front_ends import wait_until
         from zmq import statistics
 
         sockets = [self.socket() for _ in range(BESIDE)]
         tasks = [self.front_end.spawn(self.wait_for, socket) for socket in sockets]
-        while sum(len(statistics()[how]) for how in ("waiting", "blocked")) < BESIDE:
-            self.front_end.sleep(0.001)
+        wait_until(self.front_end, lambda: sum(len(statistics()[how]) for how in ("waiting", "blocked")) >= BESIDE)
         for socket in sockets:
             socket.close()
         for task in tasks:

@@ -315,7 +315,8 @@ cdef class Life(MixedCase):
         Parameters
         ----------
         linger : int, optional
-            Milliseconds; set as LINGER first. For how long what was sent may wait to go out; negative for ever.
+            Milliseconds; set as LINGER first. For how long what was sent may wait to go out; -1 for ever. One that
+            LINGER does not take changes nothing.
 
         Notes
         -----
@@ -343,7 +344,7 @@ cdef class Life(MixedCase):
             self.born = GONE
             return
         if linger is not None:
-            milliseconds = max(milliseconds, -1)
+            # One that LINGER does not take changes nothing, and keeps no socket open.
             zmq_setsockopt(handle, ZMQ_LINGER, &milliseconds, sizeof(int))
         # What waits for a shadow waits for this socket.
         trampoline = known_trampoline(handle) if self.trampoline is None else self.trampoline
