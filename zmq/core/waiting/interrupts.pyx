@@ -129,8 +129,7 @@ cdef class Interrupts:
 
     def open(self):
         """Have signals write to a pipe from now on, unless they write somewhere already; in the main thread."""
-        global interrupts
-        interrupts = self
+        _hub.between.append(self.adopt)
         self.pipe = Pipe()
         previous = set_wakeup_fd(self.pipe.writer, warn_on_full_buffer=False)
         if previous != -1:
@@ -187,14 +186,3 @@ cdef class Interrupts:
             self.forget()
         if self.thread != thread:
             self.watch()
-
-
-cdef Interrupts interrupts = None
-
-
-def _forked():
-    if interrupts is not None:
-        interrupts.adopt()
-
-
-_hub.between.append(_forked)
