@@ -132,6 +132,8 @@ PROGRAM = """
         passed = n = 0
         while passed < 5:
             number += 1
+            # From now on the pollers look where a bell rings, and nowhere else.
+            assert few.poll(0) == many.poll(0) == []
             if frames:
                 a.send_multipart([b"%d" % number, *tail][:frames])
             error = result = None
@@ -145,7 +147,11 @@ PROGRAM = """
             failures += error is not None
             passed += error is None
             n += 1
-            assert len(drain()) <= 1, name
+            # Before the next message rings the bell once more.
+            ready = many.poll(0)
+            got = drain()
+            assert len(got) <= 1, name
+            assert ready == [(b, zmq.POLLIN)] * len(got), (name, n)
             a.send_multipart([b"%d" % -number, b"x", b"y", b"z", b"end"])
             for poller in (few, many):
                 assert poller.poll(1000) == [(b, zmq.POLLIN)], (name, n)

@@ -188,7 +188,8 @@ def judge_all(mutants: list[Mutant], count: int, trees: list[Tree], judged: Judg
                     verdicts[mutant] = verdict
                 done = sum(each.outcome != "no code" for each in verdicts.values())
             print(
-                f"{done:>4}/{count} {verdict.outcome:<8} {verdict.seconds:4.0f} s  {mutant.name}  {verdict.by}",
+                f"{done:>4}/{count} {verdict.outcome:<8} {verdict.seconds:4.0f} s  "
+                f"{mutant.name} (line {mutant.change.line})  {verdict.by}",
                 flush=True,
             )
 

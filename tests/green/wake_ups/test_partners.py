@@ -121,6 +121,15 @@ def test_two_that_talk_alone_are_found_out(world: World) -> None:
     assert rest(world, [[server, client]], 500) < 20
 
 
+def replace_clients(world: World, pairs: list[list[plain.Socket]], how: str) -> None:
+    """Have the clients leave, and others come."""
+    for i, pair in enumerate(pairs):
+        address = f"inproc://{i + 1}"
+        leaves(pair[1].close if how == "close" else partial(pair[1].disconnect, address), pair[0])
+        pair[1] = world.socket(plain.DEALER)
+        pair[1].connect(address)
+
+
 CHANGES: dict[str, Callable[[World, plain.Socket, plain.Socket, str], object]] = {
     "a third": lambda world, server, client, address: world.socket(plain.DEALER).connect(address),
     "another address": lambda world, server, client, address: server.bind(address + "-"),
@@ -160,12 +169,27 @@ def test_the_same_address_of_another_context_is_another(world: World) -> None:
 def test_a_new_partner_takes_the_place_of_one_that_is_gone(world: World, how: str) -> None:
     pairs = [world.pair(plain.DEALER, plain.DEALER) for _ in range(PAIRS)]
     assert partners(world, *pairs)
-    for i, pair in enumerate(pairs):
-        address = f"inproc://{i + 1}"
-        leaves(pair[1].close if how == "close" else partial(pair[1].disconnect, address), pair[0])
-        pair[1] = world.socket(plain.DEALER)
-        pair[1].connect(address)
+    replace_clients(world, pairs, how)
     assert partners(world, *pairs)
+
+
+def test_a_new_partner_is_met_without_prejudice(world: World) -> None:
+    """At the bell of whoever did not answer nobody looks for a while, and that while ends with it."""
+    pairs = [world.pair(plain.DEALER, plain.DEALER) for _ in range(PAIRS)]
+    assert partners(world, *pairs)
+    talks = {}
+    for who in ("the same", "others"):
+        for server, client in pairs:
+            waiting = []
+            for socket in (client, server):
+                waiting.append(spawn(socket.recv))
+                turn(world)
+            for each in waiting:
+                each.throw(Killed)
+        if who == "others":
+            replace_clients(world, pairs, "close")
+        talks[who] = rest(world, pairs, 10)
+    assert talks["others"] <= 3 * PAIRS < 7 * PAIRS <= talks["the same"]
 
 
 def test_nothing_is_kept_of_sockets_that_are_gone(world: World) -> None:
