@@ -316,8 +316,12 @@ def test_where_the_bell_rings_the_mark_stays(world: World) -> None:
 
 
 @pytest.mark.parametrize("way", ["recv", "Poller", "Poller of many"])
-def test_what_other_code_has_swallowed_is_found_within_so_many_rounds(world: World, way: str) -> None:
-    one, other = world.pair()
+@pytest.mark.parametrize("kinds", [(zmq.PAIR, zmq.PAIR), (zmq.PULL, zmq.PUSH)], ids=["PAIR", "PULL"])
+def test_what_other_code_has_swallowed_is_found_within_so_many_rounds(
+    world: World, kinds: tuple[int, int], way: str
+) -> None:
+    """Also where the message is all that EVENTS tells, as who only receives cannot send."""
+    other, one = world.pair(*kinds)
     poller = many(world, other) if way == "Poller of many" else poller_of(world, zmq.POLLIN, other)
     task = spawn(other.recv if way == "recv" else poller.poll)
     world.hub.ring_alarm()
