@@ -1,6 +1,7 @@
 #!/bin/sh
 # Build a libzmq that is made for being inside a wheel: what is not called from outside is not exported and can be
-# inlined, libsodium is in it, the process id is asked for once, and the compiler knows from a profile what is hot.
+# inlined, libsodium is in it, it asks the system for less (tools/libzmq/*.c), and the compiler knows from a profile
+# what is hot.
 #
 # usage: libzmq.sh FOLDER [CHROOT]
 # FOLDER gets lib/, include/ and licenses/, and is a ZMQ_PREFIX for setup.py. Nothing is done if it is there and newer
@@ -84,11 +85,19 @@ compile() {
         object=objects/$(basename "$file").o
         case $file in
             *.c) exec gcc "$@" -c "$file" -o "$object" ;;
-            *) exec g++ -std=gnu++11 -fvisibility-inlines-hidden -Dgetpid=zmq_process_id "$@" -c "$file" -o "$object" ;;
-        esac' sh FILE "$@" -D_GNU_SOURCE -D_REENTRANT -D_THREAD_SAFE -I src -I include -I "$work/sodium/include"
+            src/epoll.cpp) set -- "$@" -Depoll_ctl=zmq_epoll_ctl -Depoll_wait=zmq_epoll_wait ;;
+            # Inline functions of the C library would be renamed, and call what they are for themselves.
+            src/signaler.cpp) set -- "$@" -U_FORTIFY_SOURCE -Dpoll=zmq_poll_signal -Dread=zmq_read_signal \
+                -Dclose=zmq_close_signals ;;
+        esac
+        exec g++ -std=gnu++11 -fvisibility-inlines-hidden -Dgetpid=zmq_process_id "$@" -c "$file" -o "$object"' sh FILE \
+        "$@" -D_GNU_SOURCE -D_REENTRANT -D_THREAD_SAFE -I src -I include -I "$work/sodium/include"
     # shellcheck disable=SC2086
     g++ "$@" -flto=$jobs $link -Wl,--version-script,exports -o "$out/$soname" objects/*.o "$work/sodium/lib/libsodium.a" \
         -pthread -lrt
+    for name in zmq_process_id zmq_epoll_ctl zmq_epoll_wait zmq_poll_signal zmq_read_signal zmq_close_signals; do
+        gcc-nm -u objects/*.cpp.o 2>&1 | grep -q " $name$" || fail "nothing calls $name: libzmq is not what it was"
+    done
 }
 
 build_libzmq() {
@@ -101,7 +110,9 @@ build_libzmq() {
     # The files that are libzmq with this configuration, which its Makefile knows.
     printf 'print-objects:\n\t@echo $(src_libzmq_la_OBJECTS)\n' | make -s -f Makefile -f - print-objects | tr ' ' '\n' |
         sed 's,src/libzmq_la-\(.*\)\.lo,src/\1.cpp,' >files
-    echo "$tools/libzmq/process_id.c" >>files
+    for file in process_id output_events signal_reads; do
+        echo "$tools/libzmq/$file.c" >>files
+    done
     echo '{ global: zmq_*; local: *; };' >exports
     profile="-fprofile-correction -Wno-missing-profile"
     rm -rf objects trained
@@ -145,7 +156,7 @@ if [ "${1:-}" = --build ]; then
     build
     exit
 fi
-[ "$#" -ge 1 ] && [ "$#" -le 2 ] || { sed -n 's/^# \{0,1\}//; 2,17p' "$0" >&2; exit 2; }
+[ "$#" -ge 1 ] && [ "$#" -le 2 ] || { sed -n 's/^# \{0,1\}//; 2,18p' "$0" >&2; exit 2; }
 folder=$1
 chroot=${2:-}
 mkdir -p "$folder.build"
