@@ -1,13 +1,15 @@
-/* Stands before libzmq and the C library, and counts the system calls with which libzmq looks at its bells and event loops
-   at descriptors. Built and preloaded by loops/test_tasks_that_hand_over.py and sockets/test_looks_of_threads.py. */
+/* Stands before libzmq and the C library, and counts the system calls with which libzmq looks at its bells, whether it asks
+   for what rang or reads it at once, and event loops at descriptors. Built and preloaded by loops/test_tasks_that_hand_over.py and sockets/test_looks_of_threads.py. */
 
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <poll.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 long polls, waits, changes;
 static __thread long polls_here;
+static __thread int polled = -1;
 
 long polls_of_this_thread(void) {
     return polls_here;
@@ -18,7 +20,19 @@ int poll(struct pollfd *fds, nfds_t count, int timeout) {
     if (!real) real = dlsym(RTLD_NEXT, "poll");
     __atomic_fetch_add(&polls, 1, __ATOMIC_RELAXED);
     polls_here++;
+    polled = count == 1 ? fds->fd : -1;
     return real(fds, count, timeout);
+}
+
+ssize_t read(int fd, void *buffer, size_t size) {
+    static ssize_t (*real)(int, void *, size_t);
+    if (!real) real = dlsym(RTLD_NEXT, "read");
+    if (size == 8 && fd != polled) {
+        __atomic_fetch_add(&polls, 1, __ATOMIC_RELAXED);
+        polls_here++;
+    }
+    polled = -1;
+    return real(fd, buffer, size);
 }
 
 /* What poll becomes where it is compiled with checks of sizes. */
