@@ -6,7 +6,7 @@
 #               root (DISTROS=sid for one, DISTROS=--help for options)
 # make pythons  make test with every CPython from 3.10 on that is installed
 # make bench    measure it beside PyZMQ and beside libzmq in C (QUICK=1 for a short run, BENCHMARK for options)
-# make pictures draw what make bench measured into docs/pictures
+# make pictures draw what make bench measured into docs/pictures, and write the table of docs/guide/tuning.md
 # make conformance  run the tests of PyZMQ, and those of eventlet, here and with PyZMQ, and show where the two differ
 # make clients  run programs that use PyZMQ, such as Jupyter, with it and with us in its place, and show where they differ
 #               (CLIENTS="kernel zerorpc" for some of them, CLIENTS=--help for options)
@@ -155,6 +155,7 @@ bench: $(VENV)/.installed $(BENCH)/pyzmq/.installed $(BENCH)/pyzmq-$(PYZMQ)-syst
 
 pictures: $(BENCH)/matplotlib/.installed
 	@$(BENCH)/matplotlib/bin/python perf/pictures.py $(BENCH)/bench.json docs/pictures
+	@$(PYTHON) perf/table.py $(BENCH)/bench.json docs/guide/tuning.md
 
 conformance: $(BENCH)/conformance/.installed $(BENCH)/pyzmq/.conformance $(BENCH)/pyzmq-$(PYZMQ).tar.gz \
     $(BENCH)/eventlet-$(EVENTLET).tar.gz
