@@ -269,3 +269,56 @@ def test_who_waits_for_room_lets_others_run(front_end: FrontEnd) -> None:
         context.term()
         """,
     )
+
+
+def test_descriptor_0_is_one_as_any_other(front_end: FrontEnd) -> None:
+    """It is a program's that closed its standard input: a socket's bell, or what a poll waits by."""
+    run(
+        front_end,
+        """
+        import os, time
+
+        context = zmq.Context()
+        a = context.socket(zmq.PAIR)
+        a.bind("inproc://x")
+        reader, writer = os.pipe()
+        poller = zmq.Poller()
+        poller.register(reader, zmq.POLLIN)
+        assert poller.poll(1) == []
+
+        def is_open(fd):
+            try:
+                os.fstat(fd)
+            except OSError:
+                return False
+            return True
+
+        os.close(0)
+        b = context.socket(zmq.PAIR)
+        b.connect("inproc://x")
+        assert b.fileno() == 0
+        both = zmq.Poller()
+        both.register(b, zmq.POLLIN)
+        both.register(reader, zmq.POLLIN)
+        for call, result in ((b.recv, b"1"), (b.poll, zmq.POLLIN), (both.poll, [(b, zmq.POLLIN)])):
+            task = front_end.spawn(call)
+            front_end.sleep(0.01)
+            a.send(b"1")
+            assert task.get() == result
+            b.poll(0) and b.recv()
+        b.close()
+        while is_open(0):
+            a.poll(0)  # which has to agree; then a thread of libzmq's closes it
+            time.sleep(0.001)
+
+        assert poller.poll(1) == []
+        assert not is_open(0)
+        task = front_end.spawn(poller.poll)
+        front_end.sleep(0.01)
+        os.write(writer, b"x")
+        assert task.get() == [(reader, zmq.POLLIN)]
+        assert not is_open(0)
+        assert os.open(os.devnull, os.O_RDONLY) == 0
+        context.destroy()
+        """,
+    )
