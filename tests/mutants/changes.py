@@ -37,11 +37,19 @@ class Change(NamedTuple):
 
 
 def changes_of(text: str) -> Iterator[Change]:
-    """Yield every change of a text that is made here, from the first line to the last."""
+    """Yield every change of a text that is made here, from the first line to the last.
+
+    The numbers of an enumeration stay: they only tell its names apart, or were chosen.
+    """
     lines = text.splitlines()
+    enumeration: int | None = None  # the indentation of the one that these lines may be of
     for number, tokens in statements(text):
         line = lines[number - 1]
         start = line.lstrip()
+        indentation = len(line) - len(start)
+        if enumeration is not None and indentation > enumeration:
+            continue
+        enumeration = indentation if start.startswith("cdef enum") else None
         if start.startswith(NAMES):
             continue
         if start.startswith(DECLARES):
@@ -57,7 +65,7 @@ def changes_of(text: str) -> Iterator[Change]:
         yield from changes_of_tokens(lines, tokens)
         one_line = all(token.start[0] == token.end[0] == number for token in tokens)
         if one_line and not start.startswith(NEEDED):
-            yield Change(number, line, line[: len(line) - len(start)] + "pass")
+            yield Change(number, line, line[:indentation] + "pass")
 
 
 def statements(text: str) -> Iterator[tuple[int, list[tokenize.TokenInfo]]]:

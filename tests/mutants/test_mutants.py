@@ -35,6 +35,7 @@ SOURCES = [ROOT / "zmq" / "core" / file for file in mutants.FILES]
         ("return -a & b\n", ["return -a | b"]),
         ('def method(self, int flags=0):\n    """Do it; returns 1."""\n', []),
         ("for each in all:\n    continue\n", ["break"]),
+        ("cdef enum:\n    FIRST = 1\n    ROOM = 64   # so many\n\nlimit = 5\n", ["limit = 6", "pass"]),
     ],
 )
 def test_the_changes_of_a_text(text: str, expected: list[str]) -> None:

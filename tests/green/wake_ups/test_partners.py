@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from test_trampoline import World, world
+from test_trampoline import World, poller_of, world
 
 import zmq as plain
 from support.fake_hub import Killed, spawn
@@ -170,6 +170,17 @@ def test_a_new_partner_takes_the_place_of_one_that_is_gone(world: World, how: st
     pairs = [world.pair(plain.DEALER, plain.DEALER) for _ in range(PAIRS)]
     assert partners(world, *pairs)
     replace_clients(world, pairs, how)
+    assert partners(world, *pairs)
+
+
+def test_who_is_polled_too_is_woken_by_the_hub(world: World) -> None:
+    """Of a socket that is registered with a poller the hub tells everybody."""
+    pairs = [world.pair(plain.DEALER, plain.DEALER) for _ in range(PAIRS)]
+    pollers = [poller_of(world, server) for server, _ in pairs]
+    assert [poller.poll(0) for poller in pollers] == [[]] * PAIRS
+    assert not partners(world, *pairs)
+    for poller, (server, _) in zip(pollers, pairs, strict=True):
+        poller.unregister(server)
     assert partners(world, *pairs)
 
 
