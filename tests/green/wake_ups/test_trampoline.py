@@ -630,6 +630,18 @@ def test_a_routed_sender_is_tried_again_after_others_stilled_the_bell(world: Wor
     assert sender.done and sender.error is None
 
 
+@pytest.mark.parametrize("kind", [zmq.ROUTER, zmq.XPUB, zmq.STREAM, zmq.DEALER], ids=str)
+def test_who_receives_has_no_timer(world: World, kind: int) -> None:
+    """Only of a message that is for one of many peers does the bell say too little."""
+    receiver, socket = world.pair()[0], world.socket(kind)
+    first = spawn(receiver.recv)
+    timers = list(world.hub.timers)
+    second = spawn(socket.recv)
+    assert world.hub.timers == timers
+    for each in (first, second):
+        each.throw(Killed)
+
+
 @pytest.mark.parametrize("first_is_killed", [False, True])
 def test_a_routed_sender_that_is_done_hands_on_to_the_next(world: World, first_is_killed: bool) -> None:
     router, dealer = stalled_peer(world, hwm=2)

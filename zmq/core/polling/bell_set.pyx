@@ -89,10 +89,10 @@ cdef class BellSet:
         The watcher is kept: to put an epoll set into another anew costs the kernel a walk over all its members.
         """
         if self.watched_hub is not hub:
+            watcher = hub.watcher(self.fd, ZMQ_POLLIN)
             if self.watcher is not None:
                 self.watched_hub.forget(self.watcher)
-                self.watcher = None
-            self.watcher = hub.watcher(self.fd, ZMQ_POLLIN)
+            self.watcher = watcher
             self.watched_hub = hub
             self.on_ring = on_ring
         if not self.watched:
