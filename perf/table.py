@@ -6,12 +6,12 @@ The table is the one that begins with "| workload |"; what stands around it stay
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import statistics
 import sys
 from pathlib import Path
-from typing import Any
+
+from figures import Figures
 
 BEGIN = "| workload |"
 # Of the many workloads those that say most, and how a reader would call them. In braces is what C takes for the same,
@@ -54,8 +54,8 @@ def in_digits(value: float, digits: int) -> str:
     return f"{round(value, places):,.{max(0, places)}f}"
 
 
-def time_of(costs: list[float]) -> str:
-    return in_digits(statistics.median(costs), 3) + " ns"
+def time_of(cost: float | None) -> str:
+    return "not measured" if cost is None else in_digits(cost, 3) + " ns"
 
 
 def ratio_of(ratios: list[float]) -> str:
@@ -63,15 +63,12 @@ def ratio_of(ratios: list[float]) -> str:
     return in_digits(value, 2 if value < 100 else 3)
 
 
-def table_of(measured: dict[str, Any]) -> list[str]:
-    rows = {row["name"]: row for row in measured["rows"]}
-    sides = {side: measured["sides"][side]["implementation"] for side in ("wheel", "our_wheel")}
-    theirs = sides["wheel"].replace("pyzmq", "PyZMQ")
-    table = [f"{BEGIN} {theirs} | {sides['our_wheel'].split()[0]} | ratio |", "|---|---:|---:|---:|"]
+def table_of(figures: Figures) -> list[str]:
+    table = [f"{BEGIN} {figures.name('theirs')} | {figures.name('ours')} | ratio |", "|---|---:|---:|---:|"]
     for name, line in LINES.items():
-        row = rows[name]
-        label = line.format(**{side: time_of(row[side]) for side in ("limit", "hub") if row.get(side)})
-        table.append(f"| {label} | {time_of(row['wheel'])} | {time_of(row['our_wheel'])} | {ratio_of(row['wheels'])} |")
+        label = line.format(**{side: time_of(figures.cost(name, side)) for side in ("limit", "hub")})
+        theirs, ours = (time_of(figures.cost(name, side)) for side in ("theirs", "ours"))
+        table.append(f"| {label} | {theirs} | {ours} | {ratio_of(figures.ratios(name))} |")
     return table
 
 
@@ -80,13 +77,13 @@ def main() -> None:
     parser.add_argument("measured", type=Path, help="a file of `bench.py --json`, with --wheel and --our-wheel")
     parser.add_argument("document", type=Path, help="a document in Markdown")
     given = parser.parse_args()
-    measured = json.loads(given.measured.read_text())
-    if not {"wheel", "our_wheel"} <= measured["sides"].keys():
+    figures = Figures(given.measured)
+    if not figures.are_wheels:
         sys.exit(f"{given.measured} has not measured both wheels: make wheel, and make bench without QUICK")
     lines = given.document.read_text().split("\n")
     begin = next(number for number, line in enumerate(lines) if line.startswith(BEGIN))
     end = lines.index("", begin)
-    given.document.write_text("\n".join([*lines[:begin], *table_of(measured), *lines[end:]]))
+    given.document.write_text("\n".join([*lines[:begin], *table_of(figures), *lines[end:]]))
 
 
 if __name__ == "__main__":

@@ -262,7 +262,6 @@ def test_more_than_there_is_room_for_is_told_later(epolls: ctypes.CDLL) -> None:
 @in_own_thread
 def test_other_threads_ask_the_kernel(epolls: ctypes.CDLL, pair: Pair) -> None:
     """What a thread begins with is put into its set before it runs."""
-
     own = Set(epolls)
     other = select.epoll()
     event = Event(IN, 3)
@@ -398,6 +397,11 @@ class Signals:
             raise OSError(ctypes.get_errno(), "read")
         return value.value
 
+    def write_and_take(self, count: int = 1, timeout: int = 0) -> None:
+        os.eventfd_write(self.fd, count)
+        assert self.poll(timeout)
+        assert self.read() == count
+
     def close(self) -> None:
         assert self.library.zmq_close_signals(self.fd) == 0
 
@@ -411,9 +415,7 @@ def signals(built: Callable[[str], ctypes.CDLL]) -> Iterator[Signals]:
 
 def test_a_signal_is_taken_in_one_system_call(signals: Signals) -> None:
     for _ in range(3):
-        os.eventfd_write(signals.fd, 1)
-        assert signals.poll()
-        assert signals.read() == 1
+        signals.write_and_take()
         assert not signals.poll()
         assert signals.calls() == 1
         assert not signals.poll()
@@ -421,9 +423,7 @@ def test_a_signal_is_taken_in_one_system_call(signals: Signals) -> None:
 
 
 def test_a_signal_that_comes_before_the_last_question_is_there_at_the_next(signals: Signals) -> None:
-    os.eventfd_write(signals.fd, 1)
-    assert signals.poll()
-    assert signals.read() == 1
+    signals.write_and_take()
     os.eventfd_write(signals.fd, 1)
     assert not signals.poll()
     assert select.select([signals.fd], [], [], 0)[0]
@@ -432,44 +432,30 @@ def test_a_signal_that_comes_before_the_last_question_is_there_at_the_next(signa
 
 
 def test_signals_that_are_written_back_are_there_at_once(signals: Signals) -> None:
-    os.eventfd_write(signals.fd, 2)
-    assert signals.poll()
-    assert signals.read() == 2
-    os.eventfd_write(signals.fd, 1)
-    assert signals.poll()
-    assert signals.read() == 1
+    signals.write_and_take(count=2)
+    signals.write_and_take()
 
 
 def test_whoever_waits_asks_the_system(signals: Signals) -> None:
     assert not signals.poll(timeout=1)
     for timeout in (-1, 1000):
-        os.eventfd_write(signals.fd, 1)
         signals.calls()
-        assert signals.poll(timeout)
-        assert signals.read() == 1
+        signals.write_and_take(timeout=timeout)
         assert not signals.poll()
         assert signals.calls() == 2
         assert not signals.poll()
-    os.eventfd_write(signals.fd, 1)
-    assert signals.poll()
-    assert signals.read() == 1
-    os.eventfd_write(signals.fd, 1)
-    assert signals.poll(timeout=1000)
-    assert signals.read() == 1
+    signals.write_and_take()
+    signals.write_and_take(timeout=1000)
 
 
 def test_a_mailbox_begins_anew_where_another_ended(built: Callable[[str], ctypes.CDLL]) -> None:
     """That of a context that is terminated is not asked once more after it was told so."""
     ended = Signals(built("signal_reads"))
-    os.eventfd_write(ended.fd, 1)
-    assert ended.poll(timeout=-1)
-    assert ended.read() == 1
+    ended.write_and_take(timeout=-1)
     ended.close()
     signals = Signals(ended.library)
     assert signals.fd == ended.fd
-    os.eventfd_write(signals.fd, 1)
-    assert signals.poll()
-    assert signals.read() == 1
+    signals.write_and_take()
     signals.close()
 
 
@@ -480,26 +466,15 @@ def test_each_mailbox_has_signals_of_its_own(signals: Signals) -> None:
     with pytest.raises(BlockingIOError):
         other.read()
     assert signals.read() == 1
-    os.eventfd_write(other.fd, 1)
-    assert other.poll()
-    assert other.read() == 1
-    os.eventfd_write(signals.fd, 1)
-    assert signals.poll()
-    assert signals.read() == 1
-    os.eventfd_write(other.fd, 1)
-    assert other.poll(timeout=1000)
-    assert other.read() == 1
-    os.eventfd_write(signals.fd, 1)
-    assert signals.poll()
-    assert signals.read() == 1
+    other.write_and_take()
+    signals.write_and_take()
+    other.write_and_take(timeout=1000)
+    signals.write_and_take()
     other.close()
 
 
-@in_own_thread
 def test_threads_do_not_share_what_they_took(signals: Signals) -> None:
-    os.eventfd_write(signals.fd, 1)
-    assert signals.poll()
-    assert signals.read() == 1
+    signals.write_and_take()
     os.eventfd_write(signals.fd, 1)
     with ThreadPoolExecutor(1) as pool:
         assert pool.submit(signals.poll).result(60)
