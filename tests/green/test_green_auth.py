@@ -71,21 +71,26 @@ def beside(front_end: GreenFrontEnd, call: Callable[[], Any], act: Callable[[], 
     return result
 
 
-def test_no_thread_is_there_while_it_runs(kit: Kit, auth: Any) -> None:
+def test_no_thread_is_there_while_it_runs(kit: Kit, auth: Any, front_end: GreenFrontEnd) -> None:
     mechanism = Curve(kit)
     server = kit.server(mechanism.serve)
     kit.admitted(server, mechanism.right("one"))
-    before = set(os.listdir("/proc/self/task"))
+    before = monkeyed.native_threads()
+
+    def more() -> int:
+        return len(monkeyed.native_threads() - before)
+
     mechanism.configure(auth)
     for _ in range(2):
         auth.start()
         assert auth.is_alive() and auth.greenlet is not None
         kit.refused(server, mechanism.right("three"))
         kit.admitted(server, mechanism.right("one"))
-        assert set(os.listdir("/proc/self/task")) == before
+        # One that took a step is there for a moment after it has said that it is done.
+        wait_until(front_end, lambda: more() == 0)
         # From now on one answers that nobody decides.
         auth.stop()
-        assert len(os.listdir("/proc/self/task")) == len(before) + 1
+        wait_until(front_end, lambda: more() == 1)
 
 
 def test_others_run_while_a_callback_waits(kit: Kit, auth: Any, front_end: GreenFrontEnd) -> None:
@@ -284,7 +289,6 @@ def test_a_program_for_threads_in_any_order_of_imports_and_patches(
                 return key in self.known
 
         context = zmq.Context()
-        threads = monkeyed.native_threads()
         auth = ThreadAuthenticator(context)
         server = context.socket(zmq.PULL)
         server.curve_publickey, server.curve_secretkey = public, _ = zmq.curve_keypair()
@@ -292,7 +296,7 @@ def test_a_program_for_threads_in_any_order_of_imports_and_patches(
         server.bind("tcp://127.0.0.1:*")
         threads = monkeyed.native_threads()
         auth.start()
-        assert len(monkeyed.native_threads() - threads) == 1
+        green.wait_until(lambda: len(monkeyed.native_threads() - threads) == 1)
 
         def client(keys, message):
             socket = context.socket(zmq.PUSH)

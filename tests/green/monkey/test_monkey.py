@@ -86,7 +86,7 @@ def test_any_order_of_imports_and_patches_will_do(framework: Framework, order: t
             threads = monkeyed.native_threads()
             thread = threading.Thread(target=lambda: back.send(back.recv()))
             thread.start()
-            assert monkeyed.native_threads() == threads
+            assert monkeyed.native_threads() <= threads
             assert green.beside(front.recv, lambda: front.send(b"4")) == b"4"
             thread.join()
             front.close()
@@ -276,7 +276,7 @@ def test_memory_that_was_lent_comes_back(framework: Framework, used: str) -> Non
             b.recv()
         green.wait_until(lambda: all(is_free(data) for data in many))
         assert threading.active_count() == 1
-        assert len(monkeyed.native_threads() - threads) == (sys.argv[1] == "later")
+        green.wait_until(lambda: len(monkeyed.native_threads() - threads) == (sys.argv[1] == "later"))
         context.destroy()
         """,
         arguments=(used,),
