@@ -1,8 +1,8 @@
 """Change the code that waits in many small ways, one at a time, and see which of them the tests notice.
 
 ``make mutants`` does: it takes changes at random, the same for the same ``--seed``, compiles the module that each is
-in, and runs the tests of what waits until one fails. What no test notices is shown: a test lacks, or it is a change
-that changes nothing, for which `explained.json` says why.
+in, and runs the tests of what waits until one fails twice. What no test notices is shown: a test lacks, or it is a
+change that changes nothing, for which `explained.json` says why.
 
     make mutants MUTANTS="--count 20 trampoline"
 
@@ -19,6 +19,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -58,9 +59,11 @@ TESTS = (
     ("threads", "tests/sockets", "tests/polling", "tests/messages", "tests/loops"),
 )
 WANTED = 0.95
-#: Seconds for one test, and for one of TESTS; what takes longer hangs.
+#: Seconds for one test, and for one of TESTS; what takes longer hangs. A machine that is busy needs no more than half.
 ONE = 20
-ALL = 400
+ALL = 1200
+#: Where pytest notes which test has failed.
+CACHE = "build/mutants-cache"
 
 
 class Mutant(NamedTuple):
@@ -110,8 +113,8 @@ class Tree:
 
     def __init__(self, folder: Path, python: Path) -> None:
         self.folder, self.python = folder, python
-        # The quickest compilation.
-        self.variables = {"PYTHONPATH": str(folder), "CFLAGS": "-O0"}
+        # The quickest compilation; and that a schedule fails is all there is to know.
+        self.variables = {"PYTHONPATH": str(folder), "CFLAGS": "-O0", "ZMQ_TESTS_UNSHRUNK": "1"}
 
     def prepare(self) -> None:
         subprocess.run(["sh", "tools/copy_tree.sh", self.folder], cwd=ROOT, check=True)
@@ -141,11 +144,15 @@ class Tree:
 
     def test(self, start: float) -> Verdict:
         place = Place("mutants", self.folder, [self.python], variables=self.variables)
+        options = ("--stepwise", "-o", f"cache_dir={CACHE}", f"--timeout={ONE}", "-p", "no:randomly")
         for front_end, *tests in TESTS:
-            options = ("-x", f"--timeout={ONE}", "-p", "no:cacheprovider", "-p", "no:randomly")
-            _, failed, _ = run(place, front_end, HUBS[front_end][1][0], ALL, (*options, *tests))
-            if failed:
-                return Verdict("caught", failed[0].partition("::")[2] or failed[0], time.monotonic() - start)
+            shutil.rmtree(self.folder / CACHE, ignore_errors=True)
+            last = None
+            # From the one that failed on. What fails only once may have done so for another reason.
+            while failed := run(place, front_end, HUBS[front_end][1][0], ALL, (*options, *tests))[1]:
+                if failed[0] == last:
+                    return Verdict("caught", last.partition("::")[2] or last, time.monotonic() - start)
+                last = failed[0]
         return Verdict("survived", "", time.monotonic() - start)
 
 

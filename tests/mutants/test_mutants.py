@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -75,3 +77,52 @@ def test_how_many_have_to_be_noticed(
 
 def test_nothing_judged_is_not_enough() -> None:
     assert mutants.show({}) is False
+
+
+def test_a_copy_is_built_of_what_is_there_now(tmp_path: Path) -> None:
+    """Also where a change was left in it, or what is changed here was changed before the copy was built."""
+    here, copy = tmp_path / "here", tmp_path / "copy"
+    here.mkdir()
+    for name in ("same", "changed here", "changed there", "gone"):
+        (here / name).write_text("before")
+    (here / "link").symlink_to("same")
+    subprocess.run(["git", "init", "-q"], cwd=here, check=True)
+
+    def make() -> None:
+        subprocess.run(["sh", ROOT / "tools" / "copy_tree.sh", copy], cwd=here, check=True)
+
+    make()
+    (here / "changed here").write_text("after")
+    (here / "gone").unlink()
+    (copy / "changed there").write_text("a mutant")
+    (copy / "built").touch()
+    # Older than all that was built.
+    for path in (here / "changed here", here / "changed there", copy / "changed there", copy / "same"):
+        os.utime(path, ns=(1, 1))
+    make()
+    found = {path.name: path.read_text() for path in copy.iterdir() if path.name != ".files"}
+    expected = {"same": "before", "link": "before", "changed here": "after", "changed there": "before", "built": ""}
+    assert found == expected
+    assert (copy / "link").is_symlink() and (copy / "same").stat().st_mtime_ns == 1
+    built = (copy / "built").stat().st_mtime_ns
+    assert all((copy / name).stat().st_mtime_ns >= built for name in ("changed here", "changed there"))
+
+
+@pytest.mark.parametrize(
+    ("failures", "by"),
+    [
+        ([["tests.a::one"], ["tests.a::one"]], "one"),
+        ([["tests.a::one"], ["tests.b::two"], ["tests.b::two"]], "two"),
+        ([["tests.a::one"], [], ["tests.a::one"], ["tests.a::one"]], "one"),
+        ([["tests.a::one"], [], ["tests.a::one"]], ""),
+        ([["the whole run, status -11"], ["the whole run, status -11"]], "the whole run, status -11"),
+    ],
+)
+def test_what_fails_once_is_not_caught(
+    failures: list[list[str]], by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = iter(failures)
+    monkeypatch.setattr(mutants, "run", lambda *args: ({}, next(results, []), ""))
+    verdict = mutants.Tree(tmp_path, Path(sys.executable)).test(0)
+    assert (verdict.outcome, verdict.by) == ("caught" if by else "survived", by)
+    assert next(results, None) is None

@@ -18,6 +18,7 @@ import argparse
 import faulthandler
 import importlib
 import json
+import os
 import random
 import subprocess
 import sys
@@ -43,6 +44,8 @@ MACHINES = {
     "relays": ("relay_machine", "Relaying"),
     "loops": ("loop_machine", "Moving"),
 }
+#: Whether what fails is made small.
+SHRINKS = not os.environ.get("ZMQ_TESTS_UNSHRUNK")
 EXAMPLES = 10_000
 STEPS = 50
 JOBS = 2
@@ -72,9 +75,10 @@ def settings_of(examples: int, **more: Any) -> Any:
     """Return hypothesis's settings for so many examples."""
     from hypothesis import HealthCheck, Phase, settings
 
+    # To explain takes longer than to make small, and says little of what has many steps.
+    left_out = [Phase.explain] if SHRINKS else [Phase.explain, Phase.shrink]
     return settings(
-        # To explain takes longer than to make small, and says little of what has many steps.
-        phases=[phase for phase in Phase if phase is not Phase.explain],
+        phases=[phase for phase in Phase if phase not in left_out],
         max_examples=examples,
         stateful_step_count=STEPS,
         deadline=None,

@@ -22,7 +22,7 @@ from support.front_ends import LONG  # noqa: E402
 
 
 # A failure is shown only after hypothesis has made it small, which takes longer than the search.
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(400 if schedules.SHRINKS else 60)
 @pytest.mark.parametrize("name", schedules.MACHINES)
 def test_nothing_is_lost_doubled_or_waited_for_in_vain(name: str) -> None:
     if name == "streams":
@@ -51,6 +51,7 @@ class Forgetful(Machine):
             assert self.queue.popleft() == self.model.popleft(), "lost"
 
 
+@pytest.mark.skipif(not schedules.SHRINKS, reason="nothing is made small")
 def test_what_is_found_is_shown_small_and_found_again() -> None:
     def steps() -> list[str]:
         found = schedules.search(Forgetful, 50, 1)
