@@ -10,7 +10,7 @@ The package has the names of its modules, as in old versions of PyZMQ; `device` 
   monkeypatched.
 - The library that all compiled modules are in: `_modules`; `_finder` has them found there.
 - libzmq: `libzmq` declares it, ``zmq_compat.h`` has the differences of its versions, `check` turns its errors into
-  Python's.
+  Python's, `_norm` finds errors that it has none for.
 """
 
 import sys

@@ -43,6 +43,7 @@ from zmq.core.sockets.peers cimport WatchedPeers
 from zmq.core.waiting.trampoline cimport meet, part
 
 from zmq.core._text import shown_address, without_user
+from zmq.core.capabilities import has
 from zmq.core.constants import Errno, Event, SocketOption, SocketType
 from zmq.core.error import ZMQBindError, ZMQError
 
@@ -238,8 +239,13 @@ cdef class Endpoints(OptionAccess):
         cdef const char *where = address
         cdef int errno = EINTR
         cdef bint waits
+        session = None
         # That may have run code of others.
         self.usable()
+        if address.startswith(b"norm://") and (call == zmq_bind or call == zmq_connect) and has("norm"):
+            from zmq.core import _norm
+            session = _norm.check(address.decode("utf-8", "replace"))
+            self.usable()
         waits = lacks_reader(self.handle)
         while errno == EINTR:
             if waits:
@@ -250,6 +256,8 @@ cdef class Endpoints(OptionAccess):
                 errno = 0 if call(self.handle, where) == 0 else zmq_errno()
         self.operated()
         if errno == 0:
+            if session is not None:
+                _norm.note(*session)
             return 0
         from zmq.core.error import error_for
         from zmq.core.version import IPC_PATH_MAX_LEN, strerror
