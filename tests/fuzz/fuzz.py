@@ -110,6 +110,8 @@ def under_asan(options: argparse.Namespace) -> tuple[watching.Interpreter, Calla
     import sanitize
 
     folder = options.build.absolute()
+    # Of the same sequences that its processes have.
+    sequences.lose_no_memory()
     python = sanitize.build(folder, "address", options.python)
     logs = folder / "logs" / "fuzz"
     logs.mkdir(parents=True, exist_ok=True)

@@ -41,7 +41,7 @@ LARGEST = 4096
 #: Seconds for one input.
 LIMIT = 10
 #: What asks for too much is refused.
-MOST_MEMORY = 8 << 30
+MOST_MEMORY = 2 << 30
 
 Target = Callable[[bytes], object]
 
@@ -326,9 +326,18 @@ def run_atheris(make: Callable[[], Target], begin: Sequence[bytes], seed: str, c
     for number, data in enumerate(begin):
         (corpus / str(number)).write_bytes(data)
     number = int.from_bytes(seed.encode()[-4:], "big") or 1
-    options = [f"-runs={count}", f"-seed={number}", f"-max_len={LARGEST}", f"-timeout={LIMIT}", "-rss_limit_mb=4096"]
-    options += [f"-artifact_prefix={folder}/", "-print_final_stats=1", str(corpus)]
-    atheris.Setup([sys.argv[0], *options], target)
+    options = [f"-runs={count}", f"-seed={number}", f"-max_len={LARGEST}", f"-timeout={LIMIT}", "-rss_limit_mb=0"]
+    options += [f"-artifact_prefix={folder}/", "-print_final_stats=1", "-len_control=0", str(corpus)]
+
+    def mutate(data: bytes, most: int, mutation: int) -> bytes:
+        # Compiled modules show no coverage: libFuzzer would keep none of the inputs to begin with.
+        random_ = random.Random(mutation)
+        if random_.random() < 0.5:
+            return change(random_, [data, *begin])[:most]
+        mutated: bytes = atheris.Mutate(data, most)
+        return mutated
+
+    atheris.Setup([sys.argv[0], *options], target, custom_mutator=mutate)
     atheris.Fuzz()
 
 
@@ -336,11 +345,11 @@ def main() -> int:
     name, seed, count, folder, *engine = sys.argv[1:]
     faulthandler.enable()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     make, begin = TARGETS[name]
     if engine:
         run_atheris(make, begin, seed, int(count), Path(folder))
         return 0
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     journal = Path(folder, "input")
     journal.write_bytes(bytes(LARGEST + 4))
     with open(journal, "r+b") as file:

@@ -85,7 +85,8 @@ THINGS = [
     "type",
     "range(3)",
 ]
-FLAGS = ["0", "zmq.NOBLOCK", "zmq.SNDMORE", "zmq.NOBLOCK | zmq.SNDMORE", "-1", "2**40", "None", "'x'", "4", "1.0"]
+RIGHT_FLAGS = ["0", "zmq.NOBLOCK", "zmq.SNDMORE", "zmq.NOBLOCK | zmq.SNDMORE"]
+WRONG_FLAGS = ["-1", "2**40", "None", "'x'", "4", "1.0"]
 MILLISECONDS = ["0", "1", "3", "0.5", "-0.0", "True"]
 WRONG_TIMES = ["'x'", "float('nan')", "b'1'", "[]", "object()", "2**70j"]
 ENDPOINTS = [
@@ -110,11 +111,17 @@ WRONG_ENDPOINTS = [
     "'://'",
     "'udp://127.0.0.1:5555'",
     "'epgm://x'",
+    "'norm://x'",
+    "'norm://nothing0;224.1.2.3:5555'",
     "'vmci://1:2'",
     "'tcp://127.0.0.1:*;127.0.0.1:1'",
     "b'inproc://a'",
     "b'\\xff'",
 ]
+#: In which libzmq loses memory itself, as programs in C show: of the parts of a message that is not complete when its
+#: peer leaves, of an address of PGM that is wrong, of a frame sent from XSUB to XPUB that its sender keeps.
+LOSE_MEMORY = {"zmq.SNDMORE", "zmq.NOBLOCK | zmq.SNDMORE", "-1", "'epgm://x'"}
+PAIRS_LOSE_MEMORY = {("XPUB", "XSUB")}
 #: Their values are kept small, since a call would wait for as long.
 BOUNDED = {"RCVTIMEO", "SNDTIMEO", "LINGER"}
 #: Options that are left alone, with the reasons.
@@ -318,7 +325,7 @@ class Maker:
         return self.pick(RAW) if chance < 0.7 else self.slot("frames") if chance < 0.85 else self.anything()
 
     def flags(self) -> str:
-        return self.pick(FLAGS[:4]) if self.random.random() < 0.7 else self.pick(FLAGS)
+        return self.pick(RIGHT_FLAGS if self.random.random() < 0.7 else RIGHT_FLAGS + WRONG_FLAGS)
 
     def now(self, call: str) -> str:
         return f"now(lambda: {call})"
@@ -608,6 +615,13 @@ class Maker:
 
     def turn(self) -> str:
         return "turn()"
+
+
+def lose_no_memory() -> None:
+    """Leave out what would be reported as a leak, from now on."""
+    for inputs in (RIGHT_FLAGS, WRONG_FLAGS, WRONG_ENDPOINTS):
+        inputs[:] = [each for each in inputs if each not in LOSE_MEMORY]
+    PAIRS[:] = [pair for pair in PAIRS if pair not in PAIRS_LOSE_MEMORY]
 
 
 def sequence(seed: str, front_end: str, length: int = LENGTH) -> list[str]:

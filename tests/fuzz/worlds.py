@@ -460,7 +460,9 @@ def main() -> int:
     front_end, journal, failures, *which = sys.argv[1:]
     faulthandler.enable()
     warnings.simplefilter("ignore")
-    if "libasan" not in os.environ.get("LD_PRELOAD", ""):
+    if "libasan" in os.environ.get("LD_PRELOAD", ""):
+        sequences.lose_no_memory()
+    else:
         resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with open(journal, "r+b") as file:
