@@ -528,3 +528,40 @@ def test_green_devices_are_killed_and_stopped(devices: ModuleType, zmq: ModuleTy
             device.join(LIMIT)
             assert time.monotonic() - began < 1
             assert device.done and all(socket.closed for socket in device._sockets)
+
+
+#: How it waits; others have nothing for it.
+WAITS: dict[str, Callable[[ModuleType, Any, list[Any]], Any]] = {
+    "recv": lambda zmq, socket, others: socket.recv(),
+    "poll": lambda zmq, socket, others: socket.poll() and socket.recv(),
+    "Poller": lambda zmq, socket, others: poller_of(zmq, socket).poll() and socket.recv(),
+    "Poller of many": lambda zmq, socket, others: poller_of(zmq, socket, *others).poll() and socket.recv(),
+}
+
+
+def poller_of(zmq: ModuleType, *items: Any) -> Any:
+    """Return one that has been used: it waits for many by a set of bells."""
+    poller = zmq.Poller()
+    for item in items:
+        poller.register(item, zmq.POLLIN)
+    for _ in range(2):
+        assert poller.poll(0) == []
+    return poller
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_whichever_way_a_greenlet_waits_it_has_the_socket(
+    pair: Pair, zmq: ModuleType, front_end: FrontEnd, wait: str
+) -> None:
+    """The proxy would take its messages; it goes on to wait, and hears of them."""
+    (front, asks), (back, answers), *others = [pair() for _ in range(12)]
+    task = front_end.spawn(WAITS[wait], zmq, front, [socket for socket, _ in others])
+    front_end.sleep(0.001)
+    for own, other in ((front, back), (back, front)):
+        with pytest.raises(zmq.ZMQError) as caught:
+            zmq.proxy(own, other)
+        assert caught.value.errno == EBUSY
+    asks.send(b"1")
+    assert task.get() == b"1"
+    answers.send(b"2")
+    assert back.recv() == b"2"

@@ -6,13 +6,15 @@ import ctypes
 import errno
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
+from support import PRELOAD
 from support.front_ends import FrontEnd
-from support.programs import run
+from support.programs import before_libzmq, run
 
 Pair = Callable[..., tuple[Any, Any]]
 
@@ -209,3 +211,39 @@ def test_the_nth_allocation_fails(front_end: FrontEnd, calls: str) -> None:
         # json.dumps alone crashes: making a function there does, when there is no memory for it.
         calls = "\n".join(line for line in calls.split("\n") if "json" not in line)
     run(front_end, PROGRAM.replace("{CALLS}", calls.replace("\n", "\n    ")))
+
+
+@pytest.mark.parametrize(
+    "receive", ["b.recv_multipart()", "b.recv_multipart(copy=False)", "b.recv_many(1, multipart=True)"]
+)
+def test_no_room_for_the_frames_of_a_message(
+    front_end: FrontEnd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, receive: str
+) -> None:
+    """There is room for some, and then for twice as many. The message is lost; the next receive begins with another."""
+    monkeypatch.setenv("LD_PRELOAD", before_libzmq(PRELOAD / "no_memory.c", tmp_path))
+    run(
+        front_end,
+        f"""
+        import ctypes
+        library = ctypes.CDLL(None)
+        frame = 64
+        context = zmq.Context()
+        a, b = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+        a.bind("inproc://x")
+        b.connect("inproc://x")
+        failed = 0
+        for room in (2, 4, 8, 16, 32, 64):
+            a.send_multipart([b"%d" % number for number in range(40)])
+            a.send_multipart([b"next", b"message"])
+            library.no_memory_for(ctypes.c_size_t(2 * room * frame))
+            try:
+                {receive}
+            except (MemoryError, zmq.ZMQError) as error:
+                assert isinstance(error, MemoryError) or error.errno == 12, error
+                failed += 1
+            library.no_memory_for(ctypes.c_size_t(0))
+            assert b.recv_multipart() == [b"next", b"message"]
+        assert failed >= 2, failed
+        context.destroy(0)
+        """,
+    )

@@ -54,6 +54,7 @@ TESTS = (
         "gevent",
         *("tests/green/test_kills_and_closes.py", "tests/green/test_fairness.py", "tests/green/test_outer_timeouts.py"),
         *("tests/green/test_statistics.py", "tests/green/test_idle_hubs.py", "tests/polling", "tests/sockets"),
+        *("tests/green/test_hubs.py", "tests/green/test_native_threads.py", "tests/green/test_green_devices.py"),
     ),
     ("core", "tests/polling", "tests/messages", "tests/sockets", "tests/loops"),
     ("threads", "tests/sockets", "tests/polling", "tests/messages", "tests/loops"),

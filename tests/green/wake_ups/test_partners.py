@@ -184,6 +184,38 @@ def test_who_is_polled_too_is_woken_by_the_hub(world: World) -> None:
     assert partners(world, *pairs)
 
 
+def test_of_a_peer_with_senders_that_are_stalled_the_hub_tells(world: World) -> None:
+    """Its bell says too little of them: all of them try when it rings."""
+    router, stalled, client = world.socket(plain.ROUTER), world.socket(plain.DEALER), world.socket(plain.DEALER)
+    router.router_mandatory, router.hwm, stalled.hwm = 1, 1, 1
+    stalled.identity = b"stalled"
+    router.bind("inproc://router")
+    for socket in (stalled, client):
+        socket.connect("inproc://router")
+    with pytest.raises(plain.Again):
+        while True:
+            router.send_multipart([b"stalled", b"fill"], plain.NOBLOCK)
+
+    def serve_one_of_many() -> None:
+        while True:
+            router.send_multipart(router.recv_multipart())
+
+    def parks() -> int:
+        serving = spawn(serve_one_of_many)
+        switches = world.hub.switches
+        asking = spawn(ask, client, 500)
+        while not asking.done:
+            turn(world)
+        serving.throw(Killed)
+        assert asking.error is None
+        return world.hub.switches - switches
+
+    assert parks() < 20
+    sender = spawn(router.send_multipart, [b"stalled", b"1"])
+    assert parks() >= 500
+    sender.throw(Killed)
+
+
 def test_a_new_partner_is_met_without_prejudice(world: World) -> None:
     """At the bell of whoever did not answer nobody looks for a while, and that while ends with it."""
     pairs = [world.pair(plain.DEALER, plain.DEALER) for _ in range(PAIRS)]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket as native
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import count
 from typing import Any
 
 import pytest
 
 import zmq
-from support.fake_hub import FakeHub, FakeLoop, Killed, Task, green, spawn
+from support import fake_hub
+from support.fake_hub import FakeHub, FakeLoop, Killed, Task, Watcher, green, spawn
 from support.native_states import ERR, IN, MASKS, OUT, PRI, changed, state
 
 # Nobody lets the hub run but who waits.
@@ -402,4 +404,97 @@ def test_who_polls_is_bound_to_a_hub(happens: Callable[..., None], number: int, 
         happens(world, poller, task)
         for hub in (world.first, world.second):
             assert hub.armed == [] and not [timer for timer in hub.timers if timer.keep]
+    world.end()
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["stopped by the hub", "still watched"])
+def test_a_hub_that_recovers_watches_as_before(world: World, lost: bool) -> None:
+    """A framework whose callback was interrupted may have stopped what it was called for."""
+    poller = world.poller()
+    with state("idle_pair") as (fd, _):
+        poller.register(fd, zmq.POLLIN)
+        task = parked(world, poller)
+        before = {watcher.fd for watcher in world.hub.armed}
+        assert before
+        if lost:
+            for watcher in list(world.hub.armed):
+                watcher.stop()
+        world.hub.recover()
+        assert {watcher.fd for watcher in world.hub.armed} >= before
+        for one, other in world.pairs[:1]:
+            one.send(b"1")
+            world.hub.settle()
+            assert task.result == [(other, zmq.POLLIN)]
+    if not task.done:
+        task.throw(Killed)
+
+
+def test_nothing_is_kept_in_a_hub_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Watcher] = []
+
+    class Kept(Watcher):
+        def __init__(self, hub: FakeHub, fd: int, events: int) -> None:
+            super().__init__(hub, fd, events)
+            made.append(self)
+
+    monkeypatch.setattr(fake_hub, "Watcher", Kept)
+    world = TwoHubs(7)
+    poller = world.poller()
+    one, other = world.pairs[0]
+    for number in range(4):
+        world.here = world.hub = (world.first, world.second)[number % 2]
+        left = (world.second, world.first)[number % 2]
+        task = parked(world, poller)
+        assert [each for each in made if each.hub is left and not each.closed] == []
+        one.send(b"1")
+        world.hub.settle()
+        assert task.result == [(other, zmq.POLLIN)] and other.recv() == b"1"
+    del poller, task
+    gc.collect()
+    assert made and all(each.closed for each in made)
+    world.end()
+
+
+@contextmanager
+def without_standard_input() -> Iterator[None]:
+    """Descriptor 0 is free, and what is made next has it, and gives it back."""
+    kept = os.dup(0)
+    os.close(0)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 0)
+        os.close(kept)
+
+
+def test_descriptor_0_may_be_the_set() -> None:
+    world = World(7)
+    with without_standard_input():
+        poller = world.poller()
+        assert os.readlink("/proc/self/fd/0") == "anon_inode:[eventpoll]"
+        for one, other in world.pairs:
+            task = parked(world, poller)
+            one.send(b"1")
+            world.hub.settle()
+            assert task.result == [(other, zmq.POLLIN)] and other.recv() == b"1"
+        del poller, task
+        gc.collect()
+    world.end()
+
+
+def test_descriptor_0_may_be_what_is_polled() -> None:
+    world = World(1)
+    with without_standard_input():
+        reader, writer = os.pipe()
+        assert reader == 0
+        poller = world.poller()
+        poller.register(reader, zmq.POLLIN)
+        task = parked(world, poller)
+        switches = world.hub.switches
+        world.hub.settle()
+        assert world.hub.switches == switches
+        os.write(writer, b"1")
+        world.hub.settle()
+        assert task.result == [(reader, zmq.POLLIN)]
+        os.close(writer)
     world.end()

@@ -661,8 +661,9 @@ def test_a_routed_sender_that_is_done_hands_on_to_the_next(world: World, first_i
     assert [dealer.recv() for _ in senders[first_is_killed:]] == [b"0", b"1", b"2"][first_is_killed:]
 
 
-def test_tries_of_a_routed_sender_get_rare_until_somebody_operates(world: World) -> None:
-    router, _ = stalled_peer(world)
+@pytest.mark.parametrize("news", ["somebody operates", "the bell rings"])
+def test_tries_of_a_routed_sender_get_rare_until_there_are_news(world: World, news: str) -> None:
+    router, dealer = stalled_peer(world)
     sender = spawn(router.send_multipart, [b"slow", b"1"])
 
     def look() -> float:
@@ -674,9 +675,35 @@ def test_tries_of_a_routed_sender_get_rare_until_somebody_operates(world: World)
         world.hub.expire(timer)
         world.hub.settle()
     assert 2 < look() <= 3
-    router.poll(0)
+    if news == "somebody operates":
+        router.poll(0)
+    else:
+        dealer.send(b"from it")
+        assert world.hub.fire()
     assert look() < 0.002
     assert not sender.done
+
+
+@pytest.mark.parametrize("lost", [True, False], ids=["stopped by the hub", "still watched"])
+def test_a_hub_that_recovers_watches_who_waits(world: World, lost: bool) -> None:
+    """A framework whose callback was interrupted may have stopped what it was called for."""
+    (a, b), (c, d) = world.pair(), world.pair()
+    done = spawn(d.recv)
+    c.send(b"1")
+    world.hub.settle()
+    assert done.result == b"1" and not world.hub.armed
+    world.hub.recover()
+    assert not world.hub.armed
+    task = spawn(b.recv)
+    world.hub.settle()
+    (watcher,) = world.hub.armed
+    if lost:
+        watcher.stop()
+    world.hub.recover()
+    assert world.hub.armed == [watcher]
+    a.send(b"2")
+    world.hub.settle()
+    assert task.result == b"2"
 
 
 def test_the_alarm_finds_what_was_missed(world: World) -> None:
