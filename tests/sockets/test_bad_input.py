@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import asyncio
 import errno
 from collections.abc import Callable, Iterator
 from pickle import PicklingError
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 import zmq as plain
+import zmq.asyncio as za
 from zmq.core._text import encode, without_user
 from zmq.core.error import InterruptedSystemCall, error_for
 
@@ -193,6 +195,41 @@ def test_an_encoding_with_an_error_of_its_own(usable: tuple[Any, Any]) -> None:
     with pytest.raises(UnicodeError) as caught:
         a.send_string("a secret", encoding="undefined")
     assert "undefined" in str(caught.value) and "secret" not in str(caught.value)
+
+
+#: Receives whose arguments are wrong, which only the message would need.
+WRONG_RECEIVES: dict[str, Callable[[Any], Any]] = {
+    "no encoding": lambda socket: socket.recv_string(encoding="nonsense"),
+    "no encoding of text": lambda socket: socket.recv_string(encoding="hex"),
+    "an encoding that is no str": lambda socket: socket.recv_string(encoding=5),
+    "no argument of json": lambda socket: socket.recv_json(nonsense=1),
+    "no function": lambda socket: socket.recv_serialized(None),
+}
+
+
+@pytest.mark.parametrize("how", WRONG_RECEIVES)
+def test_a_message_is_not_taken_for_arguments_that_are_wrong(usable: tuple[Any, Any], how: str) -> None:
+    a, b = usable
+    a.send(b'"kept"')
+    for _ in range(2):
+        with pytest.raises((LookupError, TypeError)):
+            WRONG_RECEIVES[how](b)
+    assert b.recv_json(parse_float=str) == "kept"
+
+
+@pytest.mark.parametrize("how", WRONG_RECEIVES)
+def test_nor_is_it_in_a_loop(how: str) -> None:
+    async def main() -> None:
+        with za.Context() as context, context.socket(plain.PAIR) as a, context.socket(plain.PAIR) as b:
+            a.bind("inproc://x")
+            b.connect("inproc://x")
+            await a.send(b'"kept"')
+            for _ in range(2):
+                with pytest.raises((LookupError, TypeError)):
+                    await WRONG_RECEIVES[how](b)
+            assert await b.recv_json(parse_float=str) == "kept"
+
+    asyncio.run(main())
 
 
 def test_an_error_describes_what_it_does_not_show() -> None:

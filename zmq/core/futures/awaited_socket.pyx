@@ -47,6 +47,7 @@ from functools import partial
 from zmq.core._text import describe
 from zmq.core.error import Again
 from zmq.core.futures.calls import begin
+from zmq.core.sockets.conversions import check_callable, check_encoding, check_json
 from zmq.utils import jsonapi
 
 cdef object SEND = Socket.send
@@ -131,16 +132,22 @@ cdef class AwaitedSocket(Socket):
 
     def recv_serialized(self, deserialize, int flags=0, copy=True):
         """Receive a message and turn it into an object; see `zmq.Socket.recv_serialized`. Returns a future."""
+        check_callable(deserialize)
         return self.receive(Receive(True, copy=copy, load=deserialize), flags)
 
     def recv_string(self, int flags=0, encoding="utf-8"):
         """Receive a str; see `zmq.Socket.recv_string`. Returns a future."""
-        return self.receive(TEXT if encoding == "utf-8" else ReceiveText(encoding), flags)
+        if encoding == "utf-8":
+            return self.receive(TEXT, flags)
+        check_encoding(encoding)
+        return self.receive(ReceiveText(encoding), flags)
 
     recv_unicode = recv_string
 
     def recv_json(self, int flags=0, **kwargs):
         """Receive what was sent with `send_json`; see `zmq.Socket.recv_json`. Returns a future."""
+        if kwargs:
+            check_json(kwargs)
         return self.receive(Receive(False, load=partial(jsonapi.loads, **kwargs) if kwargs else jsonapi.loads), flags)
 
     def recv_pyobj(self, int flags=0):

@@ -5,6 +5,33 @@ it. A base of `zmq.core.socket.Socket`.
 """
 
 
+# Names of arguments that `jsonapi.loads` has taken.
+cdef set names_for_json = set()
+
+
+def check_encoding(encoding):
+    """Raise what decoding with an `encoding` would raise for any text: before a message is taken for it."""
+    import codecs
+    if not codecs.lookup(encoding)._is_text_encoding:
+        raise LookupError(f"{encoding!r} is not a text encoding")
+
+
+def check_json(dict kwargs):
+    """Raise what `json.loads` says of arguments that it does not know: before a message is taken for them."""
+    from zmq.utils import jsonapi
+    names = tuple(kwargs)
+    if names not in names_for_json:
+        jsonapi.loads(b"null", **kwargs)
+        if len(names_for_json) < 100:
+            names_for_json.add(names)
+
+
+def check_callable(function):
+    """Raise TypeError for what can't be called: before a message is taken for it."""
+    if not callable(function):
+        raise TypeError(f"a callable is needed, not {type(function).__name__}")
+
+
 cdef class Conversions(Receiving):
     """A socket that sends and receives objects."""
 
@@ -44,6 +71,8 @@ cdef class Conversions(Receiving):
         -------
         str
         """
+        if encoding != "utf-8":
+            check_encoding(encoding)
         return self.recv(flags).decode(encoding)
 
     recv_unicode = recv_string
@@ -78,6 +107,8 @@ cdef class Conversions(Receiving):
         object
         """
         from zmq.utils import jsonapi
+        if kwargs:
+            check_json(kwargs)
         return jsonapi.loads(self.recv(flags), **kwargs)
 
     def send_pyobj(self, obj, int flags=0, protocol=None, **kwargs):
@@ -138,4 +169,5 @@ cdef class Conversions(Receiving):
         -------
         object
         """
+        check_callable(deserialize)
         return deserialize(self.recv_multipart(flags=flags, copy=copy))
