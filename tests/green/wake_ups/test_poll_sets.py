@@ -498,3 +498,26 @@ def test_descriptor_0_may_be_what_is_polled() -> None:
         assert task.result == [(reader, zmq.POLLIN)]
         os.close(writer)
     world.end()
+
+
+def test_what_is_taken_out_in_the_midst_of_a_look_is_not_reported() -> None:
+    """Asking a file for its descriptor may run anything."""
+    world = World(1)
+    with state("readable_pair") as (fd, _), state("readable_pair") as (other, _):
+        poller = world.poller()
+        leaves = False
+
+        class File:
+            def fileno(self) -> int:
+                nonlocal leaves
+                if leaves:
+                    leaves = False
+                    poller.unregister(other)
+                return fd
+
+        poller.register(other, zmq.POLLIN)
+        poller.register(File(), zmq.POLLIN)
+        assert dict(poller.poll(0)) == {fd: zmq.POLLIN, other: zmq.POLLIN}
+        leaves = True
+        assert poller.poll(0) == [(fd, zmq.POLLIN)] and not leaves
+    world.end()
