@@ -15,6 +15,7 @@ import pytest
 
 import zmq as plain
 from support.front_ends import FrontEnd
+from support.own_servers import free_port
 from support.programs import run
 from zmq.core import _norm
 
@@ -51,13 +52,6 @@ def taken() -> Iterator[int]:
         yield other.getsockname()[1]
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-        other.bind(("", 0))
-        port: int = other.getsockname()[1]
-        return port
-
-
 def test_what_can_not_be_used_has_an_error(front_end: FrontEnd, taken: int) -> None:
     """In a process of its own, which comes to its end."""
     wrong = {**WRONG, f"norm://127.0.0.1:{taken}": errno.EADDRINUSE, f"norm://lo;{GROUP}:{taken}": errno.EADDRINUSE}
@@ -81,7 +75,7 @@ def test_what_can_not_be_used_has_an_error(front_end: FrontEnd, taken: int) -> N
 
 
 def test_messages_come(front_end: FrontEnd) -> None:
-    port = free_port()
+    port = free_port(socket.SOCK_DGRAM)
     program = f"""
         context = zmq.Context()
         pub, sub = context.socket(zmq.PUB), context.socket(zmq.SUB)
@@ -103,7 +97,7 @@ def test_messages_come(front_end: FrontEnd) -> None:
 
 def test_a_session_that_begins_has_its_port(front_end: FrontEnd) -> None:
     """libzmq's thread opens it some time after the call, and a second one of the same host can't be."""
-    port, other = free_port(), free_port()
+    port, other = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_DGRAM)
     program = f"""
         context = zmq.Context()
         one, two, wrong = context.socket(zmq.PUB), context.socket(zmq.PUB), context.socket(zmq.PUSH)
@@ -148,5 +142,5 @@ def test_any_port(address: str) -> None:
 
 def test_only_sockets_of_news_have_it(zmq: ModuleType, context: Any) -> None:
     with context.socket(zmq.PUSH) as push, pytest.raises(zmq.ZMQError) as caught:
-        push.connect(f"norm://127.0.0.1:{free_port()}")
+        push.connect(f"norm://127.0.0.1:{free_port(socket.SOCK_DGRAM)}")
     assert caught.value.errno == plain.ENOCOMPATPROTO

@@ -11,10 +11,10 @@ from pathlib import Path
 from support.front_ends import LIMIT
 
 
-def free_port() -> int:
-    """Return a port on which nothing listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
+    """Return a port, of TCP or UDP, that nobody has now at any address."""
+    with socket.socket(type=kind) as probe:
+        probe.bind(("", 0))
         return int(probe.getsockname()[1])
 
 
