@@ -69,7 +69,7 @@ def test_to_count_a_message_takes_a_fiftieth_of_what_it_takes_at_most(tmp_path):
     options = ["--tool=callgrind", "--compress-pos=no", "--compress-strings=no", f"--callgrind-out-file={out}"]
     subprocess.run(["valgrind", "-q", *options, sys.executable, "-c", SEND_AND_RECEIVE], check=True, timeout=240)
     lines = source.read_text().splitlines()
-    counting = lines_of(lines, "counters_count_sent") | lines_of(lines, "counters_count_received")
+    counting = lines_of(lines, "sending_several_count_sent") | lines_of(lines, "counters_count_received")
     cost = {True: 0, False: 0}
     in_socket = is_call = False
     for line in out.read_text().splitlines():

@@ -32,6 +32,7 @@ cdef extern from "zmq_compat.h" nogil:
         ZMQ_LINGER
         ZMQ_RCVHWM
         ZMQ_RCVTIMEO
+        ZMQ_SNDHWM
         ZMQ_SNDTIMEO
         ZMQ_LAST_ENDPOINT
         ZMQ_EVENT_ALL

@@ -45,10 +45,10 @@ from zmq.core.messages.whole_message_attempts cimport (
 from zmq.core.sockets.arguments cimport encoded, need_draft, seconds_of
 from zmq.core.sockets.copies_without_gil cimport prepare_copies
 from zmq.core.sockets.wait_and_retry cimport DROPPED, WHOLE, again, cost_of_bytes, is_unobserved
-from zmq.core.sockets.sending_several cimport SMALL, note_sent
+from zmq.core.sockets.sending_several cimport SMALL, count_sent, note_sent
 from zmq.core.sockets.blocking_polls cimport INTERRUPTED, poll_in_thread
 from zmq.core.waiting.clock cimport monotonic
-from zmq.core.waiting.counters cimport count_received, count_sent
+from zmq.core.waiting.counters cimport count_received
 from zmq.core.waiting.wakeable_threads cimport ADDED
 
 from zmq.core.sockets import overrides
@@ -163,7 +163,7 @@ cdef class Socket(Conversions):
                 self.handle, PyBytes_AS_STRING(data), <size_t> PyBytes_GET_SIZE(data), flags | ZMQ_DONTWAIT
             ) >= 0
         ):
-            count_sent(self.traffic, <size_t> PyBytes_GET_SIZE(data), flags & ZMQ_SNDMORE)
+            count_sent(self, <size_t> PyBytes_GET_SIZE(data), flags & ZMQ_SNDMORE)
             note_sent(self, flags & ZMQ_SNDMORE)
             return None
         if data is None:
@@ -203,7 +203,7 @@ cdef class Socket(Conversions):
                 self.operate(try_send, &out, flags & ~ZMQ_SNDMORE, ZMQ_POLLOUT, cost)
             if out.ready == out.count:
                 # It was not dropped.
-                count_sent(self.traffic, part.size, out.more)
+                count_sent(self, part.size, out.more)
             note_sent(self, out.more)
         finally:
             if out.ready < out.count:

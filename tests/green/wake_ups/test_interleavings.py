@@ -64,13 +64,18 @@ PROGRAM = """
         context.linger = 0
         numbers = itertools.count()
 
-        def __init__(self):
+        def __init__(self, drops):
             self.sockets = []
-            self.a, self.b = self.socket(zmq.PAIR), self.socket(zmq.PAIR)
+            self.a, self.b = self.socket(zmq.XPUB if drops else zmq.PAIR), self.socket(zmq.XSUB if drops else zmq.PAIR)
             self.a.hwm = self.b.hwm = 1
             address = f"inproc://{next(self.numbers)}"
             self.a.bind(address)
             self.b.connect(address)
+            if drops:
+                # It looks for room after each send.
+                self.b.send(b"\x01")
+                assert self.a.recv(zmq.NOBLOCK) == b"\x01"
+                return
             try:
                 while True:
                     self.a.send(b"full", zmq.NOBLOCK)
@@ -81,9 +86,9 @@ PROGRAM = """
             self.sockets.append(self.context.socket(kind))
             return self.sockets[-1]
 
-    def go(names, number, sends):
+    def go(names, number, sends, drops=False):
         '''Let greenlets act, the peer before the `number`-th call of the last; tell whether it came to that.'''
-        world = World()
+        world = World(drops)
         before = missed()
         calls = [OPERATIONS[name](world) for name in names]
         tasks = []
@@ -116,6 +121,13 @@ PROGRAM = """
             while go(names, number, sends):
                 number += 1
             count += number - 1
+    for names in itertools.product(WANT_MESSAGE, ("send", "send_multipart", "send NOBLOCK")):
+        number = 1
+        while go(names, number, True, drops=True):
+            number += 1
+        # The send itself, and the look.
+        assert number > 3, names
+        count += number - 1
     print(count)
     ended = spawn(World.context.term)
     World.hub.settle_until(lambda: ended.done)

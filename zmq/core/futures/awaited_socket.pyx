@@ -37,9 +37,9 @@ from zmq.core.messages.whole_message_attempts cimport received_bytes
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.wait_and_retry cimport WHOLE
 from zmq.core.sockets.life cimport is_usable
-from zmq.core.sockets.sending_several cimport SMALL, note_sent
+from zmq.core.sockets.sending_several cimport SMALL, count_sent, note_sent
 from zmq.core.waiting cimport budget
-from zmq.core.waiting.counters cimport count_received, count_sent, uncount_again
+from zmq.core.waiting.counters cimport count_received, uncount_again
 from zmq.core.waiting.trampoline cimport Trampoline
 
 from functools import partial
@@ -176,7 +176,7 @@ cdef class AwaitedSocket(Socket):
             and may_try(self)
             and zmq_send(self.handle, PyBytes_AS_STRING(data), <size_t> PyBytes_GET_SIZE(data), ZMQ_DONTWAIT) >= 0
         ):
-            count_sent(self.traffic, <size_t> PyBytes_GET_SIZE(data), 0)
+            count_sent(self, <size_t> PyBytes_GET_SIZE(data), 0)
             note_sent(self, 0)
             outcome = Outcome.__new__(Outcome)
             outcome.owner = self

@@ -51,6 +51,11 @@ def _ask_version():
 
 _ask_version()
 
+# Those whose message is dropped where it finds the queue of a peer full, see `Sending.look_for_room`.
+cdef frozenset drop_when_full = frozenset(
+    (SocketType.PUB, SocketType.XPUB, SocketType.XSUB, SocketType.ROUTER, SocketType.RADIO)
+)
+
 # Weak references to all sockets by their address. A plain dict can be copied while other threads make sockets.
 cdef dict living = {}
 
@@ -200,6 +205,8 @@ cdef class Life(MixedCase):
         except ValueError:
             self.socket_type = number
         self.drops = libzmq_drops and number in (ZMQ_PUSH, ZMQ_DEALER, ZMQ_REQ)
+        if number in drop_when_full:
+            self.traffic.next_look = 0
         # What ran so far may have closed the socket or terminated the context. From here on nothing but C runs, until
         # the context and `living` know of the socket.
         if context is None:

@@ -13,6 +13,16 @@ cdef class Sending(Operation):
     cdef bint try_small(self, list parts) noexcept
     cdef send_whole(self, list parts, int flags, copy, bint track)
     cdef send_each(self, list parts, int flags, copy, track, dict kwargs)
+    cdef void look_for_room(self) noexcept
+
+
+cdef inline void count_sent(Sending socket, size_t size, int more) noexcept:
+    """Libzmq took a frame, or all that a call sent of a message, with or without SNDMORE."""
+    socket.traffic.sent.bytes += size
+    if not more:
+        socket.traffic.sent.messages += 1
+        if socket.traffic.sent.messages >= socket.traffic.next_look:
+            socket.look_for_room()
 
 
 cdef inline void note_sent(Sending socket, int more) noexcept:

@@ -12,8 +12,11 @@ from libc.stdlib cimport free, malloc
 from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport (
     ZMQ_DONTWAIT,
+    ZMQ_EVENTS,
     ZMQ_POLLOUT,
+    ZMQ_SNDHWM,
     ZMQ_SNDMORE,
+    zmq_getsockopt,
     zmq_msg_size,
     zmq_send,
 )
@@ -26,13 +29,14 @@ from zmq.core.sockets.copies_without_gil cimport prepare_copies
 from zmq.core.sockets.life cimport is_usable
 from zmq.core.sockets.overrides cimport SEND
 from zmq.core.sockets.wait_and_retry cimport DROPPED, WHOLE, cost_of_bytes, cost_of_frames, is_unobserved
-from zmq.core.waiting.counters cimport count_sent, uncount_again
+from zmq.core.waiting.counters cimport uncount_again
 
 from zmq.core.error import Again
 from zmq.core.tracker import _FINISHED_TRACKER, MessageTracker
 
 cdef enum:
-    FEW = 4     # parts that need no allocation
+    FEW = 4             # parts that need no allocation
+    MOST_UNSEEN = 4096  # messages between two looks for room; a quarter of SNDHWM, if that is less
 
 
 cdef class Sending(Operation):
@@ -152,7 +156,7 @@ cdef class Sending(Operation):
         if prepare_all(&out, out.count) != 0 or try_send(self.handle, &out, ZMQ_DONTWAIT) != 0:
             discard(&out)
             return False
-        count_sent(self.traffic, total, 0)
+        count_sent(self, total, 0)
         note_sent(self, 0)
         return True
 
@@ -210,7 +214,7 @@ cdef class Sending(Operation):
                 self.operate(try_send, &out, flags & ~ZMQ_SNDMORE, ZMQ_POLLOUT, cost)
             if out.ready == out.count:
                 # It was not dropped.
-                count_sent(self.traffic, total, out.more)
+                count_sent(self, total, out.more)
             note_sent(self, out.more)
         finally:
             discard(&out)
@@ -278,7 +282,7 @@ cdef class Sending(Operation):
                         self.handle, PyBytes_AS_STRING(data), <size_t> PyBytes_GET_SIZE(data), flags | ZMQ_DONTWAIT
                     ) >= 0
                 ):
-                    count_sent(self.traffic, <size_t> PyBytes_GET_SIZE(data), 0)
+                    count_sent(self, <size_t> PyBytes_GET_SIZE(data), 0)
                 else:
                     overrides.socket_class.send(self, data, flags, copy)
                 i += 1
@@ -302,3 +306,21 @@ cdef class Sending(Operation):
         for data in parts[:-1]:
             self.send(data, ZMQ_SNDMORE | flags, copy=copy, track=track, **kwargs)
         return self.send(parts[-1], flags, copy=copy, track=track, **kwargs)
+
+    cdef void look_for_room(self) noexcept:
+        """Have libzmq hear which queues have room again, where a message that finds one full is dropped.
+
+        It hears of that about once in a millisecond otherwise (socket_base_t::process_commands, throttled), in which
+        more is sent than a queue has room for. A queue tells when half of its messages were read (pipe_t, LWM).
+        """
+        cdef int number = 0
+        cdef size_t size = sizeof(int)
+        cdef int after = MOST_UNSEEN
+        zmq_getsockopt(self.handle, ZMQ_SNDHWM, &number, &size)
+        if number > 0:
+            after = min(after, max(1, number // 4))
+        self.traffic.next_look = self.traffic.sent.messages + after
+        zmq_getsockopt(self.handle, ZMQ_EVENTS, &number, &size)
+        if self.trampoline is not None and self.trampoline.interest:
+            # The look may have stilled the bell for others.
+            self.trampoline.notify()

@@ -60,6 +60,7 @@ cdef class Traffic:
     cdef int born           # `generation` when it was made
     cdef int socket_type    # -1 until it has one
     cdef str name           # that of its total
+    cdef uint64_t next_look     # when so many were sent it is time to look for room (`Sending.look_for_room`)
     cdef PeerCounts peers   # None until they are watched
 
     cdef int rename(self, name) except -1
@@ -77,13 +78,6 @@ cdef inline Way as_it_is(Way *way) noexcept:
     found.messages = counted(&way.messages)
     found.bytes = counted(&way.bytes)
     return found
-
-
-cdef inline void count_sent(Traffic traffic, size_t size, int more) noexcept:
-    """Libzmq took a frame, or all that a call sent of a message, with or without SNDMORE."""
-    traffic.sent.bytes += size
-    if not more:
-        traffic.sent.messages += 1
 
 
 cdef inline void count_received(Traffic traffic, size_t size, bint ended) noexcept:

@@ -16,7 +16,7 @@ import os
 
 cimport cython
 from cpython.object cimport PyObject
-from libc.stdint cimport uint64_t
+from libc.stdint cimport UINT64_MAX, uint64_t
 
 from zmq.core.waiting cimport fork_generation
 
@@ -165,6 +165,7 @@ cdef class Traffic:
     def __cinit__(self):
         self.born = fork_generation.current
         self.socket_type = -1
+        self.next_look = UINT64_MAX
         living.add(<size_t> <void *> self)
 
     def __dealloc__(self):
