@@ -67,13 +67,36 @@ def test_what_is_registered(pair: Pair, zmq: ModuleType, pipe: tuple[int, int]) 
     poller.register(pipe[0], zmq.POLLIN)
     assert poller.sockets == [(a, zmq.POLLIN | zmq.POLLOUT), (b, zmq.POLLIN), (pipe[0], zmq.POLLIN)]
     assert a in poller and pipe[0] in poller and pipe[1] not in poller
-    poller.register(b, 0)
-    assert b not in poller
-    poller.register(b, 0)
+    for nothing in (0, None):
+        poller.register(b, zmq.POLLIN)
+        poller.register(b, nothing)
+        assert b not in poller
+        poller.register(b, nothing)
     with pytest.raises(KeyError):
         poller.unregister(b)
     poller.unregister(pipe[0])
     assert poller.sockets == [(a, zmq.POLLIN | zmq.POLLOUT)]
+
+
+class Flags:
+    """An integer that is no int, as NumPy's are."""
+
+    def __index__(self) -> int:
+        return 1
+
+
+def test_flags_are_integers_of_any_kind(pair: Pair, zmq: ModuleType) -> None:
+    a, b = pair()
+    poller = zmq.Poller()
+    poller.register(b, Flags())
+    a.send(b"1")
+    assert poller.poll() == [(b, zmq.POLLIN)] and poller.sockets == [(b, zmq.POLLIN)]
+    for wrong in (1.0, "1", b"", [zmq.POLLIN]):
+        with pytest.raises(TypeError, match="combination of"):
+            poller.register(b, wrong)
+        with pytest.raises(TypeError, match="combination of"):
+            poller.modify(a, wrong)
+    assert poller.sockets == [(b, zmq.POLLIN)]
 
 
 def test_where_there_is_nothing_to_wait_for(pair: Pair, zmq: ModuleType, pipe: tuple[int, int]) -> None:

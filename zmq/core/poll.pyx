@@ -7,6 +7,8 @@ all that polls here.
 handler may. So what belongs to others is copied and asked for its numbers first.
 """
 
+from operator import index
+
 from zmq.core.libzmq cimport ZMQ_POLLERR, ZMQ_POLLIN, ZMQ_POLLOUT
 from zmq.core.polling.in_hub cimport PollSet
 from zmq.core.polling.in_thread cimport poll_once, poll_set
@@ -138,16 +140,19 @@ class Poller:
         ----------
         socket : Socket or int or object with fileno
             What to wait for.
-        flags : int
-            `POLLIN`, `POLLOUT`, `POLLERR`, `POLLPRI` or a combination; 0 unregisters.
+        flags : int or None
+            `POLLIN`, `POLLOUT`, `POLLERR`, `POLLPRI` or a combination; 0 or None unregisters.
 
         Raises
         ------
         TypeError
-            `flags` is no int. What can't be polled is an error of `poll`.
+            `flags` is no integer. What can't be polled is an error of `poll`.
         """
-        if not isinstance(flags, int):
-            raise TypeError(f"flags is a combination of zmq.POLLIN and zmq.POLLOUT, not {flags!r}")
+        if flags is not None and not isinstance(flags, int):
+            try:
+                flags = index(flags)
+            except TypeError:
+                raise TypeError(f"flags is a combination of zmq.POLLIN and zmq.POLLOUT, not {flags!r}") from None
         if not flags:
             if socket in self._registered:
                 self.unregister(socket)
