@@ -1,8 +1,11 @@
-"""How many sockets a poll looks at: those of which something was heard, however many are registered."""
+"""What a poller keeps and how many sockets a poll looks at: those of which something was heard, of all registered."""
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -60,3 +63,24 @@ def test_quiet_sockets_are_not_looked_at(
         context.destroy(0)
     """
     run(front_end, program)
+
+
+def test_nothing_is_kept_of_sockets_that_were_taken_out(context: Any, zmq: ModuleType) -> None:
+    sockets = [context.socket(zmq.PULL) for _ in range(200)]
+
+    def poll_all() -> Any:
+        poller = zmq.Poller()
+        for socket in sockets:
+            poller.register(socket, zmq.POLLIN)
+        assert poller.poll(1) == []
+        for socket in sockets:
+            poller.unregister(socket)
+        gc.collect()
+        return poller
+
+    # What the sockets and the hub make for their first wait stays.
+    poll_all()
+    before = len(gc.get_objects())
+    poller = poll_all()
+    assert len(gc.get_objects()) - before < 100
+    assert poller.poll(0) == []

@@ -6,6 +6,7 @@ import os
 import socket as native
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -115,6 +116,39 @@ def test_what_nobody_asked_for_costs_no_time(context: Context, zmq: ModuleType, 
         assert 0.2 <= time.monotonic() - begun < AT_ONCE
         assert time.process_time() - used < 0.1
         full.close()
+
+
+def epoll_sets() -> int:
+    """Return how many epoll sets this process has open."""
+    found = 0
+    for fd in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):
+            found += "eventpoll" in os.readlink(f"/proc/self/fd/{fd}")
+    return found
+
+
+def test_there_are_sets_where_there_is_epoll_and_none_elsewhere(
+    context: Context, zmq: ModuleType, front_end: FrontEnd, sets: bool
+) -> None:
+    """Or the tests of what is done without would show nothing."""
+    poller = poller_of(context, zmq, 60)
+    bound, waker = context.socket(zmq.PULL), context.socket(zmq.PUSH)
+    bound.bind("inproc://enough")
+    waker.connect("inproc://enough")
+    poller.register(bound, IN)
+    # The hub has its own, and so has each thread of libzmq's.
+    front_end.sleep(0.001)
+    before = epoll_sets()
+    with state("idle_pair") as (fd, _):
+        if front_end.name != "threads":
+            # Threads have sets for sockets alone.
+            poller.register(fd, IN)
+        assert poller.poll(1) == []
+        poll = front_end.spawn(poller.poll, 1000 * LIMIT)
+        waiting(front_end, zmq)
+        assert (epoll_sets() > before) == sets
+        waker.send(b"enough")
+        assert poll.get() == [(bound, IN)]
 
 
 def test_several_pollers_of_one_descriptor(context: Context, zmq: ModuleType, front_end: FrontEnd, sets: bool) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from support.front_ends import FrontEnd
+import zmq as plain
+from support.front_ends import LIMIT, FrontEnd, ThreadTask
 
 Pair = Callable[..., tuple[Any, Any]]
 
@@ -126,6 +129,49 @@ def ways_to_wait(zmq: ModuleType, socket: Any, timeout: float | None) -> list[Ca
         lambda: zmq.zmq_poll([(socket, zmq.POLLIN)], timeout) == [(socket, zmq.POLLIN)],
         lambda: zmq.select([socket], [], [], timeout) == ([socket], [], []),
     ]
+
+
+#: Whether the system tells of a thread which call it waits in; other machines have other calls.
+TELLS_CALLS = Path("/proc/self/syscall").exists() and platform.machine() == "x86_64"
+#: Milliseconds: more than eleven days.
+LONG = 1_000_000_000
+
+
+def system_call(task: ThreadTask) -> list[int]:
+    """Return the arguments of the system call in which a thread waits; none while it runs."""
+    told = Path(f"/proc/self/task/{task.thread.native_id}/syscall").read_text().split()
+    # Before them its number, behind them the stack pointer and where it was made.
+    return [int(number, 16) & 0xFFFFFFFF for number in told[1:-2]]
+
+
+@pytest.mark.skipif(not TELLS_CALLS, reason="how a system call is asked to wait nobody tells, or it is another thing")
+@pytest.mark.parametrize("how", ["recv", "send", "recv_many", "poll", "Poller", "zmq_poll", "select"])
+def test_the_system_is_asked_to_wait_for_as_long_as_was_said(how: str) -> None:
+    """And not for a thousandth less or more: a thread, which makes one system call to wait."""
+    with plain.Context() as context, context.socket(plain.DEALER) as socket:
+        socket.linger, socket.rcvtimeo, socket.sndtimeo = 0, LONG, LONG
+        socket.bind("inproc://waits")
+        poller = plain.Poller()
+        poller.register(socket, plain.POLLIN)
+        calls: dict[str, Callable[[], Any]] = {
+            "recv": socket.recv,
+            "send": lambda: socket.send(b"x"),
+            "recv_many": lambda: socket.recv_many(timeout=LONG),
+            "poll": lambda: socket.poll(LONG),
+            "Poller": lambda: poller.poll(LONG),
+            "zmq_poll": lambda: plain.zmq_poll([(socket, plain.POLLIN)], LONG),
+            "select": lambda: plain.select([socket], [], [], LONG / 1000),
+        }
+        task = ThreadTask(calls[how], (), {})
+        end = time.monotonic() + LIMIT
+        while not any(LONG - 1000 * LIMIT < number <= LONG for number in system_call(task)):
+            assert time.monotonic() < end, system_call(task)
+            time.sleep(0.001)
+        with context.socket(plain.DEALER) as other:
+            other.linger = 0
+            other.connect("inproc://waits")
+            other.send(b"x")
+            task.get()
 
 
 @pytest.mark.parametrize("timeout", [None, -1, -2, -1000, -0.5, -1.0, -(2**70), float("-inf")])

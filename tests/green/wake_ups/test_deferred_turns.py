@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -359,6 +360,43 @@ def test_the_budget_stays_used_up_until_the_hub_has_run(world: World) -> None:
             break
     world.hub.settle()
     assert world.log == [0, 1, 2] and all(task.result == b"x" for task in tasks)
+
+
+CALLS: dict[str, Callable[[World], Callable[[], Any]]] = {
+    "send": lambda world: partial(world.pair()[0].send, b"x"),
+    "recv": lambda world: filled(world).recv,
+    "Socket.poll": lambda world: filled(world).poll,
+    "Poller.poll": lambda world: poller_of(world, filled(world)).poll,
+}
+
+
+def filled(world: World) -> zmq.Socket:
+    """Return a socket for which messages are there."""
+    a, b = world.pair()
+    for _ in range(5 * FUEL):
+        a.send(b"x", zmq.NOBLOCK)
+    return b
+
+
+def poller_of(world: World, socket: zmq.Socket) -> zmq.Poller:
+    poller = world.Poller()
+    poller.register(socket, zmq.POLLIN)
+    return poller
+
+
+@pytest.mark.parametrize("how", CALLS)
+def test_each_call_lets_the_hub_run_where_one_takes_all_of_the_budget(world: World, how: str) -> None:
+    """The clock is looked at after so many calls that it is neither late nor early."""
+    world.hub.yields = True
+    call = CALLS[how](world)
+    # Until it has found out how much a call takes.
+    task = spawn(lambda: [call() for _ in range(2 * FUEL)])
+    world.hub.settle()
+    assert task.done
+    before = statistics()["yields"]
+    task = spawn(lambda: [call() for _ in range(10)])
+    world.hub.settle()
+    assert task.done and statistics()["yields"] == before + 10
 
 
 def test_a_hub_that_ran_by_itself_begins_a_new_slice(world: World) -> None:

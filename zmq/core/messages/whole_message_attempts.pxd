@@ -1,8 +1,8 @@
 # The attempt: one message, whole, sent or received without waiting.
 #
 # Lives here: try_send and try_recv, noexcept nogil; they return 0 or libzmq's error code, never raise and
-# never wait unless the flags they are given let libzmq do so. Called by all that moves messages: sockets, futures
-# and proxies.
+# never wait unless the flags they are given let libzmq do so, which only those of thread-safe sockets do: their
+# messages have a single frame. Called by all that moves messages: sockets, futures and proxies.
 #
 # Why a whole message is one attempt. Frames 2 to n of a message that is being received are already there
 # (pipe_t::flush and read work on whole messages), and frames 2 to n of one that is being sent meet no
@@ -135,11 +135,10 @@ cdef inline int try_send(void *handle, void *transfer, int flags) noexcept nogil
     while True:
         i = 0
         while i < out.count:
-            frame_flags = flags if i == 0 else flags | ZMQ_DONTWAIT
-            frame_flags |= ZMQ_SNDMORE if i + 1 < out.count else out.more
+            frame_flags = flags | (ZMQ_SNDMORE if i + 1 < out.count else out.more)
             if zmq_msg_send(&out.parts[i].msg, handle, frame_flags) < 0:
                 err = zmq_errno()
-                if err == EINTR and frame_flags & ZMQ_DONTWAIT:
+                if err == EINTR and flags & ZMQ_DONTWAIT:
                     continue
                 break
             i += 1
@@ -244,10 +243,10 @@ cdef inline int try_recv(void *handle, void *transfer, int flags) noexcept nogil
                 return err
         frame = &incoming.frames[incoming.count]
         zmq_msg_init(frame)
-        size = zmq_msg_recv(frame, handle, flags if incoming.count == 0 else flags | ZMQ_DONTWAIT)
+        size = zmq_msg_recv(frame, handle, flags)
         if size < 0:
             err = zmq_errno()
-            if err == EINTR and (incoming.count > 0 or flags & ZMQ_DONTWAIT):
+            if err == EINTR and flags & ZMQ_DONTWAIT:
                 continue
             release(incoming)
             return err

@@ -11,6 +11,8 @@ cdef class ParkedPoll(Sleeper):
     cdef int natives            # that set, or -1
     cdef object look_timer      # where something can't be watched
 
+    cdef void close_natives(self) noexcept
+
 
 cdef class PollSet(Registry):
     cdef object __weakref__

@@ -43,8 +43,12 @@ cdef class ParkedPoll(Sleeper):
         self.natives = -1
 
     def __dealloc__(self):
+        self.close_natives()
+
+    cdef void close_natives(self) noexcept:
         if self.natives >= 0:
             close_fd(self.natives)
+            self.natives = -1
 
     def leave(self, hub):
         """The hub ends: watch nothing in it for this greenlet, which will not wake any more."""
@@ -181,9 +185,7 @@ cdef class PollSet(Registry):
         for watcher in parked.watchers:
             parked.hub.started.pop(watcher, None)
             parked.hub.end(watcher)
-        if parked.natives >= 0:
-            close_fd(parked.natives)
-            parked.natives = -1
+        parked.close_natives()
         for registered in parked.armed:
             registered.armed_for -= 1
             if registered.trampoline is not None and registered.armed_for == 0:

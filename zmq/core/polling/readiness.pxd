@@ -47,7 +47,7 @@ cdef class Registry:
     cdef void close(self) noexcept
     cdef void doubt(self, RegisteredSocket registered) noexcept
     cdef void clear(self, RegisteredSocket registered) noexcept
-    cdef int look(self, RegisteredSocket registered) noexcept
+    cdef void look(self, RegisteredSocket registered) noexcept
     cdef void wake(self) noexcept
     cdef bint sleeps(self, RegisteredSocket registered) noexcept
     cdef void give_up(self, Hub hub) noexcept

@@ -175,16 +175,9 @@ cdef class Registry:
             registered.doubtful = False
             self.doubtful.pop(registered, None)
 
-    cdef int look(self, RegisteredSocket registered) noexcept:
-        """Read EVENTS, tell what waits for the same socket, and wake the polls that wait."""
-        cdef int events = registered.trampoline.read_events()
-        registered.trampoline.events_were_read(events)
-        if events < 0:
-            self.wake()
-            return events
-        if events & registered.mask:
-            self.wake()
-        return events & registered.mask
+    cdef void look(self, RegisteredSocket registered) noexcept:
+        """Read EVENTS for all that waits for the socket; the polls here are woken by `RegisteredSocket.ready`."""
+        registered.trampoline.events_were_read(registered.trampoline.read_events())
 
     cdef void wake(self) noexcept:
         """Wake the polls that wait in a hub, soon: there is something to look at."""
@@ -328,11 +321,10 @@ cdef class Registry:
             if not self.join_set(registered):
                 continue
             if registered.heard:
-                # Since the look.
-                registered.heard = False
-                if self.look(registered) or registered.heard:
-                    continue
-            self.clear(registered)
+                # Since the look: it stays in doubt.
+                self.look(registered)
+            else:
+                self.clear(registered)
         return 0
 
     cdef void leave_set(self, RegisteredSocket registered) noexcept:

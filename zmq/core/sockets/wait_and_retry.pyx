@@ -164,8 +164,8 @@ cdef class Operation(Endpoints):
             who_waits.end_blocked()
             if waits:
                 count_wait(way_of(self.traffic, events), monotonic() - since)
-        if self.trampoline is not None and self.trampoline.interest:
-            self.trampoline.notify()
+        if trampoline.interest:
+            trampoline.notify()
         if err:
             self.failed(err, events)
         self.owes_reply = events == ZMQ_POLLIN

@@ -466,7 +466,7 @@ cdef class Trampoline:
 
     cpdef rearm(self):
         """Watch the descriptor again, if it should be watched: the hub may have stopped that because of an error."""
-        if self.armed and self.parked and self.born == fork_generation.current:
+        if self.armed and self.born == fork_generation.current:
             self.hub.stop(self.watcher)
             self.watcher.start(self.callback)
 
@@ -499,7 +499,7 @@ cdef class Trampoline:
 
     def abandon_all(self):
         """Give up those who are parked: their hub ends."""
-        if self.born == fork_generation.current and self.parked:
+        if self.born == fork_generation.current:
             self.abandon()
             self.forget_watcher()
 
