@@ -63,15 +63,37 @@ def delays() -> dict[str, float]:
     return found
 
 
-def late_ticks(sleep: Callable[[float], object]) -> Iterator[tuple[float, float, float]]:
-    """Tick for ever; yield, of each tick that was late, when it was due and came, and what others had meanwhile."""
-    now, after = time.monotonic(), delays()
+class Collector:
+    """For how many seconds Python's garbage collector has held up the program."""
+
+    def __init__(self) -> None:
+        self.seconds = self.begun = 0.0
+        gc.callbacks.append(self.note)
+
+    def note(self, phase: str, info: dict[str, int]) -> None:
+        if phase == "start":
+            self.begun = time.monotonic()
+        else:
+            self.seconds += time.monotonic() - self.begun
+
+
+#: Of a tick that was late: when it was due and came, for how long others had the processor meanwhile, this thread
+#: computed, and the garbage collector worked.
+Late = tuple[float, float, float, float, float]
+
+
+def late_ticks(sleep: Callable[[float], object]) -> Iterator[Late]:
+    """Tick for ever; yield those ticks that were late."""
+    collector = Collector()
+    now, after, computed, collected = time.monotonic(), delays(), time.thread_time(), 0.0
     while True:
         sleep(TICK)
         # Without a gap: it may stand still anywhere.
         begun, now, before, after = now, time.monotonic(), after, delays()
+        computing, computed = time.thread_time() - computed, time.thread_time()
+        collecting, collected = collector.seconds - collected, collector.seconds
         if now - begun - TICK > TOLD_FROM:
-            yield begun + TICK, now, stolen(before, after)
+            yield begun + TICK, now, stolen(before, after), computing, collecting
 
 
 def stolen(before: dict[str, float], after: dict[str, float]) -> float:
@@ -92,7 +114,7 @@ class Cast:
         self.finishing = False
         self.counts: dict[str, int] = {}
         self.wrong: list[str] = []
-        self.stalls: list[tuple[float, float, float]] = []
+        self.stalls: list[Late] = []
         self.kept: list[Any] = []
 
     def count(self, what: str, number: int = 1) -> None:
@@ -491,7 +513,7 @@ class Client(Cast):
 
 def witness() -> None:
     """Tell of each time in which this could have run and did not, though nobody else had the processor."""
-    for due, came, others in late_ticks(time.sleep):
+    for due, came, others, _, _ in late_ticks(time.sleep):
         if came - due - others > TOLD_FROM:
             # It may have been asleep still when all stood still.
             print(json.dumps([due - TICK, came]), flush=True)

@@ -50,6 +50,18 @@ class Stop(NamedTuple):
     end: float
 
 
+class Stall(NamedTuple):
+    """For how many seconds a hub was held up; for how many of these it computed, and the garbage collector worked."""
+
+    seconds: float
+    computed: float = 0.0
+    collected: float = 0.0
+
+    def __str__(self) -> str:
+        seconds, computed, collected = (1000 * each for each in self)
+        return f"{seconds:.0f} ms, of which it computed {computed:.0f} and collected garbage {collected:.0f}"
+
+
 class Actor:
     """A process, and what it told."""
 
@@ -88,15 +100,15 @@ class Actor:
         self.process.send_signal(signal.SIGCONT)
         self.stops.append(Stop(begin, time.monotonic() + AFTER_STOP))
 
-    def stalls(self, pauses: Sequence[Stop] = ()) -> list[float]:
-        """Return for how long its hub was held up, each time, but for the pauses of the machine."""
-        found = []
+    def longest_stall(self, pauses: Sequence[Stop] = ()) -> Stall:
+        """Return for how long its hub was held up at most, but for the pauses of the machine."""
+        longest = Stall(0.0)
         stops = [*self.stops, *pauses]
         for report in self.reports:
-            for begin, end, stolen in report["stalls"]:
+            for begin, end, stolen, computed, collected in report["stalls"]:
                 stopped = sum(max(0.0, min(end, stop.end) - max(begin, stop.begin)) for stop in stops)
-                found.append(max(0.0, end - begin - stolen - stopped))
-        return found
+                longest = max(longest, Stall(end - begin - stolen - stopped, computed, collected))
+        return longest
 
     def finish(self) -> None:
         assert self.process.stdin is not None
@@ -263,9 +275,9 @@ class Soak:
                     break
             if actor.reports:
                 self.failures += [f"{actor.name}: {what}" for what in actor.reports[-1]["wrong"]]
-            longest = max(actor.stalls(self.witness.pauses), default=0.0)
-            if longest > LONGEST_STALL:
-                self.failures.append(f"{actor.name}: its hub was held up for {1000 * longest:.0f} ms")
+            longest = actor.longest_stall(self.witness.pauses)
+            if longest.seconds > LONGEST_STALL:
+                self.failures.append(f"{actor.name}: its hub was held up for {longest}")
         counts = self.counts()
         if counts.get("pushed", 0) != counts.get("pipeline", 0):
             self.failures.append(f"pipeline: {counts.get('pushed', 0)} sent, {counts.get('pipeline', 0)} came")
@@ -295,10 +307,10 @@ class Soak:
                 lines.append(
                     f"{actor.name:22}{memory.first:11.1f}{memory.last:8.1f}{descriptors.first:12.0f}"
                     f"{descriptors.last:6.0f}{actor.reports[-1]['missed']:8}"
-                    f"{1000 * max(actor.stalls(self.witness.pauses), default=0.0):12.0f} ms"
+                    f"{1000 * actor.longest_stall(self.witness.pauses).seconds:12.0f} ms"
                 )
         workers = self.workers + self.gone
-        longest = max((stall for actor in workers for stall in actor.stalls(self.witness.pauses)), default=0.0)
+        longest = max((actor.longest_stall(self.witness.pauses).seconds for actor in workers), default=0.0)
         missed = sum(actor.reports[-1]["missed"] for actor in workers if actor.reports)
         lines.append(f"{f'{len(workers)} workers':22}{'':37}{missed:8}{1000 * longest:12.0f} ms")
         return "\n".join(lines)
