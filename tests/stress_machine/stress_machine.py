@@ -13,6 +13,9 @@ still
     make stress-machine STRESS_MACHINE="--times 1 --way still --front-end gevent"
 
 A test that fails here is wrong, or what it tests is: none may depend on how long something takes.
+
+As many runs go on beside each other as there are processors. Ten times of all take hours: ``--add`` adds to what
+earlier ones have counted.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import argparse
 import contextlib
 import json
 import os
+import queue
 import random
 import subprocess
 import sys
@@ -28,7 +32,8 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,16 +58,20 @@ FREEZERS = (
 )
 
 
+#: What says how a Python is run, by the number of the run among those beside each other.
+Command = Callable[[int], list[str | Path]]
+
+
 class Impossible(Exception):
     """This machine can't be disturbed in this way; the text says why."""
 
 
 @contextlib.contextmanager
-def busy() -> Iterator[list[str | Path]]:
-    """Have processes compute; yields the command that is to run beside."""
+def busy() -> Iterator[Command]:
+    """Have processes compute beside what runs by the command that this yields."""
     hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(BUSY)]
     try:
-        yield [sys.executable]
+        yield lambda _: [sys.executable]
     finally:
         for hog in hogs:
             hog.kill()
@@ -70,12 +79,16 @@ def busy() -> Iterator[list[str | Path]]:
 
 
 @contextlib.contextmanager
-def one() -> Iterator[list[str | Path]]:
-    """Yields a command that may use one processor."""
-    first = min(os.sched_getaffinity(0))
+def one() -> Iterator[Command]:
+    """Yields a command that may use one processor; another one for each of those that run beside each other."""
+    processors = sorted(os.sched_getaffinity(0))
     run = "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
-    keep = f"import os, sys; os.sched_setaffinity(0, [{first}]); {run}"
-    yield [sys.executable, "-c", keep]
+
+    def command(number: int) -> list[str | Path]:
+        processor = processors[number % len(processors)]
+        return [sys.executable, "-c", f"import os, sys; os.sched_setaffinity(0, [{processor}]); {run}"]
+
+    yield command
 
 
 class Freezer:
@@ -117,7 +130,7 @@ class Freezer:
 
 
 @contextlib.contextmanager
-def still() -> Iterator[list[str | Path]]:
+def still() -> Iterator[Command]:
     """Have what runs by the command that this yields stand still now and then."""
     freezer = Freezer()
     over = threading.Event()
@@ -129,7 +142,7 @@ def still() -> Iterator[list[str | Path]]:
     thread = threading.Thread(target=disturb)
     thread.start()
     try:
-        yield freezer.command()
+        yield lambda _: freezer.command()
     finally:
         over.set()
         thread.join()
@@ -149,46 +162,83 @@ def table(counts: dict[tuple[str, str], list[int]], ways: list[str]) -> str:
     return "\n".join(lines)
 
 
+class Record:
+    """What was counted, here and in earlier runs that are added to."""
+
+    def __init__(self, path: Path | None, adds: bool) -> None:
+        self.path = path
+        self.counts: dict[tuple[str, str], list[int]] = {}
+        self.failed: Counter[str] = Counter()
+        if adds and path is not None and path.exists():
+            found = json.loads(path.read_text())
+            self.counts = {(each["front_end"], each["way"]): [each["run"], each["failed"]] for each in found["counts"]}
+            self.failed.update(found["failed"])
+
+    def add(self, front_end: str, way: str, run: int, wrong: list[str]) -> None:
+        count = self.counts.setdefault((front_end, way), [0, 0])
+        count[0] += run
+        count[1] += len(wrong)
+        self.failed.update(f"{way}, {front_end}: {test}" for test in wrong)
+        if self.path is not None:
+            told = [
+                {"front_end": front_end, "way": way, "run": run, "failed": failed}
+                for (front_end, way), (run, failed) in self.counts.items()
+            ]
+            self.path.write_text(json.dumps({"counts": told, "failed": self.failed}, indent=1))
+
+
+def disturb_all(options: argparse.Namespace, way: str, record: Record) -> None:
+    """Run everything so many times in one way."""
+    free: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in range(options.jobs):
+        free.put(number)
+    lock = threading.Lock()
+
+    def disturb(time_: int, front_end: str) -> None:
+        number, begun = free.get(), time.monotonic()
+        try:
+            place = matrix.Place(way, ROOT, command(number))
+            hub = matrix.HUBS[front_end][1][0]
+            cells, wrong, output = matrix.run(place, front_end, hub, options.limit, options.tests)
+        finally:
+            free.put(number)
+        took = f"{time.monotonic() - begun:.0f} s"
+        with lock:
+            record.add(front_end, way, sum(cell["passed"] + cell["failed"] for cell in cells.values()), wrong)
+            print(f"{time_ + 1} of {options.times}, {way}, {front_end}: {len(wrong)} failed, {took}", flush=True)
+            if wrong:
+                print(output[-8000:], flush=True)
+
+    with WAYS[way]() as command, ThreadPoolExecutor(options.jobs) as pool:
+        runs = [(time_, front_end) for time_ in range(options.times) for front_end in options.front_end or matrix.HUBS]
+        for done in [pool.submit(disturb, *run) for run in runs]:
+            done.result()
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--times", type=int, default=10, help="how often (%(default)s)")
     parser.add_argument("--way", choices=WAYS, action="append", help="this one alone (may be repeated)")
     parser.add_argument("--front-end", choices=matrix.HUBS, action="append", help="this one alone (may be repeated)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs beside each other (%(default)s)")
     parser.add_argument("--limit", type=float, default=3600, metavar="SECONDS", help="for one run (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the counts there")
+    parser.add_argument("--add", action="store_true", help="add to the counts that are there")
     parser.add_argument("tests", nargs="*", default=TESTS, help="files or folders (all of what depends on time)")
     options = parser.parse_args(arguments)
     ways = options.way or [*WAYS]
-    counts: dict[tuple[str, str], list[int]] = {}
-    failed: Counter[str] = Counter()
-    for number in range(options.times):
-        for way in list(ways):
-            for front_end in options.front_end or matrix.HUBS:
-                begun = time.monotonic()
-                try:
-                    with WAYS[way]() as command:
-                        place = matrix.Place(way, ROOT, command)
-                        hub = matrix.HUBS[front_end][1][0]
-                        cells, wrong, output = matrix.run(place, front_end, hub, options.limit, options.tests)
-                except Impossible as error:
-                    print(f"{way} is left out: {error}", flush=True)
-                    ways.remove(way)
-                    break
-                count = counts.setdefault((front_end, way), [0, 0])
-                count[0] += sum(cell["passed"] + cell["failed"] for cell in cells.values())
-                count[1] += len(wrong)
-                failed.update(f"{way}, {front_end}: {test}" for test in wrong)
-                took = f"{time.monotonic() - begun:.0f} s"
-                print(f"{number + 1} of {options.times}, {way}, {front_end}: {len(wrong)} failed, {took}", flush=True)
-                if wrong:
-                    print(output[-8000:], flush=True)
-    print(f"\n{table(counts, ways)}")
-    if options.json:
-        found = [{"front_end": key[0], "way": key[1], "run": run, "failed": no} for key, (run, no) in counts.items()]
-        options.json.write_text(json.dumps({"counts": found, "failed": failed}, indent=1))
-    for test, often in failed.most_common():
-        print(f"  failed {often} of {options.times}: {test}")
-    return 1 if failed or not counts else 0
+    record = Record(options.json, options.add)
+    for way in list(ways):
+        try:
+            disturb_all(options, way, record)
+        except Impossible as error:
+            print(f"{way} is left out: {error}", flush=True)
+            ways.remove(way)
+    counted = [way for way in WAYS if any(way == each for _, each in record.counts)]
+    print(f"\n{table(record.counts, counted)}")
+    for test, often in record.failed.most_common():
+        print(f"  failed {often} times: {test}")
+    return 1 if record.failed or not record.counts else 0
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import subprocess
 import sys
 import time
@@ -63,7 +64,7 @@ def test_all_of_a_group_stands_still(freezer: stress_machine.Freezer) -> None:
 
 def test_a_run_on_one_processor_has_one() -> None:
     with stress_machine.one() as command:
-        asked = [*command, "-c", "import os; print(len(os.sched_getaffinity(0)))"]
+        asked = [*command(3), "-c", "import os; print(len(os.sched_getaffinity(0)))"]
         assert subprocess.run(asked, capture_output=True, text=True, check=True).stdout == "1\n"
 
 
@@ -87,7 +88,26 @@ def test_what_failed_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Cap
     monkeypatch.setattr(stress_machine.matrix, "run", lambda *_: (cells, ["tests.test_x::test_y"], "why"))
     assert stress_machine.main(["--times", "2", "--way", "one", "--front-end", "threads"]) == 1
     told = capsys.readouterr().out
-    assert "8 / 2" in told and "why" in told and "failed 2 of 2: one, threads: tests.test_x::test_y" in told
+    assert "8 / 2" in told and "why" in told and "failed 2 times: one, threads: tests.test_x::test_y" in told
+
+
+def test_what_was_counted_before_is_added_to(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    cells = {"other": {"passed": 4, "failed": 0, "skipped": 2}}
+    monkeypatch.setattr(stress_machine.matrix, "run", lambda *_: (cells, [], ""))
+    arguments = ["--times", "3", "--way", "one", "--front-end", "threads", "--json", str(tmp_path / "counts.json")]
+    for more, expected in ([], "12 / 0"), (["--add"], "24 / 0"), ([], "12 / 0"):
+        assert stress_machine.main([*arguments, *more]) == 0
+        assert expected in capsys.readouterr().out
+
+
+def test_each_of_those_beside_each_other_has_a_processor_of_its_own() -> None:
+    processors = sorted(os.sched_getaffinity(0))
+    with stress_machine.one() as command:
+        asked = [*command(1), "-c", "import os; print(*os.sched_getaffinity(0))"]
+        told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    assert int(told) == processors[1 % len(processors)]
 
 
 def test_where_no_group_can_be_made_nothing_stands_still(
