@@ -10,3 +10,4 @@ cdef class AwaitedSocket(Socket):
     cdef int make_ready(self) except -1
     cdef Outcome receive(self, Receive receive, int flags)
     cdef Outcome send_one(self, data, int flags, copy, bint track, routing_id, group)
+    cdef begin_task(self, coroutine)

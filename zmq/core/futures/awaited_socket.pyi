@@ -116,6 +116,6 @@ class AwaitedSocket(_socket.Socket[Future[Any]]):
         self, obj: object, flags: int = 0, **kwargs: Any
     ) -> Future[MessageTracker | None]: ...
     def send_pyobj(  # type: ignore[override]
-        self, obj: object, flags: int = 0, protocol: int = ..., **kwargs: Any
+        self, obj: object, flags: int = 0, protocol: int | None = None, **kwargs: Any
     ) -> Future[MessageTracker | None]: ...
     def poll(self, timeout: float | None = None, flags: int = ...) -> Future[int]: ...  # type: ignore[override]

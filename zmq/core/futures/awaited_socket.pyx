@@ -1,13 +1,12 @@
 """`AwaitedSocket`: a socket whose sends, receives and polls return an `Outcome`.
 
 Lives here: the methods that users call, and their short cuts. What must not: event loops, waiting
-(`zmq.core.futures.receives` and `zmq.core.futures.calls`), batches. The base of `zmq.asyncio.Socket`.
+(`zmq.core.futures.receives` and `zmq.core.futures.calls`), batches, text and objects
+(`zmq.core.sockets.conversions`). The base of `zmq.asyncio.Socket`.
 """
 
-import pickle
-
-cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.object cimport PyObject
 from libc.errno cimport EAGAIN
 
 from zmq.core.futures.calls cimport begin_poll
@@ -37,6 +36,7 @@ from zmq.core.messages.whole_message_attempts cimport received_bytes
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.wait_and_retry cimport WHOLE
 from zmq.core.sockets.life cimport is_usable
+from zmq.core.sockets.overrides cimport inherited
 from zmq.core.sockets.sending_several cimport SMALL, count_sent, note_sent
 from zmq.core.waiting cimport budget
 from zmq.core.waiting.counters cimport count_received, uncount_again
@@ -44,11 +44,12 @@ from zmq.core.waiting.trampoline cimport Trampoline
 
 from functools import partial
 
-from zmq.core._text import describe
 from zmq.core.error import Again
 from zmq.core.futures.calls import begin
-from zmq.core.sockets.conversions import check_callable, check_encoding, check_json
-from zmq.utils import jsonapi
+
+cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        PyObject *tp_dict
 
 cdef object SEND = Socket.send
 cdef object SEND_MULTIPART = Socket.send_multipart
@@ -130,29 +131,21 @@ cdef class AwaitedSocket(Socket):
             return begin_receive(self, MESSAGE, flags, None, err == EAGAIN)
         return self.receive(MESSAGE if copy else Receive(True, copy=False, track=track), flags)
 
-    def recv_serialized(self, deserialize, int flags=0, copy=True):
-        """Receive a message and turn it into an object; see `zmq.Socket.recv_serialized`. Returns a future."""
-        check_callable(deserialize)
-        return self.receive(Receive(True, copy=copy, load=deserialize), flags)
+    cdef received(self, bint whole, int flags, copy, load):
+        if is_replaced(self, "recv_multipart" if whole else "recv"):
+            replaced = self.recv_multipart(flags=flags, copy=copy) if whole else self.recv(flags)
+            return self.begin_task(_converted(replaced, load))
+        return self.receive(Receive(whole, copy=copy, load=load), flags)
 
-    def recv_string(self, int flags=0, encoding="utf-8"):
-        """Receive a str; see `zmq.Socket.recv_string`. Returns a future."""
-        if encoding == "utf-8":
-            return self.receive(TEXT, flags)
-        check_encoding(encoding)
-        return self.receive(ReceiveText(encoding), flags)
+    cdef received_text(self, int flags, encoding):
+        if is_replaced(self, "recv"):
+            return self.begin_task(_converted(self.recv(flags), partial(str, encoding=encoding)))
+        return self.receive(TEXT if encoding == "utf-8" else ReceiveText(encoding), flags)
 
-    recv_unicode = recv_string
-
-    def recv_json(self, int flags=0, **kwargs):
-        """Receive what was sent with `send_json`; see `zmq.Socket.recv_json`. Returns a future."""
-        if kwargs:
-            check_json(kwargs)
-        return self.receive(Receive(False, load=partial(jsonapi.loads, **kwargs) if kwargs else jsonapi.loads), flags)
-
-    def recv_pyobj(self, int flags=0):
-        """Receive what `send_pyobj` sent, from peers you trust; see `zmq.Socket.recv_pyobj`. Returns a future."""
-        return self.receive(Receive(False, load=pickle.loads), flags)
+    cdef begin_task(self, coroutine):
+        loop = self._get_loop()
+        # Tornado's has one of asyncio's.
+        return getattr(loop, "asyncio_loop", loop).create_task(coroutine)
 
     # Sending.
 
@@ -226,34 +219,6 @@ cdef class AwaitedSocket(Socket):
         route = self._route(parts[0]) if parts else None
         return begin(self, flags, function, (parts, flags | ZMQ_DONTWAIT, copy, track), route)
 
-    def send_serialized(self, msg, serialize, int flags=0, copy=True, **kwargs):
-        """Send an object as a message; see `zmq.Socket.send_serialized`. Returns a future."""
-        return self.send_multipart(serialize(msg), flags, copy, **kwargs)
-
-    def send_string(self, u, int flags=0, copy=True, encoding="utf-8", **kwargs):
-        """Send a str; see `zmq.Socket.send_string`. Returns a future."""
-        if not isinstance(u, str):
-            raise TypeError(f"a str is sent, not {describe(u)}")
-        return self.send(u.encode(encoding), flags, copy, **kwargs)
-
-    send_unicode = send_string
-
-    def send_json(self, obj, int flags=0, **kwargs):
-        """Send an object as JSON; see `zmq.Socket.send_json`. Returns a future."""
-        cdef dict sending = {}
-        if kwargs:
-            sending = {name: kwargs.pop(name) for name in ("routing_id", "group") if name in kwargs}
-        return self.send(jsonapi.dumps(obj, **kwargs), flags, True, **sending)
-
-    @cython.embedsignature(False)
-    def send_pyobj(self, obj, int flags=0, protocol=pickle.DEFAULT_PROTOCOL, **kwargs):
-        """send_pyobj($self, obj, flags=0, protocol=pickle.DEFAULT_PROTOCOL, **kwargs)
---
-
-        Send a pickled object; see `zmq.Socket.send_pyobj`. Returns a future.
-        """
-        return self.send(pickle.dumps(obj, protocol), flags, True, **kwargs)
-
     # Polling.
 
     def poll(self, timeout=None, int flags=1):
@@ -261,6 +226,26 @@ cdef class AwaitedSocket(Socket):
         self.usable()
         self.make_ready()
         return begin_poll(self, flags, timeout)
+
+
+cdef set receiving = {vars(AwaitedSocket)[name] for name in ("recv", "recv_multipart")}
+
+
+cdef bint is_replaced(AwaitedSocket socket, str name) except -1:
+    """Tell whether a subclass has its own `recv` or `recv_multipart`, or somebody has put one in its place."""
+    if name in (<object> socket).__dict__:
+        return True
+    for cls in type(socket).__mro__:
+        method = (<dict> (<PyTypeObject *> cls).tp_dict).get(name)
+        if method is not None and method not in receiving and method not in inherited:
+            return True
+        if cls is AwaitedSocket:
+            return False
+
+
+async def _converted(received, load):
+    """Return what a function makes of what somebody else's receive ends with."""
+    return load(await received)
 
 
 cdef inline int end_received(AwaitedSocket socket, Outcome outcome, Receive receive) except -1:

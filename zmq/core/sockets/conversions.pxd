@@ -2,4 +2,5 @@ from zmq.core.sockets.receiving_several cimport Receiving
 
 
 cdef class Conversions(Receiving):
-    pass
+    cdef received(self, bint whole, int flags, copy, load)
+    cdef received_text(self, int flags, encoding)

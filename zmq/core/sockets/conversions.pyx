@@ -1,22 +1,26 @@
 """Messages that stand for objects: text, JSON, pickles, and what a function makes of an object.
 
 Lives here: methods that convert, and call `send` and `recv` or those for whole messages. What must not: how these do
-it. A base of `zmq.core.socket.Socket`.
+it. A base of `zmq.core.socket.Socket`. Sockets whose calls return futures have these methods too, so that whoever
+replaces one in `zmq.Socket` has replaced it for them: only what receives is their own.
 """
+
+from functools import partial
 
 
 # Names of arguments that `jsonapi.loads` has taken.
 cdef set names_for_json = set()
 
 
-def check_encoding(encoding):
+cdef int check_encoding(encoding) except -1:
     """Raise what decoding with an `encoding` would raise for any text: before a message is taken for it."""
     import codecs
     if not codecs.lookup(encoding)._is_text_encoding:
         raise LookupError(f"{encoding!r} is not a text encoding")
+    return 0
 
 
-def check_json(dict kwargs):
+cdef int check_json(dict kwargs) except -1:
     """Raise what `json.loads` says of arguments that it does not know: before a message is taken for them."""
     from zmq.utils import jsonapi
     names = tuple(kwargs)
@@ -24,12 +28,14 @@ def check_json(dict kwargs):
         jsonapi.loads(b"null", **kwargs)
         if len(names_for_json) < 100:
             names_for_json.add(names)
+    return 0
 
 
-def check_callable(function):
+cdef int check_callable(function) except -1:
     """Raise TypeError for what can't be called: before a message is taken for it."""
     if not callable(function):
         raise TypeError(f"a callable is needed, not {type(function).__name__}")
+    return 0
 
 
 cdef class Conversions(Receiving):
@@ -73,7 +79,7 @@ cdef class Conversions(Receiving):
         """
         if encoding != "utf-8":
             check_encoding(encoding)
-        return self.recv(flags).decode(encoding)
+        return self.received_text(flags, encoding)
 
     recv_unicode = recv_string
 
@@ -109,7 +115,7 @@ cdef class Conversions(Receiving):
         from zmq.utils import jsonapi
         if kwargs:
             check_json(kwargs)
-        return jsonapi.loads(self.recv(flags), **kwargs)
+        return self.received(False, flags, True, partial(jsonapi.loads, **kwargs) if kwargs else jsonapi.loads)
 
     def send_pyobj(self, obj, int flags=0, protocol=None, **kwargs):
         """Send an object, pickled. Never receive such a message from a peer you don't trust.
@@ -140,7 +146,7 @@ cdef class Conversions(Receiving):
         object
         """
         import pickle
-        return pickle.loads(self.recv(flags))
+        return self.received(False, flags, True, pickle.loads)
 
     def send_serialized(self, msg, serialize, int flags=0, copy=True, **kwargs):
         """Send what a function makes of an object.
@@ -170,4 +176,12 @@ cdef class Conversions(Receiving):
         object
         """
         check_callable(deserialize)
-        return deserialize(self.recv_multipart(flags=flags, copy=copy))
+        return self.received(True, flags, copy, deserialize)
+
+    cdef received(self, bint whole, int flags, copy, load):
+        """Receive a frame or a whole message; return what a function makes of it."""
+        return load(self.recv_multipart(flags=flags, copy=copy) if whole else self.recv(flags))
+
+    cdef received_text(self, int flags, encoding):
+        """Receive a frame of text."""
+        return self.recv(flags).decode(encoding)

@@ -64,7 +64,6 @@ def complete(type cls):
 # Those that a service calls for each message.
 cdef tuple FREQUENT = ("send", "recv", "send_multipart", "recv_multipart")
 
-# What subclasses have as their own of these; how many that are.
 cdef set inherited = set()
 
 
