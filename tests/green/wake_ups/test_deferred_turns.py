@@ -364,7 +364,12 @@ def test_the_budget_stays_used_up_until_the_hub_has_run(world: World) -> None:
 
 CALLS: dict[str, Callable[[World], Callable[[], Any]]] = {
     "send": lambda world: partial(world.pair()[0].send, b"x"),
+    "send of a frame": lambda world: partial(world.pair()[0].send, zmq.Frame(b"x")),
+    "send_multipart": lambda world: partial(world.pair()[0].send_multipart, [b"x", b"y"]),
     "recv": lambda world: filled(world).recv,
+    "recv of a frame": lambda world: partial(filled(world).recv, copy=False),
+    "recv_into": lambda world: partial(filled(world).recv_into, bytearray(1)),
+    "recv_multipart": lambda world: filled(world).recv_multipart,
     "Socket.poll": lambda world: filled(world).poll,
     "Poller.poll": lambda world: poller_of(world, filled(world)).poll,
 }
