@@ -145,6 +145,15 @@ PROGRAMS = {
     "logbook": Program(("logbook", *CHECKED), ("tests",), "logbook", ("-k", "zeromq")),
     "zmq_tubes": Program(("zmq_tubes", "PyYAML", "pytest-asyncio", *CHECKED), ("tests",), "zmq_tubes"),
     "zmq-anyio": Program(("zmq-anyio", "trio", *CHECKED), ("tests",), "zmq-anyio"),
+    # They import each other as a part of it.
+    "supvisors": Program(
+        ("supvisors", "supervisor", "psutil", "pytest-asyncio", "pytest-mock", *CHECKED),
+        ("supvisors/tests/test_supvisorszmq.py", "supvisors/tests/test_zmqsubscriber.py"),
+        "supvisors",
+        FIXTURES,
+        within="supvisors/",
+    ),
+    "zprocess": Program(("zprocess", *CHECKED), ("tests",), "zprocess", ("-o", "addopts=")),
 }
 
 
