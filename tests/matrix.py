@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import json
 import os
 import re
@@ -90,6 +91,12 @@ def read(report: Path) -> tuple[Cells, list[str]]:
     return cells, failed
 
 
+def end_all(process: subprocess.Popen[str]) -> None:
+    """End what is left of a process that `Place.start` has started, and of those that it has started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
 def run(
     place: Place, front_end: str, hub: str, limit: float, tests: Iterable[str] = ("tests",)
 ) -> tuple[Cells, list[str], str]:
@@ -104,9 +111,11 @@ def run(
     try:
         output, _ = process.communicate(timeout=limit)
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        end_all(process)
         output, _ = process.communicate()
         output += f"\ndid not end in {limit:.0f} s"
+    # A run that ends in the midst of a test leaves the programs behind that this has started.
+    end_all(process)
     if found.exists():
         cells, failed = read(found)
         if failed or process.returncode == 0:

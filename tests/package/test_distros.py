@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from pathlib import Path
 
 import distros
 import matrix
 import pytest
+
+from support.front_ends import LIMIT
 
 
 def test_pip_finds_there_what_it_finds_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +52,26 @@ def test_variables_are_said_before_the_interpreter(tmp_path: Path) -> None:
     place = matrix.Place("here", tmp_path, [sys.executable], variables={"ONE": "1"})
     output, _ = place.start(["-c", program], TWO="2").communicate()
     assert output == f"1 2 {tmp_path}\n"
+
+
+def test_what_a_run_leaves_behind_ends_with_it(tmp_path: Path) -> None:
+    """As one that is ended in the midst of a test leaves the program behind which this has started."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    child = f"import time; file = open({str(fifo)!r}, 'w'); print('runs', file=file, flush=True); time.sleep(600)"
+    program = f"""
+import subprocess, sys
+subprocess.Popen([sys.executable, "-c", {child!r}], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+open({str(fifo)!r}).read(1)
+"""
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    place = matrix.Place("here", tmp_path, [sys.executable, "-c", program])
+    assert matrix.run(place, "core", "", LIMIT)[1] == ["the whole run, status 0"]
+    # It hangs up when nobody has it open for writing any more.
+    poller = select.poll()
+    poller.register(reader, select.POLLHUP)
+    assert poller.poll(1000 * LIMIT) == [(reader, select.POLLHUP)]
+    os.close(reader)
 
 
 def test_the_table_has_a_column_for_each_place() -> None:
