@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import select
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -427,6 +428,31 @@ def test_it_is_closed_by_another_thread_before_it_is_watched() -> None:
     loop.settle()
     assert isinstance(task.error, plain.ZMQError) and task.error.errno == plain.ENOTSOCK
     rally.serving.throw(Killed)
+    world.end()
+
+
+def test_a_hub_that_can_not_be_asked_to_close_is_told_of(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The socket is closed all the same, and who waits for it goes home."""
+
+    def fail_once(callback: Callable[[], object]) -> None:
+        monkeypatch.undo()
+        monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+        raise LookupError("no more callbacks")
+
+    world = Movable()
+    loop = world.hub = FakeLoop()
+    receiver, _ = world.pair()
+    task = spawn(receiver.recv)
+    monkeypatch.setattr(loop, "call_soon_threadsafe", fail_once)
+    closing = threading.Thread(target=receiver.close)
+    closing.start()
+    closing.join(LIMIT)
+    assert not closing.is_alive() and receiver.closed
+    assert "LookupError: no more callbacks" in capsys.readouterr().err
+    loop.settle()
+    assert isinstance(task.error, plain.ZMQError) and task.error.errno == plain.ENOTSOCK
     world.end()
 
 
