@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +20,8 @@ def test_quiet_sockets_are_not_looked_at(
     front_end: FrontEnd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, waits: bool
 ) -> None:
     """Each look asks the system at least once. Those that were busy before are quiet again, too."""
+    if waits and os.environ.get("EVENTLET_HUB") == "poll":
+        pytest.skip("this hub of eventlet's polls all the time as long as less than a millisecond is left")
     monkeypatch.setenv("LD_PRELOAD", before_libzmq(PRELOAD / "looks.c", tmp_path))
     program = f"""
         import ctypes
