@@ -7,9 +7,20 @@ replaces one in `zmq.Socket` has replaced it for them: only what receives is the
 
 from functools import partial
 
+# `zmq.utils.jsonapi`, as soon as somebody needs it.
+cdef object jsonapi = None
 
 # Names of arguments that `jsonapi.loads` has taken.
 cdef set names_for_json = set()
+
+
+cdef json():
+    """Return `zmq.utils.jsonapi`."""
+    global jsonapi
+    if jsonapi is None:
+        from zmq.utils import jsonapi as found
+        jsonapi = found
+    return jsonapi
 
 
 cdef int check_encoding(encoding) except -1:
@@ -22,10 +33,9 @@ cdef int check_encoding(encoding) except -1:
 
 cdef int check_json(dict kwargs) except -1:
     """Raise what `json.loads` says of arguments that it does not know: before a message is taken for them."""
-    from zmq.utils import jsonapi
     names = tuple(kwargs)
     if names not in names_for_json:
-        jsonapi.loads(b"null", **kwargs)
+        json().loads(b"null", **kwargs)
         if len(names_for_json) < 100:
             names_for_json.add(names)
     return 0
@@ -94,9 +104,8 @@ cdef class Conversions(Receiving):
         **kwargs
             ``routing_id`` and ``group`` are passed on to `send`, the rest to `json.dumps`.
         """
-        from zmq.utils import jsonapi
         send_kwargs = {key: kwargs.pop(key) for key in ("routing_id", "group") if key in kwargs}
-        return self.send(jsonapi.dumps(obj, **kwargs), flags, **send_kwargs)
+        return self.send(json().dumps(obj, **kwargs), flags, **send_kwargs)
 
     def recv_json(self, int flags=0, **kwargs):
         """Receive an object as JSON.
@@ -112,10 +121,10 @@ cdef class Conversions(Receiving):
         -------
         object
         """
-        from zmq.utils import jsonapi
         if kwargs:
             check_json(kwargs)
-        return self.received(False, flags, True, partial(jsonapi.loads, **kwargs) if kwargs else jsonapi.loads)
+        loads = json().loads
+        return self.received(False, flags, True, partial(loads, **kwargs) if kwargs else loads)
 
     def send_pyobj(self, obj, int flags=0, protocol=None, **kwargs):
         """Send an object, pickled. Never receive such a message from a peer you don't trust.
