@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from test_partners import serve
 from test_trampoline import World, waiting, world
 
 import zmq as plain
@@ -34,12 +35,8 @@ class Rally:
             self.server.bind("inproc://one")
             self.server.bind("inproc://other")
             self.client.connect("inproc://one")
-        self.serving = spawn(self.serve)
+        self.serving = spawn(serve, self.server)
         self.starts = 0
-
-    def serve(self) -> None:
-        while True:
-            self.server.send(self.server.recv())
 
     def rounds(self, count: int, counted: Callable[[], int]) -> list[int]:
         """Make round trips; return what was counted in each of them."""

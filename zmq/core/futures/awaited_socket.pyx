@@ -6,7 +6,6 @@ Lives here: the methods that users call, and their short cuts. What must not: ev
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from cpython.object cimport PyObject
 from libc.errno cimport EAGAIN
 
 from zmq.core.futures.calls cimport begin_poll
@@ -36,7 +35,7 @@ from zmq.core.messages.whole_message_attempts cimport received_bytes
 from zmq.core.socket cimport Socket
 from zmq.core.sockets.wait_and_retry cimport WHOLE
 from zmq.core.sockets.life cimport is_usable
-from zmq.core.sockets.overrides cimport inherited
+from zmq.core.sockets.overrides cimport defined
 from zmq.core.sockets.sending_several cimport SMALL, count_sent, note_sent
 from zmq.core.waiting cimport budget
 from zmq.core.waiting.counters cimport count_received, uncount_again
@@ -46,10 +45,6 @@ from functools import partial
 
 from zmq.core.error import Again
 from zmq.core.futures.calls import begin
-
-cdef extern from "Python.h":
-    ctypedef struct PyTypeObject:
-        PyObject *tp_dict
 
 cdef object SEND = Socket.send
 cdef object SEND_MULTIPART = Socket.send_multipart
@@ -228,19 +223,12 @@ cdef class AwaitedSocket(Socket):
         return begin_poll(self, flags, timeout)
 
 
-cdef set receiving = {vars(AwaitedSocket)[name] for name in ("recv", "recv_multipart")}
+cdef dict RECEIVING = {name: vars(AwaitedSocket)[name] for name in ("recv", "recv_multipart")}
 
 
 cdef bint is_replaced(AwaitedSocket socket, str name) except -1:
     """Tell whether a subclass has its own `recv` or `recv_multipart`, or somebody has put one in its place."""
-    if name in (<object> socket).__dict__:
-        return True
-    for cls in type(socket).__mro__:
-        method = (<dict> (<PyTypeObject *> cls).tp_dict).get(name)
-        if method is not None and method not in receiving and method not in inherited:
-            return True
-        if cls is AwaitedSocket:
-            return False
+    return name in (<object> socket).__dict__ or defined(type(socket), name) is not RECEIVING[name]
 
 
 async def _converted(received, load):

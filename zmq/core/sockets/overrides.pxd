@@ -7,11 +7,9 @@ cdef enum:
 
 cdef object socket_class
 
-# What subclasses have as their own of the methods that are called for each message; how many that are.
-cdef set inherited
-
 # Those that others are made of, with their bits.
 cdef dict METHODS
 
+cdef defined(type cls, str name)
 cdef int find_overrides(type cls) except -1
 cdef int find_overrides_of(socket) except -1

@@ -7,9 +7,13 @@ Lives here: how `Socket` gets the methods of its bases, and `overrides`. What mu
 import weakref
 from types import GetSetDescriptorType, MethodDescriptorType, WrapperDescriptorType
 
+from cpython.object cimport PyObject
+
 from zmq.core.sockets.option_attributes cimport MixedCase
 
 cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        PyObject *tp_dict
     ctypedef struct PyMethodDescrObject:
         void *d_method
     ctypedef struct PyGetSetDescrObject:
@@ -64,6 +68,7 @@ def complete(type cls):
 # Those that a service calls for each message.
 cdef tuple FREQUENT = ("send", "recv", "send_multipart", "recv_multipart")
 
+# What subclasses have as their own of these; how many that are.
 cdef set inherited = set()
 
 
@@ -101,6 +106,20 @@ cdef dict METHODS = {"send": SEND, "recv": RECV, "getsockopt": GETSOCKOPT, "sets
 cdef object overrides_of = weakref.WeakKeyDictionary()
 
 
+cdef defined(type cls, str name):
+    """Return the method that a call of a class's ends in, past those that call what they inherit."""
+    cdef PyObject *members
+    for each in cls.__mro__:
+        # Past `vars`, which takes several times as long: some ask for each message. Builtin classes have it elsewhere.
+        members = (<PyTypeObject *> each).tp_dict
+        if members == NULL:
+            method = vars(each).get(name)
+        else:
+            method = (<dict> members).get(name)
+        if method is not None and not (isinstance(method, MethodDescriptorType) and method in inherited):
+            return method
+
+
 cdef int find_overrides(type cls) except -1:
     """Tell which methods a subclass of `Socket` replaced."""
     if cls is socket_class:
@@ -109,11 +128,7 @@ cdef int find_overrides(type cls) except -1:
     if found is None:
         found = 0
         for name, bit in METHODS.items():
-            for each in cls.__mro__:
-                method = vars(each).get(name)
-                if method is not None and not (isinstance(method, MethodDescriptorType) and method in inherited):
-                    break
-            if method is not vars(socket_class).get(name):
+            if defined(cls, name) is not vars(socket_class).get(name):
                 found |= bit
         overrides_of[cls] = found = found & heeded(cls)
     return found
