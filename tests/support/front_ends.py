@@ -211,6 +211,11 @@ def settle() -> None:
     gc.freeze()
 
 
+def who_waits(before: frozenset[Any] = frozenset()) -> frozenset[Any]:
+    """Return the greenlets and futures that wait now, but for those of tests before that failed."""
+    return frozenset(entry["waiter"] for entry in zmq.statistics(objects=True)["waiting"]) - before
+
+
 def wait_until(front_end: FrontEnd, condition: Callable[[], object]) -> None:
     """Wait until a condition holds; fail where it does not within the limit."""
     end = time.monotonic() + LIMIT

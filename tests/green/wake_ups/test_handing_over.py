@@ -32,6 +32,8 @@ KINDS = {
 }
 __all__ = ["world"]
 
+pytestmark = pytest.mark.usefixtures("no_budget")
+
 
 def rings(socket: plain.Socket) -> bool:
     poll = select.poll()
@@ -100,7 +102,7 @@ def rally(request: pytest.FixtureRequest, world: World) -> Iterator[Rally]:
 
 
 @pytest.mark.parametrize("by_bells", [True, False])
-def test_partners_switch_to_each_other_and_let_the_hub_run(world: World, no_budget: None, by_bells: bool) -> None:
+def test_partners_switch_to_each_other_and_let_the_hub_run(world: World, by_bells: bool) -> None:
     a, b = world.pair()
     before = _set_trusted_after(1_000_000 if by_bells else 8)
 
@@ -123,7 +125,7 @@ def test_partners_switch_to_each_other_and_let_the_hub_run(world: World, no_budg
     assert fired < 1000
 
 
-def test_the_hub_runs_once_in_256_handovers(rally: Rally, no_budget: None) -> None:
+def test_the_hub_runs_once_in_256_handovers(rally: Rally) -> None:
     before, switches = statistics()["parked"], rally.world.hub.switches
     task = spawn(rally.ask_often, 8000)
     fired = 0
@@ -334,7 +336,7 @@ def test_the_descriptor_is_watched_from_the_hubs_first_look_on(rally: Rally) -> 
     assert rally.client.fileno() not in rally.watched()
 
 
-def test_a_rally_arms_nothing_between_two_turns_of_the_hub(world: World, no_budget: None) -> None:
+def test_a_rally_arms_nothing_between_two_turns_of_the_hub(world: World) -> None:
     rally = Rally(world)
     starts = 0
     start = Watcher.start
@@ -414,11 +416,30 @@ def test_an_answer_is_there_though_it_cannot_be_watched_for(rally: Rally) -> Non
     assert interrupted and task.result == b"late"
 
 
-def test_it_is_closed_by_another_thread_before_it_is_watched() -> None:
-    """That leaves the close to the hub, as when it is watched: nothing else may wake greenlets."""
+class Movable(World):
+    """A world whose sockets wait in whatever hub it has at the time."""
+
+    def classes(self) -> tuple[type[plain.Context], type[plain.Socket], type[plain.Poller]]:
+        found = green(self.hub)
+        for cls in found:
+            cls._get_hub = staticmethod(lambda: self.hub)
+        return found
+
+
+@pytest.fixture
+def movable() -> Iterator[Movable]:
     world = Movable()
-    loop = world.hub = FakeLoop()
-    rally = Rally(world)
+    yield world
+    for socket in world.kept:
+        socket.close(0)
+    term = spawn(world.context.term)
+    world.hub.settle_until(lambda: term.done)
+
+
+def test_it_is_closed_by_another_thread_before_it_is_watched(movable: Movable) -> None:
+    """That leaves the close to the hub, as when it is watched: nothing else may wake greenlets."""
+    loop = movable.hub = FakeLoop()
+    rally = Rally(movable)
     task = rally.park(rally.go_away)
     closing = threading.Thread(target=rally.client.close)
     closing.start()
@@ -428,11 +449,10 @@ def test_it_is_closed_by_another_thread_before_it_is_watched() -> None:
     loop.settle()
     assert isinstance(task.error, plain.ZMQError) and task.error.errno == plain.ENOTSOCK
     rally.serving.throw(Killed)
-    world.end()
 
 
 def test_a_hub_that_can_not_be_asked_to_close_is_told_of(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    movable: Movable, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The socket is closed all the same, and who waits for it goes home."""
 
@@ -441,9 +461,8 @@ def test_a_hub_that_can_not_be_asked_to_close_is_told_of(
         monkeypatch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
         raise LookupError("no more callbacks")
 
-    world = Movable()
-    loop = world.hub = FakeLoop()
-    receiver, _ = world.pair()
+    loop = movable.hub = FakeLoop()
+    receiver, _ = movable.pair()
     task = spawn(receiver.recv)
     monkeypatch.setattr(loop, "call_soon_threadsafe", fail_once)
     closing = threading.Thread(target=receiver.close)
@@ -453,7 +472,6 @@ def test_a_hub_that_can_not_be_asked_to_close_is_told_of(
     assert "LookupError: no more callbacks" in capsys.readouterr().err
     loop.settle()
     assert isinstance(task.error, plain.ZMQError) and task.error.errno == plain.ENOTSOCK
-    world.end()
 
 
 def test_an_error_of_the_hub_is_raised_and_loses_nothing(rally: Rally) -> None:
@@ -469,29 +487,11 @@ def test_an_error_of_the_hub_is_raised_and_loses_nothing(rally: Rally) -> None:
     assert rally.client.recv(plain.NOBLOCK) == b"question"
 
 
-class Movable(World):
-    """A world whose sockets wait in whatever hub it has at the time."""
-
-    def classes(self) -> tuple[type[plain.Context], type[plain.Socket], type[plain.Poller]]:
-        found = green(self.hub)
-        for cls in found:
-            cls._get_hub = staticmethod(lambda: self.hub)
-        return found
-
-    def end(self) -> None:
-        for socket in self.kept:
-            socket.close(0)
-        term = spawn(self.context.term)
-        self.hub.settle_until(lambda: term.done)
-
-
-@pytest.mark.usefixtures("no_budget")
 @pytest.mark.parametrize("looks", [0, 1])
-def test_a_look_that_is_due_in_one_hub_is_none_in_another(looks: int) -> None:
+def test_a_look_that_is_due_in_one_hub_is_none_in_another(movable: Movable, looks: int) -> None:
     """Whether that one is to look itself or not, as it does where the socket has waited before."""
-    world = Movable()
-    first = world.hub
-    rally = Rally(world)
+    first = movable.hub
+    rally = Rally(movable)
     rally.park(rally.answer_and_go_away).throw(Killed)
     rally.serving.throw(Killed)
     assert rally.client.recv(plain.NOBLOCK) == b"question"
@@ -499,19 +499,19 @@ def test_a_look_that_is_due_in_one_hub_is_none_in_another(looks: int) -> None:
     done: list[Any] = []
 
     def elsewhere() -> None:
-        world.hub = FakeHub()
+        movable.hub = FakeHub()
         serving = spawn(rally.run)
         if looks:
             rally.serve = rally.server.send_multipart
             spawn(rally.ask)
-            world.hub.settle()
+            movable.hub.settle()
         rally.serve = rally.answer_and_go_away
         task = spawn(rally.ask)
         done.append(rally.looks())
         parked.set()
         go_on.wait(LIMIT)
         done.append(task.done)
-        world.hub.settle()
+        movable.hub.settle()
         done.append(task.result)
         serving.throw(Killed)
 
@@ -525,8 +525,7 @@ def test_a_look_that_is_due_in_one_hub_is_none_in_another(looks: int) -> None:
     go_on.set()
     thread.join(LIMIT)
     assert done == [looks, False, b"question"]
-    world.hub = first
-    world.end()
+    movable.hub = first
 
 
 def test_messages_of_another_thread_in_a_rally(front_end: GreenFrontEnd) -> None:

@@ -15,6 +15,7 @@ import pytest
 import zmq
 from support.fake_hub import FakeHub, FakeLoop, Killed, Task, Timer, green, spawn
 from support.foreign_code import read_events
+from support.front_ends import who_waits
 from zmq.core.statistics import statistics
 from zmq.core.waiting import hub as core_hub
 from zmq.core.waiting import sweep_alarm
@@ -56,6 +57,7 @@ class World:
 @pytest.fixture
 def world() -> Iterator[World]:
     before = sweep_alarm.missed()
+    waited = who_waits()
     budget = get_budget()
     # Yields would depend on the clock.
     set_budget(0)
@@ -65,7 +67,7 @@ def world() -> Iterator[World]:
     for socket in world.kept:
         socket.close(0)
     world.hub.settle()
-    assert statistics()["waiting"] == []
+    assert not who_waits(waited), statistics()["waiting"]
     assert world.hub.armed == []
     assert [timer for timer in world.hub.timers if timer.keep] == []
     world.hub.ring_alarm()
