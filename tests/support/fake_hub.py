@@ -68,6 +68,7 @@ class FakeHub(Hub):
         hub = greenlet.getcurrent()
 
         def park() -> None:
+            assert greenlet.getcurrent() is not hub, "the hub itself would wait, for ever"
             self.switches += 1
             hub.switch()
 
