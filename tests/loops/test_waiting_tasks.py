@@ -149,6 +149,13 @@ def test_a_req_whose_receive_timed_out_says_what_to_do(context: Any) -> None:
             with pytest.raises(zmq.ZMQError, match=r"REQ_RELAXED and REQ_CORRELATE.*new socket") as caught:
                 await send()
             assert caught.value.errno == zmq.EFSM
+        # One that has asked nothing before, and has just sent.
+        with context.socket(zmq.REQ) as other:
+            other.connect("inproc://nobody-either")
+            await other.send_multipart([b"a", b"b"])
+            with pytest.raises(zmq.ZMQError) as caught:
+                await other.send_multipart([b"a", b"b"])
+            assert caught.value.errno == zmq.EFSM
         with pytest.raises(zmq.ZMQError, match="this REP has no request to answer"):
             await context.socket(zmq.REP).send(b"x")
         with pytest.raises(zmq.ZMQError, match="this REQ has no request out"):

@@ -116,6 +116,9 @@ def join(trial: socket.socket, group: str, interface: str) -> None:
             given = ipaddress.ip_address(interface)
         except ValueError:
             index = index_of(interface)
+    version = 4 if trial.family == socket.AF_INET else 6
+    if given is not None and given.version != version:
+        raise OSError(errno.EAFNOSUPPORT, f"the interface {interface} is no address of IPv{version}, as the group is")
     if trial.family == socket.AF_INET:
         here = bytes(4)
         if given is not None:
@@ -127,6 +130,10 @@ def join(trial: socket.socket, group: str, interface: str) -> None:
     else:
         if given is not None:
             with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as other:
-                other.bind((interface, 0))
+                try:
+                    other.bind((interface, 0))
+                except socket.gaierror:
+                    # Its numbers are no errno: the scope of the address is unknown.
+                    raise OSError(errno.ENODEV, f"there is no interface {interface!r}") from None
         packed = ipaddress.IPv6Address(group.partition("%")[0]).packed
         trial.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, packed + struct.pack("@I", index))
