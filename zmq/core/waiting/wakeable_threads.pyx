@@ -37,7 +37,7 @@ cdef extern from "waiting/waker.h" nogil:
     int poll_items "greenzmq_poll_items"(zmq_pollitem_t *items, int count, long milliseconds)
 
 # Those that threads are in now.
-cdef list waits = []
+cdef set waits = set()
 os.register_at_fork(after_in_child=waits.clear)
 
 # Those that are used next, no more than MOST_IDLE: it costs system calls to make one. Threads that talk to each other
@@ -180,7 +180,7 @@ cdef ThreadWait begin_wait(zmq_pollitem_t *items, int count, what):
     waiting.count = count
     waiting.what = what
     waiting.hears = runs_handlers()
-    waits.append(waiting)
+    waits.add(waiting)
     return waiting
 
 
@@ -191,8 +191,7 @@ cdef int end_wait(ThreadWait waiting) except -1:
     waiting.items = NULL
     waiting.count = 0
     waiting.what = None
-    if waiting in waits:
-        waits.remove(waiting)
+    waits.discard(waiting)
     if len(idle) < MOST_IDLE:
         idle.append(waiting.renewed())
     return 0
