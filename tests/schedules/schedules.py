@@ -1,8 +1,8 @@
 """Search orders of events for one in which something is lost, doubled, or waited for in vain.
 
-``make schedules`` runs every state machine of this folder with 10,000 examples, two at a time, and ends with a table;
-it fails where one of them found something, which it shows made small. docs/reliability.md says what they vary, what
-must hold, and what they have found.
+``make schedules`` runs every state machine of this folder with 10,000 examples, in pieces of 1,000, two at a time, and
+ends with a table; it fails where one of them found something, which it shows made small. docs/reliability.md says what
+they vary, what must hold, and what they have found.
 
     make schedules SCHEDULES="--examples 500 --only trampoline --only threads"
     make schedules SCHEDULES="--seed 7"    # as it was: the seed is printed
@@ -25,6 +25,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,6 +48,9 @@ MACHINES = {
 #: Whether what fails is made small.
 SHRINKS = not os.environ.get("ZMQ_TESTS_UNSHRUNK")
 EXAMPLES = 10_000
+#: Examples of one process: hypothesis keeps what it has tried, and takes three times as long for each after some
+#: thousands.
+PIECE = 1000
 STEPS = 50
 JOBS = 2
 #: Seconds in which all has to be done; what is not by then is stopped, and has failed.
@@ -56,8 +60,16 @@ PROGRESS = 10.0
 HANGS = 120.0
 
 
+class Piece(NamedTuple):
+    """So many examples of a machine, in a process of their own."""
+
+    name: str
+    examples: int
+    seed: int
+
+
 class Found(NamedTuple):
-    """What became of a machine."""
+    """What became of a machine, or of a piece of it."""
 
     name: str
     examples: int
@@ -132,10 +144,10 @@ def run(name: str, examples: int, seed: int) -> int:
     return bool(failure)
 
 
-def run_apart(name: str, examples: int, seed: int, end: float) -> Found:
-    """Run a machine in a process of its own, until it is over or time is."""
+def run_apart(piece: Piece, end: float) -> Found:
+    """Run a piece until it is over, or time is."""
     begun = time.monotonic()
-    command = [sys.executable, str(HERE / "schedules.py"), "--run", name, str(examples), str(seed)]
+    command = [sys.executable, str(HERE / "schedules.py"), "--run", *map(str, piece)]
     last: list[Any] = [0, 0.0, None]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stderr is not None
@@ -146,16 +158,34 @@ def run_apart(name: str, examples: int, seed: int, end: float) -> Found:
         timer.start()
         for line in process.stdout:
             last = json.loads(line)
-            print(f"{name}: {last[0]:,} examples, {last[1]:.0f} s", flush=True)
+            print(f"{piece.name}, seed {piece.seed}: {last[0]:,} examples, {last[1]:.0f} s", flush=True)
         process.wait()
         timer.cancel()
         reader.join()
     examples_run, failure = last[0], last[2]
     if failure is None:
         failure = f"it ended with {process.returncode} before it was done\n" + "".join(errors[-60:])
-    elif not failure and examples_run < examples:
-        failure = f"only {examples_run} of {examples} examples were tried"
-    return Found(name, examples_run, time.monotonic() - begun, failure)
+    elif not failure and examples_run < piece.examples:
+        failure = f"only {examples_run} of {piece.examples} examples were tried"
+    if failure:
+        failure = f"seed {piece.seed}, {piece.examples} examples: {failure}"
+    return Found(piece.name, examples_run, time.monotonic() - begun, failure)
+
+
+def pieces(names: Sequence[str], examples: int, seed: int) -> list[Piece]:
+    """Return what to run, in this order. Each piece has a seed of its own."""
+    return [
+        Piece(name, min(PIECE, examples - begun), seed + begun // PIECE)
+        for name in names
+        for begun in range(0, examples, PIECE)
+    ]
+
+
+def in_all(name: str, found: Sequence[Found]) -> Found:
+    """Return what became of a machine."""
+    own = [each for each in found if each.name == name]
+    failure = "\n".join(each.failure for each in own if each.failure)
+    return Found(name, sum(each.examples for each in own), sum(each.seconds for each in own), failure)
 
 
 def main() -> int:
@@ -163,7 +193,7 @@ def main() -> int:
     parser.add_argument("--only", choices=sorted(MACHINES), action="append", help="this machine (may be repeated)")
     parser.add_argument("--examples", type=int, default=EXAMPLES, help="of each machine (%(default)s)")
     parser.add_argument("--seed", type=int, help="decides on all of them; one by chance is printed when left out")
-    parser.add_argument("--jobs", type=int, default=JOBS, help="machines at a time (%(default)s)")
+    parser.add_argument("--jobs", type=int, default=JOBS, help="pieces at a time (%(default)s)")
     parser.add_argument("--limit", type=float, default=LIMIT, help="seconds for all (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table there")
     parser.add_argument("--run", nargs=3, metavar=("NAME", "EXAMPLES", "SEED"), help=argparse.SUPPRESS)
@@ -175,7 +205,9 @@ def main() -> int:
     print(f"seed {seed}: repeat this with --seed {seed}", flush=True)
     begun = time.monotonic()
     with ThreadPoolExecutor(options.jobs) as pool:
-        found = list(pool.map(lambda name: run_apart(name, options.examples, seed, begun + options.limit), names))
+        end = begun + options.limit
+        parts = list(pool.map(lambda piece: run_apart(piece, end), pieces(names, options.examples, seed)))
+    found = [in_all(name, parts) for name in names]
     for each in found:
         if each.failure:
             print(f"\n== {each.name}\n{each.failure}")

@@ -81,8 +81,17 @@ def test_the_program_ends_with_a_table() -> None:
 
 
 def test_who_is_not_done_in_time_has_failed(capsys: pytest.CaptureFixture[str]) -> None:
-    found = schedules.run_apart("loops", 100_000, 1, 0.0)
-    assert found.failure.startswith("it ended with -9")
+    found = schedules.run_apart(schedules.Piece("loops", 100_000, 1), 0.0)
+    assert found.failure.startswith("seed 1, 100000 examples: it ended with -9")
+
+
+def test_the_pieces_make_up_what_was_asked_for() -> None:
+    found = schedules.pieces(["loops", "relays"], 2500, 7)
+    assert found == [(name, *rest) for name in ("loops", "relays") for rest in ((1000, 7), (1000, 8), (500, 9))]
+    done = [schedules.Found(piece.name, piece.examples, 1.5, "") for piece in found]
+    assert schedules.in_all("relays", done) == ("relays", 2500, 4.5, "")
+    done[1] = done[1]._replace(examples=300, failure="seed 8: too bad")
+    assert schedules.in_all("loops", done) == ("loops", 1800, 4.5, "seed 8: too bad")
 
 
 def test_a_puppet_does_what_it_is_told_and_says_what_came_of_it() -> None:
