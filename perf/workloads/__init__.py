@@ -74,6 +74,7 @@ for name in ("threads", "gevent"):
     add(name, {"import": alone.import_zmq})
 for name in ("gevent", "eventlet"):
     add(name, GREEN)
+add("threads", {f"router-{n}": partial(messages.router, transport="inproc", clients=n) for n in (8, 50)})
 add("threads", {"pair": alone.pair, "pair-busy": alone.pair_busy})
 add("threads", {"proxy": proxies.native})
 add("gevent", {f"poller-wait-{n}": partial(polls.poll_wait, count=n) for n in (10, 100, 400)})

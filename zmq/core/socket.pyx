@@ -49,7 +49,7 @@ from zmq.core.sockets.sending_several cimport SMALL, count_sent, note_sent
 from zmq.core.sockets.blocking_polls cimport INTERRUPTED, poll_in_thread
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.counters cimport count_received
-from zmq.core.waiting.wakeable_threads cimport ADDED
+from zmq.core.waiting.wakeable_threads cimport ADDED, MANY, threads_waiting
 
 from zmq.core.sockets import overrides
 from zmq.core.sockets.option_attributes import add_attributes
@@ -250,6 +250,8 @@ cdef class Socket(Conversions):
             if size >= 0:
                 length = received_bytes(size, msg)
                 count_received(self.traffic, length, not zmq_msg_more(msg))
+                if threads_waiting >= MANY:
+                    self.was_asked()
                 return self.as_bytes(msg, length)
             in_vain = zmq_errno() == EAGAIN
             if in_vain and flags & ZMQ_DONTWAIT:

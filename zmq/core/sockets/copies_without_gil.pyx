@@ -14,11 +14,11 @@ cdef double TOOK_LONG = 0.0005      # to take the GIL back
 cdef double CROWDED = 0.1           # for how long no copy but a LARGE one gives it up then
 
 
-cdef void locked_again(double copied) noexcept:
+cdef void locked_again(double copied, double allowed=TOOK_LONG) noexcept:
     """The GIL was taken back, after something was copied at that time."""
     global crowded_until
     cdef double now = monotonic()
-    if now - copied > TOOK_LONG:
+    if now - copied > allowed:
         crowded_until = now + CROWDED
 
 

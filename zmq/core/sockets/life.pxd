@@ -23,7 +23,7 @@ cdef class Life(MixedCase):
     cdef type frame_class   # of what is received or lent without copying
     cdef int overrides      # which methods a subclass replaced, or somebody on this socket alone
     cdef int message        # whether a message was begun with SNDMORE and not ended
-    cdef bint owes_reply    # the thread had to wait for what was received last, and will answer that, as a rule
+    cdef bint owes_reply    # a thread received last, and had to wait for that or others wait: it will answer, as a rule
     cdef bint expects_reply     # a message was sent last, and the waiter trusts that it is answered
     cdef bint drops         # libzmq wants the rest of a message whose pipe died
     cdef bint defaults_pending  # the context's: `Context.socket` sets them when the socket is complete
@@ -37,6 +37,7 @@ cdef class Life(MixedCase):
     cdef Traffic traffic    # shared with its shadows
 
     cdef int usable(self) except -1
+    cdef void await_attempts(self) noexcept
     cdef int operated(self) except -1
     cdef int let_go(self, void *handle) except -1
     cdef int drop_handle(self) except -1

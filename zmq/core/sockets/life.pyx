@@ -9,6 +9,7 @@ import weakref
 
 from cpython.object cimport PyObject
 from libc.errno cimport EBUSY
+from posix.unistd cimport usleep
 
 from zmq.core cimport context as contexts
 from zmq.core.check cimport raise_errno
@@ -37,6 +38,9 @@ from zmq.core.waiting.owner_interface cimport Owner
 
 from zmq.core.constants import Errno, SocketType
 from zmq.core.error import ZMQError
+
+cdef enum:
+    AWHILE = 10     # microseconds: about as long as an attempt takes
 
 # Whether this libzmq wants the rest of a message whose pipe died, see `zmq.core.messages.whole_message_attempts`.
 cdef bint libzmq_drops = False
@@ -357,6 +361,7 @@ cdef class Life(MixedCase):
         trampoline = known_trampoline(handle) if self.trampoline is None else self.trampoline
         # From here on no other call has the handle, whatever runs, and nothing that is raised loses it.
         self.let_go(handle)
+        self.await_attempts()
         if trampoline is None or trampoline.close():
             leave_polls(handle)
             err = close_handle(handle)
@@ -364,6 +369,12 @@ cdef class Life(MixedCase):
         self.monitor_socket = None
         if err and err != ENOTSOCK:
             raise_errno(err)
+
+    cdef void await_attempts(self) noexcept:
+        """Wait until no thread is in libzmq with this socket for an attempt that it makes without the GIL."""
+        while self.traffic.outside:
+            with nogil:
+                usleep(AWHILE)
 
     cdef int let_go(self, void *handle) except -1:
         """Be closed, with all others for this handle."""

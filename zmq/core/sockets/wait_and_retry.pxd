@@ -29,6 +29,8 @@ cdef class Operation(Endpoints):
     cdef int operate_in_libzmq(self, attempt_t attempt, void *transfer, int flags, int events) except -1
     cdef int give_up(self, Outgoing *out) noexcept
     cdef int attempt_again(self, attempt_t attempt, void *transfer, int events, bint tried) noexcept
+    cdef int attempt_outside(self, attempt_t attempt, void *transfer, int flags) noexcept
+    cdef void was_asked(self) noexcept
     cdef bint is_within_message(self, int events) noexcept
     cdef int failed(self, int err, int events) except -1
 

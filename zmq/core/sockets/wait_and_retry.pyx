@@ -27,12 +27,13 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.messages.deliveries cimport drop_returned, try_returned
 from zmq.core.messages.whole_message_attempts cimport AS_SET, Incoming, Outgoing, attempt_t, end_dropped
+from zmq.core.sockets.copies_without_gil cimport crowded_until, locked_again
 from zmq.core.sockets.life cimport Life, is_usable
 from zmq.core.waiting cimport budget, who_waits
-from zmq.core.waiting.wakeable_threads cimport wait_for_bell
+from zmq.core.waiting.wakeable_threads cimport MANY, attempt_at_bell, threads_waiting, wait_for_bell
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.sleeper cimport refuel
-from zmq.core.waiting.counters cimport count_again, count_wait, way_of
+from zmq.core.waiting.counters cimport Traffic, count_again, count_wait, way_of
 from zmq.core.waiting.trampoline cimport Trampoline, Waiter
 
 from zmq.core.error import Again, ZMQError
@@ -44,6 +45,9 @@ cdef enum:
     ALREADY_ATTEMPTED = 1
     PARK_FIRST = 2
 
+
+# Seconds that it takes to get the GIL back from a thread that computes: the switch interval is 5 ms.
+cdef double ANOTHER_COMPUTES = 0.0045
 
 # Which turn it is. That of a REQ is as often as not the answer's that did not come in time.
 cdef dict OUT_OF_TURN = {
@@ -70,7 +74,6 @@ cdef class Operation(Endpoints):
     cdef int operate(self, attempt_t attempt, void *transfer, int flags, int events, int cost) except -1:
         """Send or receive one message: attempt; when it would block, wait, and again."""
         cdef Trampoline trampoline = self.trampoline
-        cdef void *handle
         cdef int err
         if not is_usable(self):
             self.usable()
@@ -90,21 +93,40 @@ cdef class Operation(Endpoints):
             self.expects_reply = False
             if not flags & ZMQ_DONTWAIT and trampoline.handover.is_possible(trampoline):
                 return self.operate_parked(attempt, transfer, flags, events, PARK_FIRST)
-        if self.owes_reply and events == ZMQ_POLLOUT:
+        if self.owes_reply and events == ZMQ_POLLOUT and not (<Outgoing *> transfer).more:
             # Another thread of this process may be waiting for just this: let it run as soon as it is woken.
             self.owes_reply = False
-            handle = self.handle
-            with nogil:
-                err = attempt(handle, transfer, flags | ZMQ_DONTWAIT)
+            err = self.attempt_outside(attempt, transfer, flags)
         else:
             err = attempt(self.handle, transfer, flags | ZMQ_DONTWAIT)
         if err == EAGAIN:
             err = self.attempt_again(attempt, transfer, events, True)
         if err == 0:
+            if events == ZMQ_POLLIN and threads_waiting >= MANY:
+                self.was_asked()
             return 0
         if err != EAGAIN:
             self.failed(err, events)
         return self.would_block(attempt, transfer, flags, events)
+
+    cdef int attempt_outside(self, attempt_t attempt, void *transfer, int flags) noexcept:
+        """Attempt without the GIL. A thread that closes the socket waits until this is over."""
+        cdef Traffic traffic = self.traffic
+        cdef void *handle = self.handle
+        cdef double attempted
+        cdef int err
+        traffic.outside += 1
+        with nogil:
+            err = attempt(handle, transfer, flags | ZMQ_DONTWAIT)
+            attempted = monotonic()
+        traffic.outside -= 1
+        locked_again(attempted, ANOTHER_COMPUTES)
+        return err
+
+    cdef void was_asked(self) noexcept:
+        """A thread received while others wait, perhaps for its answer: see `threads_waiting`."""
+        if not self.owes_reply and self.get_hub is None and monotonic() >= crowded_until:
+            self.owes_reply = True
 
     cdef bint is_within_message(self, int events) noexcept:
         """Tell whether a message is sent or received frame by frame, between two of which no other may come."""
@@ -158,13 +180,19 @@ cdef class Operation(Endpoints):
                     if left <= 0:
                         raise again(self, events)
                 waits = True
-                wait_for_bell(self.handle, trampoline.fd, left, self)
+                if events == ZMQ_POLLIN and trampoline.returned is None:
+                    err = attempt_at_bell(self.handle, trampoline.fd, left, self, attempt, transfer)
+                    if err != EAGAIN:
+                        # A message is returned also where the socket was closed since.
+                        break
+                else:
+                    wait_for_bell(self.handle, trampoline.fd, left, self)
                 self.usable()
         finally:
             who_waits.end_blocked()
             if waits:
                 count_wait(way_of(self.traffic, events), monotonic() - since)
-        if trampoline.interest:
+        if trampoline.interest and is_usable(self):
             trampoline.notify()
         if err:
             self.failed(err, events)

@@ -58,6 +58,7 @@ cdef class Traffic:
     cdef Way kept_sent      # what totals have of it already, under names that it had before
     cdef Way kept_received
     cdef int born           # `generation` when it was made
+    cdef int outside        # attempts that threads make without the GIL now
     cdef int socket_type    # -1 until it has one
     cdef str name           # that of its total
     cdef uint64_t next_look     # when so many were sent it is time to look for room (`Sending.look_for_room`)

@@ -4,9 +4,17 @@ from zmq.core.libzmq cimport zmq_pollitem_t
 from zmq.core.waiting.signal_watch cimport SignalWatch
 
 
+# An attempt to send or receive, as in `zmq.core.messages.whole_message_attempts`: 0 or an error code.
+ctypedef int (*attempt_t)(void *handle, void *transfer, int flags) noexcept nogil
+
 cdef enum:
     GLANCED = -1000     # from `ThreadWait.enter`
     ADDED = 2   # items that a wait adds: room for them is the caller's
+    # So many threads wait where threads answer one another: whoever is woken finds the GIL taken unless it is given up.
+    MANY = 2
+
+# How many threads wait now.
+cdef int threads_waiting
 
 
 cdef class ThreadWait:
@@ -14,6 +22,9 @@ cdef class ThreadWait:
     cdef void *handle           # of the socket whose bell is polled, or NULL
     cdef zmq_pollitem_t *items  # NULL while there is no wait
     cdef int count
+    cdef attempt_t attempt      # made at once when the bell rings, on `transfer`; or NULL
+    cdef void *transfer
+    cdef int err                # that it came to; EAGAIN where none was made
     cdef int reader             # an eventfd, or a pipe, that wakes it; or -1
     cdef int writer
     cdef bint woken             # by another thread
@@ -32,7 +43,8 @@ cdef class ThreadWait:
 
 cdef double left_until(double deadline, double seconds) noexcept
 cdef ThreadWait begin_wait(zmq_pollitem_t *items, int count, what)
-cdef int end_wait(ThreadWait waiting) except -1
+cdef void end_wait(ThreadWait waiting) noexcept
 cdef int wait_for_bell(void *handle, int bell, double timeout, what) except -1
+cdef int attempt_at_bell(void *handle, int bell, double timeout, what, attempt_t attempt, void *transfer) except -1
 cdef void wake_thread(what) noexcept
 cdef void leave_polls(void *handle) noexcept

@@ -22,12 +22,12 @@ from cpython.pythread cimport (
     PyThread_free_lock,
     PyThread_release_lock,
 )
-from libc.errno cimport EINTR
+from libc.errno cimport EAGAIN, EINTR
 from libc.stdint cimport uint64_t
 from posix.unistd cimport close as close_fd, read, write
 
 from zmq.core.check cimport raise_errno
-from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_errno, zmq_pollitem_t
+from zmq.core.libzmq cimport ZMQ_DONTWAIT, ZMQ_POLLIN, zmq_errno, zmq_pollitem_t
 from zmq.core.waiting cimport budget, fork_generation
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.signal_watch cimport GLANCE, begin_watch, drain, end_watch, runs_handlers
@@ -38,7 +38,16 @@ cdef extern from "waiting/waker.h" nogil:
 
 # Those that threads are in now.
 cdef set waits = set()
-os.register_at_fork(after_in_child=waits.clear)
+cdef int threads_waiting = 0
+
+
+def _forget_waits():
+    global threads_waiting
+    waits.clear()
+    threads_waiting = 0
+
+
+os.register_at_fork(after_in_child=_forget_waits)
 
 # Those that are used next, no more than MOST_IDLE: it costs system calls to make one. Threads that talk to each other
 # are awake at the same time now and then, and each needs its own when it waits again.
@@ -124,6 +133,9 @@ cdef class ThreadWait:
             rc = poll_items(self.items, count, milliseconds)
             if rc < 0:
                 rc = -zmq_errno()
+            elif rc == 1 and self.attempt != NULL and self.items[0].revents:
+                # The bell, and neither another thread nor a signal, after which the caller may raise.
+                self.err = self.attempt(self.handle, self.transfer, ZMQ_DONTWAIT)
             PyThread_release_lock(self.inside)
         if heard != NULL:
             end_watch(&self.signals)
@@ -168,6 +180,7 @@ cdef double left_until(double deadline, double seconds) noexcept:
 
 cdef ThreadWait begin_wait(zmq_pollitem_t *items, int count, what):
     """Have this thread, which waits for `what`, woken by items that are added after `count`, until `end_wait`."""
+    global threads_waiting
     cdef ThreadWait waiting = idle.pop() if idle else None
     if waiting is None or waiting.born != fork_generation.current:
         waiting = ThreadWait()
@@ -181,20 +194,27 @@ cdef ThreadWait begin_wait(zmq_pollitem_t *items, int count, what):
     waiting.what = what
     waiting.hears = runs_handlers()
     waits.add(waiting)
+    threads_waiting = <int> len(waits)
     return waiting
 
 
-cdef int end_wait(ThreadWait waiting) except -1:
+cdef void end_wait(ThreadWait waiting) noexcept:
     """Undo `begin_wait`."""
+    global threads_waiting
     end_watch(&waiting.signals)
     waiting.handle = NULL
     waiting.items = NULL
     waiting.count = 0
+    waiting.attempt = NULL
     waiting.what = None
     waits.discard(waiting)
+    threads_waiting = <int> len(waits)
     if len(idle) < MOST_IDLE:
-        idle.append(waiting.renewed())
-    return 0
+        try:
+            idle.append(waiting.renewed())
+        except MemoryError:
+            # The next wait makes its own. Nothing may be raised: a message may have been received.
+            pass
 
 
 def release_idle():
@@ -207,6 +227,24 @@ cdef int wait_for_bell(void *handle, int bell, double timeout, what) except -1:
 
     Returns 0 where it is the last.
     """
+    return ring_out(handle, bell, timeout, what, NULL, NULL, NULL)
+
+
+cdef int attempt_at_bell(void *handle, int bell, double timeout, what, attempt_t attempt, void *transfer) except -1:
+    """Block this thread as `wait_for_bell`, and make an attempt when the bell rings, before it waits for the GIL.
+
+    Returns what the attempt came to, EAGAIN where none was made. One in vain says nothing any more: others may
+    have used the socket since.
+    """
+    cdef int err = EAGAIN
+    ring_out(handle, bell, timeout, what, attempt, transfer, &err)
+    return err
+
+
+cdef int ring_out(
+    void *handle, int bell, double timeout, what, attempt_t attempt, void *transfer, int *err
+) except -1:
+    """Do what `wait_for_bell` and `attempt_at_bell` do. Nothing is raised after an attempt."""
     cdef zmq_pollitem_t items[1 + ADDED]
     cdef ThreadWait waiting
     cdef double deadline = 0 if timeout < 0 else monotonic() + timeout
@@ -216,12 +254,17 @@ cdef int wait_for_bell(void *handle, int bell, double timeout, what) except -1:
     items[0].events = ZMQ_POLLIN
     waiting = begin_wait(items, 1, what)
     waiting.handle = handle
+    waiting.attempt = attempt
+    waiting.transfer = transfer
+    waiting.err = EAGAIN
     try:
         rc = waiting.enter(timeout)
         if rc == GLANCED:
             # What a handler did with the socket may have stilled the bell.
             rc = -EINTR if waiting.hear_signals() else waiting.enter(left_until(deadline, timeout))
     finally:
+        if err != NULL:
+            err[0] = waiting.err
         end_wait(waiting)
     if rc == GLANCED:
         rc = -EINTR
