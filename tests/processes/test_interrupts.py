@@ -185,10 +185,10 @@ def test_deadlines_are_kept_in_a_storm(front_end: FrontEnd) -> None:
                 before, start = hits, time.monotonic()
                 wait()
                 elapsed = time.monotonic() - start
-                assert hits > before + 5
                 # libzmq counts whole milliseconds.
                 assert elapsed > 0.2485, elapsed
-                if elapsed < 0.2625:
+                # Neither where the machine stood still meanwhile.
+                if hits > before + 5 and elapsed < 0.2625:
                     break
             else:
                 raise AssertionError(elapsed)
