@@ -167,11 +167,30 @@ def reports_in(text: str, runtime: str) -> Iterator[Report]:
         yield Report(kind, what, place, "\n".join(body.rstrip().splitlines()))
 
 
-def read_reports(logs: Path) -> list[Report]:
-    """Return the reports in a folder, each once, however many processes wrote it."""
+class Times:
+    """Notes which tests ran when a process reported: some die of it before they have said where they were."""
+
+    def __init__(self, logs: Path) -> None:
+        self.logs = logs
+        self.tests: dict[str, str] = {}
+        self.ended = 0
+
+    def note(self, results: Results) -> None:
+        """Whatever was written since the last call belongs to the tests that there were not yet, or that ran on."""
+        here = [*results][max(0, self.ended - 1) :]
+        self.ended = len(results)
+        for path in self.logs.iterdir():
+            self.tests.setdefault(path.name, ", ".join(here))
+
+
+def read_reports(logs: Path, tests: Mapping[str, str] | None = None) -> list[Report]:
+    """Return the reports in a folder, each once, however many processes wrote it, with the tests that ran then."""
     found: dict[tuple[str, str, str], Report] = {}
     for path in sorted(logs.iterdir()):
         for report in reports_in(path.read_text(errors="replace"), path.name.partition(".")[0]):
+            if tests is not None:
+                when = f"while {tests[path.name]} ran" if path.name in tests else "after the last test"
+                report = report._replace(text=f"{when}\n{report.text}")
             found.setdefault(report[:3], report)
     return list(found.values())
 
@@ -266,14 +285,28 @@ def run_suite(python: Path, front_end: str, limit: float, more: Sequence[str], l
     begun = time.monotonic()
     skipped = [f"--deselect={test}" for test in left_out()]
     options = [f"--front-end={front_end}", *skipped, *(more or ["tests"])]
-    results = run_tests(python, front_end, limit, options, environment("address", logs))
-    return Row(front_end, len(results), failures(results), read_reports(logs), time.monotonic() - begun)
+    times = Times(logs)
+    results = run_tests(python, front_end, limit, options, environment("address", logs), times.note)
+    reports = read_reports(logs, times.tests)
+    return Row(front_end, len(results), failures(results), reports, time.monotonic() - begun)
 
 
-def run_tests(python: Path, name: str, limit: float, options: Sequence[str], variables: Mapping[str, str]) -> Results:
-    """Run tests with these options of pytest's, and go on behind those that crash or hang."""
+def run_tests(
+    python: Path,
+    name: str,
+    limit: float,
+    options: Sequence[str],
+    variables: Mapping[str, str],
+    note: Callable[[Results], None] = lambda results: None,
+) -> Results:
+    """Run tests with these options of pytest's, and go on behind those that crash or hang; `note` sees all results."""
     begun = time.monotonic()
-    tell = progress(name, begun)
+    show_progress = progress(name, begun)
+
+    def tell(results: Results) -> None:
+        note(results)
+        show_progress(results)
+
     results: Results = {}
     arguments = ["-o", f"timeout={TIMEOUT}", "-o", f"faulthandler_timeout={TIMEOUT - 20}", *options]
     with tempfile.NamedTemporaryFile("w+") as skip:

@@ -113,6 +113,21 @@ def test_what_fails_a_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, faile
     assert sanitize.main() == status
 
 
+def test_a_report_tells_which_tests_ran_then(tmp_path: Path) -> None:
+    """Each once, as always: the first of those that report the same."""
+    times = sanitize.Times(tmp_path)
+    text = WRITTEN["use after free"][1]
+    times.note({"one": ("running", "")})
+    (tmp_path / "address.1").write_text(text)
+    times.note({"one": ("passed", ""), "two": ("running", "")})
+    times.note({"one": ("passed", ""), "two": ("passed", ""), "three": ("passed", "")})
+    (tmp_path / "address.2").write_text(text)
+    (tmp_path / "address.3").write_text("==3==ERROR: AddressSanitizer: SEGV on unknown address 0x28\n")
+    [report, other] = sanitize.read_reports(tmp_path, times.tests)
+    assert report.text.startswith("while one, two ran\n")
+    assert other.text.startswith("after the last test\n") and "SEGV" in other.what
+
+
 @pytest.mark.parametrize("where", ["sanitize", "coverage_of_lines"])
 def test_every_test_that_is_left_out_is_there_and_has_a_reason(where: str) -> None:
     """Of the sanitizers, and of the coverage."""
