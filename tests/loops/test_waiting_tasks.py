@@ -135,6 +135,31 @@ def test_a_poll_of_a_loop_that_was_dropped_is_not_listed(context: Any) -> None:
     assert waiting() == []
 
 
+def test_a_message_that_there_is_no_room_for_is_refused_each_time(context: Any) -> None:
+    async def program() -> None:
+        a, b = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+        a.hwm = b.hwm = 2
+        a.bind("inproc://full")
+        b.connect("inproc://full")
+        for _ in range(10):
+            await a.send_multipart([b"there", b"is room"])
+            assert await b.recv_multipart() == [b"there", b"is room"]
+        sent = 0
+        for _ in range(10):
+            try:
+                await a.send_multipart([b"%d" % sent, b""], zmq.NOBLOCK)
+                sent += 1
+            except zmq.Again:
+                pass
+        assert 0 < sent < 8
+        for number in range(sent):
+            assert await b.recv_multipart() == [b"%d" % number, b""]
+        with pytest.raises(zmq.Again):
+            await b.recv_multipart(zmq.NOBLOCK)
+
+    asyncio.run(program())
+
+
 def test_a_req_whose_receive_timed_out_says_what_to_do(context: Any) -> None:
     async def program() -> None:
         req = context.socket(zmq.REQ)
