@@ -45,6 +45,25 @@ INTERRUPTS = """
             armed = False
             raise Interrupt
 
+    def collect(pull, count, before=lambda: None):
+        # Receive so many numbers; return them, and how often that was interrupted. What has been received is in the
+        # buffer, also where the interpreter raises between the call and its result.
+        global armed
+        interrupts, got, buffer = 0, [], bytearray(8)
+        while len(got) < count:
+            buffer[:] = bytes(8)
+            before()
+            try:
+                armed = True
+                pull.recv_into(buffer)
+                armed = False
+            except Interrupt:
+                interrupts += 1
+            if buffer[0]:
+                got.append(int(buffer.rstrip(b"\\0")))
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        return got, interrupts
+
     armed = False
     signal.signal(signal.SIGUSR1, handler)
 """
@@ -181,7 +200,6 @@ def test_who_closes_a_socket_waits_for_sends_without_the_gil() -> None:
 
 @pytest.mark.usefixtures("meeting")
 def test_a_message_that_comes_with_a_signal_is_not_lost() -> None:
-    """What has been received is in the buffer, also where the interpreter raises between the call and its result."""
     program = """
         import ctypes
         library = ctypes.CDLL(None)
@@ -204,21 +222,7 @@ def test_a_message_that_comes_with_a_signal_is_not_lost() -> None:
         pull.bind("inproc://numbers")
         library.meet(0, 1)
         feeding = begin(feed)
-        interrupts, got, buffer = 0, [], bytearray(8)
-        while len(got) < COUNT:
-            buffer[:] = bytes(8)
-            waits.set()
-            try:
-                armed = True
-                pull.recv_into(buffer)
-                armed = False
-            except Interrupt:
-                interrupts += 1
-                waits.clear()
-                if not buffer[0]:
-                    pull.recv_into(buffer)
-            got.append(int(buffer.rstrip(b"\\0")))
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        got, interrupts = collect(pull, COUNT, waits.set)
         end([feeding])
         assert got == [*range(1, COUNT + 1)]
         assert interrupts > COUNT // 2, interrupts
@@ -229,7 +233,6 @@ def test_a_message_that_comes_with_a_signal_is_not_lost() -> None:
 
 
 def test_no_message_is_lost_that_comes_when_a_handler_raises() -> None:
-    """What has been received is in the buffer, also where the interpreter raises between the call and its result."""
     program = """
         def feed(address):
             with context.socket(zmq.PUSH) as push:
@@ -249,20 +252,9 @@ def test_no_message_is_lost_that_comes_when_a_handler_raises() -> None:
         pull = context.socket(zmq.PULL)
         pull.bind("inproc://numbers")
         threads = [begin(feed, "inproc://numbers"), begin(disturb)]
-        interrupts, got, buffer = 0, [], bytearray(8)
-        while len(got) < COUNT:
-            buffer[:] = bytes(8)
-            try:
-                armed = True
-                pull.recv_into(buffer)
-                armed = False
-            except Interrupt:
-                interrupts += 1
-            if buffer[0]:
-                got.append(int(buffer.rstrip(b"\\0")))
+        got, interrupts = collect(pull, COUNT)
         over = True
         end(threads)
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         assert got == [*range(1, COUNT + 1)]
         assert interrupts > 20, interrupts
         pull.close()

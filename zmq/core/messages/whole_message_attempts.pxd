@@ -39,8 +39,7 @@ from zmq.core.libzmq cimport (
     zmq_msg_t,
     zmq_send,
 )
-
-ctypedef int (*attempt_t)(void *handle, void *transfer, int flags) noexcept nogil
+from zmq.core.waiting.wakeable_threads cimport attempt_t
 
 
 cdef struct Part:

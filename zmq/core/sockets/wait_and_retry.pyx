@@ -30,7 +30,7 @@ from zmq.core.messages.whole_message_attempts cimport AS_SET, Incoming, Outgoing
 from zmq.core.sockets.copies_without_gil cimport crowded_until, locked_again
 from zmq.core.sockets.life cimport Life, is_usable
 from zmq.core.waiting cimport budget, who_waits
-from zmq.core.waiting.wakeable_threads cimport MANY, attempt_at_bell, threads_waiting, wait_for_bell
+from zmq.core.waiting.wakeable_threads cimport MANY, threads_waiting, wait_for_bell
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.sleeper cimport refuel
 from zmq.core.waiting.counters cimport Traffic, count_again, count_wait, way_of
@@ -161,6 +161,7 @@ cdef class Operation(Endpoints):
         cdef double deadline = since + milliseconds / 1000
         cdef double left = -1
         cdef bint waits = False
+        cdef bint receives
         cdef Trampoline trampoline = self.waited()
         if trampoline.descriptor() < 0 or trampoline.bell != NULL:
             return self.operate_in_libzmq(attempt, transfer, flags, events)
@@ -180,13 +181,13 @@ cdef class Operation(Endpoints):
                     if left <= 0:
                         raise again(self, events)
                 waits = True
-                if events == ZMQ_POLLIN and trampoline.returned is None:
-                    err = attempt_at_bell(self.handle, trampoline.fd, left, self, attempt, transfer)
-                    if err != EAGAIN:
-                        # A message is returned also where the socket was closed since.
-                        break
-                else:
-                    wait_for_bell(self.handle, trampoline.fd, left, self)
+                receives = events == ZMQ_POLLIN and trampoline.returned is None
+                wait_for_bell(
+                    self.handle, trampoline.fd, left, self, attempt if receives else NULL, transfer, &err
+                )
+                if err != EAGAIN:
+                    # A message is returned also where the socket was closed since.
+                    break
                 self.usable()
         finally:
             who_waits.end_blocked()

@@ -4,7 +4,7 @@ from zmq.core.libzmq cimport zmq_pollitem_t
 from zmq.core.waiting.signal_watch cimport SignalWatch
 
 
-# An attempt to send or receive, as in `zmq.core.messages.whole_message_attempts`: 0 or an error code.
+# An attempt to send or receive (`zmq.core.messages.whole_message_attempts`): returns 0 or an error code.
 ctypedef int (*attempt_t)(void *handle, void *transfer, int flags) noexcept nogil
 
 cdef enum:
@@ -24,7 +24,7 @@ cdef class ThreadWait:
     cdef int count
     cdef attempt_t attempt      # made at once when the bell rings, on `transfer`; or NULL
     cdef void *transfer
-    cdef int err                # that it came to; EAGAIN where none was made
+    cdef int *err               # where to store what it came to
     cdef int reader             # an eventfd, or a pipe, that wakes it; or -1
     cdef int writer
     cdef bint woken             # by another thread
@@ -44,7 +44,8 @@ cdef class ThreadWait:
 cdef double left_until(double deadline, double seconds) noexcept
 cdef ThreadWait begin_wait(zmq_pollitem_t *items, int count, what)
 cdef void end_wait(ThreadWait waiting) noexcept
-cdef int wait_for_bell(void *handle, int bell, double timeout, what) except -1
-cdef int attempt_at_bell(void *handle, int bell, double timeout, what, attempt_t attempt, void *transfer) except -1
+cdef int wait_for_bell(
+    void *handle, int bell, double timeout, what, attempt_t attempt=*, void *transfer=*, int *err=*
+) except -1
 cdef void wake_thread(what) noexcept
 cdef void leave_polls(void *handle) noexcept

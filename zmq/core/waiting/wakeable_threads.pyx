@@ -22,7 +22,7 @@ from cpython.pythread cimport (
     PyThread_free_lock,
     PyThread_release_lock,
 )
-from libc.errno cimport EAGAIN, EINTR
+from libc.errno cimport EINTR
 from libc.stdint cimport uint64_t
 from posix.unistd cimport close as close_fd, read, write
 
@@ -135,7 +135,7 @@ cdef class ThreadWait:
                 rc = -zmq_errno()
             elif rc == 1 and self.attempt != NULL and self.items[0].revents:
                 # The bell, and neither another thread nor a signal, after which the caller may raise.
-                self.err = self.attempt(self.handle, self.transfer, ZMQ_DONTWAIT)
+                self.err[0] = self.attempt(self.handle, self.transfer, ZMQ_DONTWAIT)
             PyThread_release_lock(self.inside)
         if heard != NULL:
             end_watch(&self.signals)
@@ -222,29 +222,17 @@ def release_idle():
     idle.clear()
 
 
-cdef int wait_for_bell(void *handle, int bell, double timeout, what) except -1:
+cdef int wait_for_bell(
+    void *handle, int bell, double timeout, what, attempt_t attempt=NULL, void *transfer=NULL, int *err=NULL
+) except -1:
     """Block this thread until a bell rings, for so many seconds, negative for ever, or until Python code ran.
 
-    Returns 0 where it is the last.
-    """
-    return ring_out(handle, bell, timeout, what, NULL, NULL, NULL)
-
-
-cdef int attempt_at_bell(void *handle, int bell, double timeout, what, attempt_t attempt, void *transfer) except -1:
-    """Block this thread as `wait_for_bell`, and make an attempt when the bell rings, before it waits for the GIL.
-
-    Returns what the attempt came to, EAGAIN where none was made. One in vain says nothing any more: others may
+    An `attempt` is made when the bell rings, before the thread waits for the GIL; nothing is raised after that. What it
+    came to is stored in `err`, which stays as it is where none was made. One in vain says nothing any more: others may
     have used the socket since.
+
+    Returns 0 where Python code ran.
     """
-    cdef int err = EAGAIN
-    ring_out(handle, bell, timeout, what, attempt, transfer, &err)
-    return err
-
-
-cdef int ring_out(
-    void *handle, int bell, double timeout, what, attempt_t attempt, void *transfer, int *err
-) except -1:
-    """Do what `wait_for_bell` and `attempt_at_bell` do. Nothing is raised after an attempt."""
     cdef zmq_pollitem_t items[1 + ADDED]
     cdef ThreadWait waiting
     cdef double deadline = 0 if timeout < 0 else monotonic() + timeout
@@ -256,15 +244,13 @@ cdef int ring_out(
     waiting.handle = handle
     waiting.attempt = attempt
     waiting.transfer = transfer
-    waiting.err = EAGAIN
+    waiting.err = err
     try:
         rc = waiting.enter(timeout)
         if rc == GLANCED:
             # What a handler did with the socket may have stilled the bell.
             rc = -EINTR if waiting.hear_signals() else waiting.enter(left_until(deadline, timeout))
     finally:
-        if err != NULL:
-            err[0] = waiting.err
         end_wait(waiting)
     if rc == GLANCED:
         rc = -EINTR
