@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
+from pathlib import Path
+
 import pytest
 
+from support import PRELOAD
 from support.front_ends import FRONT_ENDS, FrontEnd
-from support.programs import run
+from support.programs import before_libzmq, run
 
 # What outlives the contents of most modules, and what does not.
 PLACES = {"main": "", "another module": "import json as place", "builtins": "import builtins as place"}
+
+THREADS = next(front_end for front_end in FRONT_ENDS if front_end.name == "threads")
 
 LEAVE = """
     import gc, logging, os
@@ -133,5 +140,109 @@ def test_what_fails_at_the_end_is_not_tried_again() -> None:
                 raise KeyboardInterrupt
 
         last = Last()
+    """
+    run(FRONT_ENDS[0], program)
+
+
+@pytest.fixture
+def outlived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the process outlive its interpreter for a moment: `hold` says what is done then."""
+    if shutil.which("cc") is None or not Path("/proc/self/maps").exists():
+        pytest.skip("needs a C compiler and LD_PRELOAD")
+    monkeypatch.setenv("LD_PRELOAD", before_libzmq(PRELOAD / "outlived.c", tmp_path))
+
+
+# Native threads that ask for the GIL, and when: each crashes, or says what is not so, where the interpreter is gone.
+LATE = {
+    "a native thread that is just started": """
+        from zmq.core.native_threads import NativeThread
+
+        library.hold(1, 0)
+        NativeThread(print).start()
+        library.hold(0, 0)
+    """,
+    "memory that is lent after everything else": """
+        class Last:
+            def __del__(self, send=push.send, make=bytearray, size=100_000):
+                frame = Frame(make(size), copy=False)
+                send(frame, copy=False)
+
+        from zmq import Frame
+        sys.last = Last()
+    """,
+    "memory that is lent by what is called last at exit": """
+        atexit._run_exitfuncs()
+        push.send(bytearray(100_000), copy=False)
+        pull.recv()
+    """,
+    "a message that is made again in the midst of a send": """
+        import threading
+
+        def answer(message):
+            with context.socket(zmq.REP) as rep:
+                rep.bind("inproc://answers")
+                while True:
+                    rep.recv()
+                    library.hold(0, 2)
+                    rep.send_multipart(message, copy=False)
+
+        def wait():
+            with context.socket(zmq.PULL) as idle:
+                idle.recv()
+
+        frames = [zmq.Frame(b"frame" * 1000, copy=False) for _ in range(2)]
+        for target, *arguments in ((wait,), (wait,), (answer, frames)):
+            threading.Thread(target=target, args=arguments, daemon=True).start()
+        req = context.socket(zmq.REQ)
+        req.connect("inproc://answers")
+        req.send(b"question")
+        while not library.is_held():
+            time.sleep(0.001)
+    """,
+    "a dump that nobody can write": """
+        import io, os, signal
+        from zmq.core.inspection import dump_signal
+
+        dump_signal._set_patience(100)
+        dump_signal.catch(signal.SIGUSR1, 1, print)
+
+        class Last:
+            def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGUSR1):
+                kill(pid, number)
+
+        sys.last = Last()
+    """,
+}
+
+
+@pytest.mark.usefixtures("outlived")
+@pytest.mark.parametrize("late", LATE)
+def test_native_threads_ask_nothing_of_an_interpreter_that_is_gone(late: str) -> None:
+    program = """
+        import atexit, ctypes, time
+
+        library = ctypes.CDLL(None)
+        context = zmq.Context()
+        pull, push = context.socket(zmq.PULL), context.socket(zmq.PUSH)
+        pull.bind("inproc://messages")
+        push.connect("inproc://messages")
+    """
+    run(THREADS, textwrap.dedent(program) + textwrap.dedent(LATE[late]))
+
+
+def test_no_native_thread_is_started_when_the_interpreter_ends() -> None:
+    program = """
+        import os
+        from zmq.core.native_threads import NativeThread
+
+        class Last:
+            def __del__(self, make=NativeThread, write=os.write, refusal=RuntimeError):
+                try:
+                    make(write).start()
+                except refusal:
+                    return
+                write(1, b"it was started")
+
+        sys.last = Last()
     """
     run(FRONT_ENDS[0], program)

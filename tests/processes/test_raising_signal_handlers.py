@@ -5,10 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 
 import pytest
 
 from support.front_ends import FrontEnd
+from zmq.core.waiting.hub import Hub
 
 # Another process sends the signals, so that they come at any moment of the program's work.
 STORM = """
@@ -238,3 +240,18 @@ def test_control_c_ends_a_call_that_waits(front_end: FrontEnd) -> None:
         """,
         quiet=False,
     )
+
+
+def test_what_two_handlers_raise_is_raised_one_after_the_other() -> None:
+    """Where a hub runs and nothing else may raise."""
+    calls: list[Callable[[], None]] = []
+    hub = Hub(current=lambda: None, park=None, call_soon=calls.append, watcher=None)
+    hub.interrupt(KeyError("first"))
+    hub.interrupt(KeyError("second"))
+    raised = []
+    while calls:
+        try:
+            calls.pop(0)()
+        except KeyError as error:
+            raised.append(error.args[0])
+    assert raised == ["first", "second"]

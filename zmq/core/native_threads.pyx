@@ -26,6 +26,7 @@ from posix.unistd cimport pipe, read, write
 
 from zmq.core.libzmq cimport ZMQ_POLLIN, zmq_poll, zmq_pollitem_t
 from zmq.core.waiting cimport fork_generation
+from zmq.core.waiting.hub cimport ends
 
 cdef extern from "Python.h":
     unsigned long PyThread_start_new_thread(void (*run)(void *) noexcept, void *argument)
@@ -214,9 +215,14 @@ cdef class NativeThread:
     cdef readonly int done_fd   # becomes readable when it is done; -1 before it is started
     cdef int born               # `generation` when it was started
     cdef bint finished
+    cdef PyThread_type_lock begun   # free once the thread has had the GIL
 
     def __cinit__(self):
         self.running = self.done_fd = -1
+        self.begun = PyThread_allocate_lock()
+        if self.begun == NULL:
+            raise MemoryError()
+        PyThread_acquire_lock(self.begun, WAIT_LOCK)
 
     def __init__(self, target, daemon=True, name=None):
         self.target = target
@@ -227,21 +233,27 @@ cdef class NativeThread:
         if self.done_fd >= 0:
             close_fd(self.done_fd)
             close_fd(self.running)
+        if self.begun != NULL:
+            PyThread_free_lock(self.begun)
 
     def __repr__(self):
         state = "not started" if self.done_fd < 0 else "running" if self.is_alive() else "done"
         return f"<NativeThread {self.name} {state}>"
 
     def start(self):
-        """Start the thread.
+        """Start the thread, and wait until it has had the GIL, as `threading.Thread` does.
+
+        So it never asks for it for the first time when the interpreter is gone.
 
         Raises
         ------
         RuntimeError
-            It was started before, or the system allows no more threads.
+            It was started before, the system allows no more threads, or the interpreter ends.
         """
         if self.done_fd >= 0:
             raise RuntimeError("a thread is started once")
+        if ends():
+            raise RuntimeError("no thread can be started when the interpreter ends")
         self.done_fd, self.running = os.pipe()
         self.born = fork_generation.current
         Py_INCREF(self)
@@ -249,7 +261,9 @@ cdef class NativeThread:
             Py_DECREF(self)
             self.finished = True
             raise RuntimeError("the system allows no more threads")
-        if not self.daemon:
+        with nogil:
+            PyThread_acquire_lock(self.begun, WAIT_LOCK)
+        if not self.daemon and not self.finished:
             atexit.register(self.join)
 
     def is_alive(self):
@@ -282,6 +296,7 @@ cdef class NativeThread:
 cdef void run(void *argument) noexcept with gil:
     cdef NativeThread thread = <NativeThread> argument
     Py_DECREF(thread)
+    PyThread_release_lock(thread.begun)
     thread.ident = <unsigned long> PyThread_get_thread_ident()
     names[thread.ident] = thread.name
     try:

@@ -28,6 +28,11 @@ static struct {
     int patience;           /* milliseconds until the interpreter is given up */
 } greenzmq_dump;
 
+/* Held while faulthandler's handler is called, and by whoever says that the interpreter ends: from then on there is no
+   faulthandler. */
+static pthread_mutex_t greenzmq_dump_faulting = PTHREAD_MUTEX_INITIALIZER;
+static int greenzmq_dump_ends = 0;
+
 /* Where to write what faulthandler shows, -1 for nowhere, and its handler. */
 static volatile int greenzmq_dump_fd[GREENZMQ_SIGNALS];
 static void (*volatile greenzmq_dump_fault[GREENZMQ_SIGNALS])(int);
@@ -80,9 +85,13 @@ static void *greenzmq_dump_guard(void *unused) {
                 "Something in C holds it. All that can be seen without it are the stacks of the threads:\n",
                 (long) getpid(), number, greenzmq_dump.patience / 1000.0
             );
-            greenzmq_dump_say(fd, text);
-            if (greenzmq_dump_fault[number] != NULL) greenzmq_dump_fault[number](number);
-            greenzmq_dump_say(fd, "The rest follows when the lock is given up.\n");
+            pthread_mutex_lock(&greenzmq_dump_faulting);
+            if (!greenzmq_dump_ends) {
+                greenzmq_dump_say(fd, text);
+                if (greenzmq_dump_fault[number] != NULL) greenzmq_dump_fault[number](number);
+                greenzmq_dump_say(fd, "The rest follows when the lock is given up.\n");
+            }
+            pthread_mutex_unlock(&greenzmq_dump_faulting);
         }
         /* The dump itself comes when it can. No other signal is looked at before. */
         while (poll(&answer, 1, -1) < 0 && errno == EINTR) {
@@ -118,6 +127,7 @@ static int greenzmq_dump_begin(int patience) {
 /* In the child of a fork: close what is its parent's. */
 static void greenzmq_dump_forget(void) {
     int *ends[3] = {greenzmq_dump.from_handler, greenzmq_dump.to_python, greenzmq_dump.from_python};
+    pthread_mutex_init(&greenzmq_dump_faulting, NULL);
     greenzmq_dump.pid = 0;
     for (int i = 0; i < 3; i++) {
         close(ends[i][0]);
@@ -143,6 +153,13 @@ static int greenzmq_dump_catch(int number, int fd) {
 static void greenzmq_dump_release(int number) {
     greenzmq_dump_fd[number] = -1;
     greenzmq_dump_fault[number] = NULL;
+}
+
+/* The interpreter ends. The caller does not hold the GIL: stacks may be being shown because nobody gets it. */
+static void greenzmq_dump_end(void) {
+    pthread_mutex_lock(&greenzmq_dump_faulting);
+    greenzmq_dump_ends = 1;
+    pthread_mutex_unlock(&greenzmq_dump_faulting);
 }
 
 #endif

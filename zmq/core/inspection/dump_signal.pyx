@@ -8,6 +8,7 @@ and nothing of a program may be needed that is monkeypatched. Where nobody gets 
 it is shown; see ``dump_signal.h``.
 """
 
+import atexit
 import faulthandler
 import os
 
@@ -27,6 +28,7 @@ cdef extern from "inspection/dump_signal.h" nogil:
     void greenzmq_dump_forget() noexcept
     int greenzmq_dump_catch(int number, int fd) noexcept
     void greenzmq_dump_release(int number) noexcept
+    void greenzmq_dump_end() noexcept
 
 # What is called for each signal.
 cdef dict callbacks = {}
@@ -156,4 +158,10 @@ def _forked():
         begin()
 
 
+def _end():
+    with nogil:
+        greenzmq_dump_end()
+
+
 os.register_at_fork(after_in_child=_forked)
+atexit.register(_end)

@@ -126,12 +126,17 @@ cdef int wait_in_thread(int fd, double deadline, what) except -1:
         who_waits.end_blocked()
 
 
+# Whether the interpreter ends. No thread may ask it for the GIL once it is gone, so nobody collects any more: what
+# comes back is released by whoever lends next, or not at all.
+cdef bint ends = False
+
+
 cdef int lend(zmq_msg_t *msg, data, Release release) except -1:
     """Make `msg` of the memory of an object; `release`, which may be None, learns when libzmq is done."""
     cdef int err
     cdef loan_t *loan
     settle(take_returned())
-    err = start_collecting()
+    err = 0 if ends else start_collecting()
     if err:
         raise_errno(err)
     loan = <loan_t *> malloc(sizeof(loan_t))
@@ -195,7 +200,8 @@ def lent():
 
 
 def _stop():
-    global collecting
+    global collecting, ends
+    ends = True
     if collecting:
         with nogil:
             stop_collecting()

@@ -41,6 +41,12 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.waiting.wakeable_threads cimport attempt_t
 
+cdef extern from "waiting/gil.h" nogil:
+    int NO_GIL "GREENZMQ_NO_GIL"
+    int HELD "GREENZMQ_HELD"
+    int take_gil "greenzmq_take_gil"()
+    void leave_gil "greenzmq_leave_gil"(int taken)
+
 
 cdef struct Part:
     const void *data    # what to copy
@@ -114,10 +120,16 @@ cdef inline int prepare_all(Outgoing *out, size_t end) noexcept nogil:
 
 cdef inline int prepare_again(Outgoing *out, size_t end) noexcept nogil:
     """Prepare parts[:end] once more, with or without the GIL."""
-    if not out.shares:
-        return prepare_all(out, end)
-    with gil:
-        return prepare_all(out, end)
+    cdef int gil = HELD
+    cdef int err
+    if out.shares:
+        gil = take_gil()
+        if gil == NO_GIL:
+            # Whoever looks at signals now wants the GIL, and does not come back.
+            return EINTR
+    err = prepare_all(out, end)
+    leave_gil(gil)
+    return err
 
 
 cdef inline void end_dropped(void *handle) noexcept nogil:

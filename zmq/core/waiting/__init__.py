@@ -10,6 +10,7 @@ but its handle. Called by everything in `zmq.core` that may have to wait.
 - `pipes`: how other threads and signals wake a hub.
 - `interrupts`: Ctrl-C, which is for the main greenlet.
 - ``quiet_threads.h``: native threads that no signal disturbs.
+- ``gil.h``: the GIL for code that runs with it or without, also when the interpreter is gone.
 - `wakeable_threads`: plain threads that wait, and how they are let out when a socket is closed (``waker.h``).
 - `signal_watch`: a signal ends the wait of the main thread, whenever it comes and to whichever thread.
 - `sleeper`: greenlets that wait for a descriptor or for some time.

@@ -81,4 +81,5 @@ cdef class Hub:
 
 
 cdef unsigned long this_thread() noexcept
+cdef bint ends() noexcept
 cdef void report(error) noexcept
