@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import gc
+import shutil
 import socket as sockets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,8 +17,9 @@ import pytest
 
 import zmq as plain
 import zmq.metrics
-from support.front_ends import LIMIT, FrontEnd, wait_until
-from support.programs import run
+from support import PRELOAD
+from support.front_ends import FRONT_ENDS, LIMIT, FrontEnd, wait_until
+from support.programs import before_libzmq, run
 from zmq.utils.monitor import recv_monitor_message
 
 Connected = Callable[..., tuple[Any, Any]]
@@ -290,3 +293,25 @@ def test_a_forked_child(front_end: FrontEnd) -> None:
         context.destroy(0)
         """,
     )
+
+
+def test_what_comes_while_the_thread_looks_whether_more_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else tells it of that, or of anything that comes later."""
+    if shutil.which("cc") is None or not Path("/proc/self/maps").exists():
+        pytest.skip("needs a C compiler and LD_PRELOAD")
+    monkeypatch.setenv("LD_PRELOAD", before_libzmq(PRELOAD / "late_events.c", tmp_path))
+    program = f"""
+        import ctypes, time
+
+        ctypes.CDLL(None).delay_events(30_000)
+        with zmq.Context() as context, context.socket(zmq.PUSH) as socket:
+            socket.linger = 0
+            socket.watch_peers()
+            socket.reconnect_ivl = 10
+            socket.connect("ipc://{tmp_path}/nobody")
+            end = time.monotonic() + {LIMIT}
+            while (retried := socket.counters()["peers"]["retried"]) < 50:
+                assert time.monotonic() < end, f"it tried again {{retried}} times"
+                time.sleep(0.01)
+    """
+    run(next(front_end for front_end in FRONT_ENDS if front_end.name == "threads"), program)

@@ -10,25 +10,12 @@
 #include <pthread.h>
 #include <zmq.h>
 
+#include "sockets/monitor_reader.h"
 #include "waiting/quiet_threads.h"
 
-/* Throw away what came; tell whether more may come. A PAIR can send as long as there is somebody at the other end. */
+/* Throw away what came; tell whether more may come. */
 static int greenzmq_drain(void *reader) {
-    zmq_msg_t msg;
-    int events = 0;
-    size_t size = sizeof(events);
-    for (;;) {
-        zmq_msg_init(&msg);
-        if (zmq_msg_recv(&msg, reader, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close(&msg);
-            if (zmq_errno() == EINTR) continue;
-            break;
-        }
-        zmq_msg_close(&msg);
-    }
-    while (zmq_getsockopt(reader, ZMQ_EVENTS, &events, &size) != 0)
-        if (zmq_errno() != EINTR) return 0;
-    return (events & (ZMQ_POLLIN | ZMQ_POLLOUT)) != 0;
+    return greenzmq_read_all(reader, NULL, NULL);
 }
 
 static void *greenzmq_read_on(void *reader) {

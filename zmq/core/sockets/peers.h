@@ -17,6 +17,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
+#include "sockets/monitor_reader.h"
 #include "waiting/quiet_threads.h"
 
 /* In the order of those in waiting/counters.pxd. */
@@ -86,33 +87,15 @@ static int greenzmq_peer_event(uint16_t event, uint32_t value) {
     }
 }
 
-/* Count what a monitor tells; tell whether more may come. A PAIR can send as long as there is somebody at the other end. */
-static int greenzmq_peers_hear(greenzmq_watch *watch) {
-    zmq_msg_t msg;
+static void greenzmq_peers_hear(void *peers, zmq_msg_t *frame, int first) {
     uint16_t event;
     uint32_t value;
-    int first = 1, events = 0;
-    size_t size = sizeof(events);
-    for (;;) {
-        zmq_msg_init(&msg);
-        if (zmq_msg_recv(&msg, watch->reader, ZMQ_DONTWAIT) < 0) {
-            zmq_msg_close(&msg);
-            if (zmq_errno() == EINTR) continue;
-            break;
-        }
-        if (first && zmq_msg_size(&msg) == sizeof(event) + sizeof(value)) {
-            int number;
-            memcpy(&event, zmq_msg_data(&msg), sizeof(event));
-            memcpy(&value, (char *) zmq_msg_data(&msg) + sizeof(event), sizeof(value));
-            number = greenzmq_peer_event(event, value);
-            if (number >= 0) __atomic_fetch_add(&watch->peers->numbers[number], 1, __ATOMIC_RELAXED);
-        }
-        first = !zmq_msg_more(&msg);
-        zmq_msg_close(&msg);
-    }
-    while (zmq_getsockopt(watch->reader, ZMQ_EVENTS, &events, &size) != 0)
-        if (zmq_errno() != EINTR) return 0;
-    return (events & (ZMQ_POLLIN | ZMQ_POLLOUT)) != 0;
+    int number;
+    if (!first || zmq_msg_size(frame) != sizeof(event) + sizeof(value)) return;
+    memcpy(&event, zmq_msg_data(frame), sizeof(event));
+    memcpy(&value, (char *) zmq_msg_data(frame) + sizeof(event), sizeof(value));
+    number = greenzmq_peer_event(event, value);
+    if (number >= 0) __atomic_fetch_add(&((greenzmq_peers *) peers)->numbers[number], 1, __ATOMIC_RELAXED);
 }
 
 static void *greenzmq_peers_run(void *unused) {
@@ -131,7 +114,7 @@ static void *greenzmq_peers_run(void *unused) {
         pthread_mutex_unlock(&greenzmq_peers_thread.lock);
         /* Also those that did not ring: a bell that rang while it was new is still. */
         for (place = &watches; (watch = *place) != NULL;) {
-            if (greenzmq_peers_hear(watch)) {
+            if (greenzmq_read_all(watch->reader, greenzmq_peers_hear, watch->peers)) {
                 place = &watch->next;
                 continue;
             }
