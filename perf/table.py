@@ -26,7 +26,7 @@ LINES = {
     "gevent-req-rep-tcp": "gevent: REQ/REP round trip over tcp (in C: {hub} in one thread, {limit} in two)",
     "gevent-service": "gevent: a service: JSON over tcp, 20 clients, 10 lines read and 16 KiB digested",
     "gevent-router-200": "gevent: round trip of one of 200 DEALERs over inproc",
-    "gevent-router-200-tcp": "gevent: the same over tcp, with connecting",
+    "gevent-router-200-tcp": "gevent: the same over tcp",
     "gevent-multipart-4": "gevent: message of 4 frames over inproc",
     "gevent-poller-100": "gevent: poll of 100 sockets, one of them ready",
     "gevent-poller-1000": "gevent: poll of 1,000 sockets, one of them ready (in C: {limit})",
@@ -44,7 +44,7 @@ LINES = {
     "eventlet-push-pull-tcp-2p": "eventlet: PUSH/PULL over tcp, two processes",
     "eventlet-req-rep-inproc": "eventlet: REQ/REP round trip over inproc",
     "eventlet-router-200": "eventlet: round trip of one of 200 DEALERs over inproc",
-    "eventlet-router-200-tcp": "eventlet: the same over tcp, with connecting",
+    "eventlet-router-200-tcp": "eventlet: the same over tcp",
 }
 
 
