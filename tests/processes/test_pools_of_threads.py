@@ -5,17 +5,14 @@ In processes of their own: what is wrong there ends the process.
 
 from __future__ import annotations
 
-import shutil
 import textwrap
 from pathlib import Path
 
 import pytest
 
 from support import PRELOAD
-from support.front_ends import FRONT_ENDS
+from support.front_ends import Threads
 from support.programs import before_libzmq, run
-
-THREADS = next(front_end for front_end in FRONT_ENDS if front_end.name == "threads")
 
 POOL = """
     import random, sys, threading, time
@@ -70,7 +67,7 @@ INTERRUPTS = """
 
 
 def run_pool(*programs: str) -> None:
-    run(THREADS, "".join(map(textwrap.dedent, (POOL, *programs))))
+    run(Threads(), "".join(map(textwrap.dedent, (POOL, *programs))))
 
 
 @pytest.mark.parametrize("form", ["send", "send_multipart", "send_string"])
@@ -149,8 +146,6 @@ def test_sockets_that_are_closed_while_others_use_them() -> None:
 @pytest.fixture
 def meeting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have threads meet in libzmq and in poll(2): `meet` says where."""
-    if shutil.which("cc") is None or not Path("/proc/self/maps").exists():
-        pytest.skip("needs a C compiler and LD_PRELOAD")
     monkeypatch.setenv("LD_PRELOAD", before_libzmq(PRELOAD / "threads_meet.c", tmp_path))
 
 

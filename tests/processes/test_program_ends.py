@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import textwrap
 from pathlib import Path
 
 import pytest
 
 from support import PRELOAD
-from support.front_ends import FRONT_ENDS, FrontEnd
+from support.front_ends import FRONT_ENDS, FrontEnd, Threads
 from support.programs import before_libzmq, run
 
 # What outlives the contents of most modules, and what does not.
 PLACES = {"main": "", "another module": "import json as place", "builtins": "import builtins as place"}
-
-THREADS = next(front_end for front_end in FRONT_ENDS if front_end.name == "threads")
 
 LEAVE = """
     import gc, logging, os
@@ -147,8 +144,6 @@ def test_what_fails_at_the_end_is_not_tried_again() -> None:
 @pytest.fixture
 def outlived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the process outlive its interpreter for a moment: `hold` says what is done then."""
-    if shutil.which("cc") is None or not Path("/proc/self/maps").exists():
-        pytest.skip("needs a C compiler and LD_PRELOAD")
     monkeypatch.setenv("LD_PRELOAD", before_libzmq(PRELOAD / "outlived.c", tmp_path))
 
 
@@ -227,7 +222,7 @@ def test_native_threads_ask_nothing_of_an_interpreter_that_is_gone(late: str) ->
         pull.bind("inproc://messages")
         push.connect("inproc://messages")
     """
-    run(THREADS, textwrap.dedent(program) + textwrap.dedent(LATE[late]))
+    run(Threads(), textwrap.dedent(program) + textwrap.dedent(LATE[late]))
 
 
 def test_no_native_thread_is_started_when_the_interpreter_ends() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import gc
-import shutil
 import socket as sockets
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ import pytest
 import zmq as plain
 import zmq.metrics
 from support import PRELOAD
-from support.front_ends import FRONT_ENDS, LIMIT, FrontEnd, wait_until
+from support.front_ends import LIMIT, FrontEnd, Threads, wait_until
 from support.programs import before_libzmq, run
 from zmq.utils.monitor import recv_monitor_message
 
@@ -297,8 +296,6 @@ def test_a_forked_child(front_end: FrontEnd) -> None:
 
 def test_what_comes_while_the_thread_looks_whether_more_came(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing else tells it of that, or of anything that comes later."""
-    if shutil.which("cc") is None or not Path("/proc/self/maps").exists():
-        pytest.skip("needs a C compiler and LD_PRELOAD")
     monkeypatch.setenv("LD_PRELOAD", before_libzmq(PRELOAD / "late_events.c", tmp_path))
     program = f"""
         import ctypes, time
@@ -314,4 +311,4 @@ def test_what_comes_while_the_thread_looks_whether_more_came(tmp_path: Path, mon
                 assert time.monotonic() < end, f"it tried again {{retried}} times"
                 time.sleep(0.01)
     """
-    run(next(front_end for front_end in FRONT_ENDS if front_end.name == "threads"), program)
+    run(Threads(), program)

@@ -128,29 +128,30 @@ static void greenzmq_lent_child(void) {
     greenzmq_collecting = 0;
 }
 
+/* With the GIL held. Not once the interpreter ends: no thread may ask it for the GIL when it is gone. What comes back then
+   is released by whoever lends next, or not at all. */
 static int greenzmq_start_collecting(void) {
     static int registered = 0;
     int rc = 0;
-    if (greenzmq_collecting) return 0;
+    if (greenzmq_collecting || greenzmq_stopping) return 0;
     if (!registered) {
         rc = pthread_atfork(NULL, NULL, greenzmq_lent_child);
         if (rc) return rc;
         registered = 1;
     }
-    greenzmq_stopping = 0;
     rc = greenzmq_start_thread(&greenzmq_collector, greenzmq_collect, NULL);
     if (!rc) greenzmq_collecting = 1;
     return rc;
 }
 
-/* Before the interpreter goes; without the GIL, which the collector may be waiting for. `greenzmq_collecting`, which is
-   read and written with the GIL, was true; the caller takes it back afterwards. */
-static void greenzmq_stop_collecting(void) {
+/* Before the interpreter goes, for good; without the GIL, which the collector may be waiting for. `collecting` is
+   `greenzmq_collecting`, which is read and written with the GIL: the caller takes it back afterwards. */
+static void greenzmq_stop_collecting(int collecting) {
     pthread_mutex_lock(&greenzmq_lock);
     greenzmq_stopping = 1;
     pthread_cond_signal(&greenzmq_returned_cond);
     pthread_mutex_unlock(&greenzmq_lock);
-    pthread_join(greenzmq_collector, NULL);
+    if (collecting) pthread_join(greenzmq_collector, NULL);
 }
 
 static void greenzmq_hand_out(greenzmq_loan *loan) {

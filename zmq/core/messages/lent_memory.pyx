@@ -31,7 +31,7 @@ cdef extern from "messages/lent_memory.h" nogil:
     loan_t *take_returned "greenzmq_take_returned"()
     int start_collecting "greenzmq_start_collecting"()
     bint collecting "greenzmq_collecting"
-    void stop_collecting "greenzmq_stop_collecting"()
+    void stop_collecting "greenzmq_stop_collecting"(bint collecting)
     bint is_done "greenzmq_is_done"(const int *done)
     void hand_out "greenzmq_hand_out"(loan_t *loan)
     void take_back "greenzmq_take_back"(loan_t *loan)
@@ -126,17 +126,12 @@ cdef int wait_in_thread(int fd, double deadline, what) except -1:
         who_waits.end_blocked()
 
 
-# Whether the interpreter ends. No thread may ask it for the GIL once it is gone, so nobody collects any more: what
-# comes back is released by whoever lends next, or not at all.
-cdef bint ends = False
-
-
 cdef int lend(zmq_msg_t *msg, data, Release release) except -1:
     """Make `msg` of the memory of an object; `release`, which may be None, learns when libzmq is done."""
     cdef int err
     cdef loan_t *loan
     settle(take_returned())
-    err = 0 if ends else start_collecting()
+    err = start_collecting()
     if err:
         raise_errno(err)
     loan = <loan_t *> malloc(sizeof(loan_t))
@@ -200,12 +195,11 @@ def lent():
 
 
 def _stop():
-    global collecting, ends
-    ends = True
-    if collecting:
-        with nogil:
-            stop_collecting()
-        collecting = False
+    global collecting
+    cdef bint begun = collecting
+    with nogil:
+        stop_collecting(begun)
+    collecting = False
 
 
 atexit.register(_stop)

@@ -23,5 +23,5 @@ cdef inline int prepare_copies(Outgoing *out, size_t size) noexcept:
     return prepare_freely(out)
 
 
-cdef void locked_again(double copied, double allowed=*) noexcept
+cdef void locked_again(double since, double allowed=*) noexcept
 cdef int prepare_freely(Outgoing *out) noexcept

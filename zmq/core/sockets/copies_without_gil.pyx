@@ -14,11 +14,11 @@ cdef double TOOK_LONG = 0.0005      # to take the GIL back
 cdef double CROWDED = 0.1           # for how long no copy but a LARGE one gives it up then
 
 
-cdef void locked_again(double copied, double allowed=TOOK_LONG) noexcept:
-    """The GIL was taken back, after something was copied at that time."""
+cdef void locked_again(double since, double allowed=TOOK_LONG) noexcept:
+    """The GIL was taken back by a thread that has wanted it since then: a copy, or an attempt, was made without it."""
     global crowded_until
     cdef double now = monotonic()
-    if now - copied > allowed:
+    if now - since > allowed:
         crowded_until = now + CROWDED
 
 
