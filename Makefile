@@ -93,6 +93,13 @@ pyzmq = pyzmq==$(PYZMQ) $(beside_pyzmq)
 demo: $(VENV)/.installed
 	@$(python) -m zmq.green.demo $(DEMO)
 
+# What they have found is written there.
+matrix distros bench conformance clients installation sanitize fuzz soak leaks stress-machine mutants schedules \
+coverage: | $(BENCH)
+
+$(BENCH):
+	@mkdir -p $@
+
 # Half the time that a test's program takes to import the frameworks goes for a resolver of eventlet's; make matrix has it.
 test quick sanitize stress-machine coverage mutants: export EVENTLET_NO_GREENDNS = yes
 
@@ -281,8 +288,7 @@ $(BENCH)/our-wheel/.installed: $(our_wheel) | system
 ifneq ($(shell cat "$(BENCH)/pyzmq-$(PYZMQ)-system.tried" 2>/dev/null),$(pyzmq))
 .PHONY: $(BENCH)/pyzmq-$(PYZMQ)-system.tried
 endif
-$(BENCH)/pyzmq-$(PYZMQ)-system.tried: perf/pyzmq.sh | system
-	@mkdir -p $(BENCH)
+$(BENCH)/pyzmq-$(PYZMQ)-system.tried: perf/pyzmq.sh | system $(BENCH)
 	@sh perf/pyzmq.sh $(PYTHON) $(BENCH)/pyzmq-$(PYZMQ)-system $(PYZMQ) $(beside_pyzmq)
 	@echo "$(pyzmq)" >$@
 

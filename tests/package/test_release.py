@@ -320,3 +320,15 @@ def test_public_ci_calls_make_and_nothing_else() -> None:
     for command in commands:
         make, target = command.split()
         assert make == "make" and target in phony.split()
+
+
+def test_there_is_a_folder_for_what_make_writes_down(tmp_path: Path) -> None:
+    rules = (ROOT / "Makefile").read_text().replace("\\\n", "")
+    targets = re.findall(r"^([a-z-]+):.*\n(?:\t.*\n)*?\t.* --json .*\n", rules, re.M)
+    assert "soak" in targets and "bench" in targets
+    found = tmp_path / "found"
+    for target in targets:
+        told = subprocess.run(
+            ["make", "-n", target, f"BENCH={found}"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+        assert f"mkdir -p {found}\n" in told[: told.index(f"--json {found}/")], target
