@@ -26,6 +26,7 @@ TARGETS: dict[str, float] = {
     "gevent-push-pull-tcp-2p": 30,
     "gevent-req-rep-inproc": 7,
     "gevent-router-200": 3,
+    "gevent-arrivals-200-tcp": 4,
     "gevent-multipart-4": 18,
     "gevent-poller-100": 20,
     "gevent-proxy-green": 10,
@@ -33,6 +34,7 @@ TARGETS: dict[str, float] = {
     "eventlet-push-pull-tcp-2p": 10,
     "eventlet-req-rep-inproc": 3,
     "eventlet-router-200": 3,
+    "eventlet-arrivals-200-tcp": 3,
 }
 EVERY_ROUND = {"threads-pair-busy"}  # the others: the median of the rounds
 NOT_JUDGED = ("latency-tcp 95", "latency-tcp 99", "latency-tcp 99.5", "latency-tcp 99.9")  # too few of them in a run

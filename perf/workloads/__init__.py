@@ -42,6 +42,7 @@ EVERYWHERE: dict[str, Function] = {
 GREEN: dict[str, Function] = {
     "pub-sub-100-tcp": partial(messages.pub_sub, transport="tcp", subscribers=100),
     "router-200-tcp": partial(messages.router, transport="tcp", clients=200),
+    "arrivals-200-tcp": partial(messages.arrivals, clients=200),
     "router-2000": partial(messages.router, transport="inproc", clients=2000),
 }
 WITH_IPC: dict[str, Function] = {

@@ -51,6 +51,16 @@ def request(socket: Any, count: int) -> None:
             raise WrongMessage
 
 
+def serve(socket: Any, clients: int, count: int) -> None:
+    """Be a ROUTER that answers so many messages of each client."""
+    send, recv = socket.send_multipart, socket.recv_multipart
+    for _ in range(count * clients):
+        client, message = recv()
+        if len(message) != SIZE:
+            raise WrongMessage
+        send([client, message])
+
+
 def reply(socket: Any, count: int) -> None:
     send, recv = socket.send, socket.recv
     for _ in range(count):
@@ -206,17 +216,30 @@ def router(front_end: FrontEnd, seconds: float, transport: str, clients: int) ->
         dealers = [open_socket(zmq.DEALER) for _ in range(clients)]
         for dealer in dealers:
             dealer.connect(endpoint)
-
-        def serve(count: int) -> None:
-            send, recv = server.send_multipart, server.recv_multipart
-            for _ in range(count * clients):
-                client, message = recv()
-                if len(message) != SIZE:
-                    raise WrongMessage
-                send([client, message])
-
-        run = together(front_end, serve, *(partial(request, dealer) for dealer in dealers))
+        run = together(front_end, partial(serve, server, clients), *(partial(request, dealer) for dealer in dealers))
         return per_client(run, seconds, clients)
+
+
+def arrivals(front_end: FrontEnd, seconds: float, clients: int) -> Result:
+    """One operation is a client of a ROUTER that connects over tcp when all others do, and asks ten questions."""
+
+    def run(count: int) -> float:
+        took = 0.0
+        for _ in range(count):
+            with sockets(front_end.zmq) as open_socket:
+                server = open_socket(zmq.ROUTER)
+                endpoint = bind(server, "tcp")
+                dealers = [open_socket(zmq.DEALER) for _ in range(clients)]
+                loops = [partial(request, dealer) for dealer in dealers]
+                ask_all = together(front_end, partial(serve, server, clients), *loops)
+                start = now()
+                for dealer in dealers:
+                    dealer.connect(endpoint)
+                ask_all(10)
+                took += now() - start
+        return took
+
+    return per_client(run, seconds, clients, least=1)
 
 
 def service(front_end: FrontEnd, seconds: float, clients: int) -> Result:
@@ -253,7 +276,7 @@ def service(front_end: FrontEnd, seconds: float, clients: int) -> Result:
         return per_client(run, seconds, clients)
 
 
-def per_client(run: Run, seconds: float, clients: int) -> Result:
+def per_client(run: Run, seconds: float, clients: int, least: int = 10) -> Result:
     """Measure what every one of many greenlets does so many times. Few long goes, as each starts them all anew."""
-    result = measure(run, seconds, goes=4, least=10)
+    result = measure(run, seconds, goes=4, least=least)
     return result | {"operations": result["operations"] * clients, "cost": result["cost"] / clients}

@@ -77,7 +77,6 @@ class Served:
 
     def bind(self, name: str, mechanism: str, kind: str, domain: str) -> None:
         socket = self.socket(kind)
-        socket.backlog = 1000
         socket.handshake_ivl = 2000
         if mechanism == "PLAIN":
             socket.plain_server = True

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import enum
 import errno
+import os
+import socket as native_socket
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -12,6 +16,7 @@ import pytest
 
 from zmq.core.sockets.option_attributes import MixedCase
 from zmq.utils import z85
+from zmq.utils.monitor import recv_monitor_message
 
 Pair = Callable[..., tuple[Any, Any]]
 
@@ -310,6 +315,26 @@ def test_defaults_for_sockets(context: Any, zmq: ModuleType) -> None:
     xpub.bind("inproc://defaults")
     sub.connect("inproc://defaults")
     assert xpub.recv() == b"\x01topic"
+
+
+def listen_queue(zmq: ModuleType, socket: Any) -> int:
+    """Bind, and return how many the system has wait to be accepted (`tcpi_sacked` of a socket that listens)."""
+    monitor = socket.get_monitor_socket(zmq.EVENT_LISTENING)
+    socket.bind("tcp://127.0.0.1:*")
+    listener = recv_monitor_message(monitor)["value"]
+    with native_socket.socket(fileno=os.dup(listener)) as listening:
+        info = listening.getsockopt(native_socket.IPPROTO_TCP, native_socket.TCP_INFO, 32)
+    return int.from_bytes(info[28:], sys.byteorder)
+
+
+def test_as_many_may_connect_at_once_as_the_system_lets(context: Any, zmq: ModuleType) -> None:
+    longest = int(Path("/proc/sys/net/core/somaxconn").read_text())
+    assert listen_queue(zmq, context.socket(zmq.ROUTER)) == min(longest, 65535)
+    socket = context.socket(zmq.ROUTER)
+    socket.backlog = 7
+    assert listen_queue(zmq, socket) == socket.backlog == 7
+    context.backlog = 8
+    assert listen_queue(zmq, context.socket(zmq.STREAM)) == 8
 
 
 def test_constants_are_enums(zmq: ModuleType) -> None:

@@ -29,6 +29,7 @@ cdef extern from "zmq_compat.h" nogil:
         ZMQ_EVENTS
         ZMQ_RCVMORE
         ZMQ_TYPE
+        ZMQ_BACKLOG
         ZMQ_LINGER
         ZMQ_RCVHWM
         ZMQ_RCVTIMEO

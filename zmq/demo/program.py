@@ -183,7 +183,6 @@ def run(tools: Tools, tally: Tally, workers: int, transport: str) -> None:
         # For every socket. The queues need no bound: a client waits for an answer before it asks again.
         context.rcvtimeo = context.sndtimeo = TIMEOUT_MS
         context.rcvhwm = context.sndhwm = context.linger = 0
-        context.backlog = len(tally.scores)
         jobs: list[Any] = []
         ours: list[zmq.Socket[bytes]] = []  # those that nobody was started with yet
 

@@ -16,6 +16,7 @@ from zmq.core.check cimport raise_errno
 from zmq.core.context cimport Context, address_of, checked_name, public_name
 from zmq.core.libzmq cimport (
     ENOTSOCK,
+    ZMQ_BACKLOG,
     ZMQ_DEALER,
     ZMQ_LINGER,
     ZMQ_PAIR,
@@ -41,6 +42,8 @@ from zmq.core.error import ZMQError
 
 cdef enum:
     AWHILE = 10     # microseconds: about as long as an attempt takes
+    # How many peers may wait to be let in: as many as the system lets, which is all that listen(2) makes of it.
+    ALL_PEERS = 65535
 
 # Whether this libzmq wants the rest of a message whose pipe died, see `zmq.core.messages.whole_message_attempts`.
 cdef bint libzmq_drops = False
@@ -251,6 +254,9 @@ cdef class Life(MixedCase):
                     self.born = owner_interface.OWNED
             self._choose_hub()
             if context is not None:
+                # Of those over libzmq's own 100 that connect at once, each would try again only after a second.
+                number = ALL_PEERS
+                zmq_setsockopt(handle, ZMQ_BACKLOG, &number, sizeof(int))
                 self.take_defaults(context)
                 if context.watches:
                     context.watch_peers_of(self)
