@@ -6,11 +6,12 @@
 # usage: libzmq.sh FOLDER [CHROOT]
 # FOLDER gets lib/, include/ and licenses/, and is a ZMQ_PREFIX for setup.py. Nothing is done if it is there and newer
 #   than this. What is on the way goes to FOLDER.build, with a log.
-# CHROOT is a folder that chroot.sh has made: its compiler and its C library are used. It needs gcc, g++, make, and
-#   autoconf, automake, libtool and pkg-config where the sources have no configure.
+# CHROOT is a folder that chroot.sh has made: its compilers and its C library are used. It needs clang, lld, llvm and
+#   libclang-rt of one version, gcc, g++, make, and autoconf, automake, libtool and pkg-config where the sources have no configure.
 # LIBZMQ_SOURCE, LIBSODIUM_SOURCE: folders with sources. Else Debian's source packages are fetched, of LIBZMQ_SUITE
 #   (bookworm), with apt-get and dpkg-source.
 # LIBZMQ_CFLAGS: more flags for the compiler.
+# LLVM: the version of clang and what belongs to it (16).
 # JOBS: how many files are compiled at once (2).
 set -eu
 
@@ -18,9 +19,10 @@ set -eu
 soname=libzmq-greenzmq.so.5
 hot="-O3 -fPIC -fvisibility=hidden -fno-plt -pthread ${LIBZMQ_CFLAGS:-}"
 # What the compiler may know: that none of its symbols is replaced from outside.
-flags="$hot -fno-semantic-interposition -flto -fno-fat-lto-objects -D_FORTIFY_SOURCE=2"
-link="-shared -Wl,-soname,$soname -Wl,-O1 -Wl,--as-needed -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now"
+flags="$hot -fno-semantic-interposition -flto -D_FORTIFY_SOURCE=2"
+link="-fuse-ld=lld -shared -Wl,-soname,$soname -Wl,-O2 -Wl,--as-needed -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now"
 jobs=${JOBS:-2}
+llvm=${LLVM:-16}
 tools=$(cd "$(dirname "$0")" && pwd -P)
 
 fail() {
@@ -81,22 +83,24 @@ compile() {
     # shellcheck disable=SC2016
     xargs <files -P "$jobs" -I FILE sh -c '
         file=$1
-        shift
+        llvm=$2
+        shift 2
         object=objects/$(basename "$file").o
         case $file in
-            *.c) exec gcc "$@" -c "$file" -o "$object" ;;
+            *.c) exec clang-"$llvm" "$@" -c "$file" -o "$object" ;;
             src/epoll.cpp) set -- "$@" -Depoll_ctl=zmq_epoll_ctl -Depoll_wait=zmq_epoll_wait ;;
             # Inline functions of the C library would be renamed, and call what they are for themselves.
             src/signaler.cpp) set -- "$@" -U_FORTIFY_SOURCE -Dpoll=zmq_poll_signal -Dread=zmq_read_signal \
                 -Dclose=zmq_close_signals ;;
         esac
-        exec g++ -std=gnu++11 -fvisibility-inlines-hidden -Dgetpid=zmq_process_id "$@" -c "$file" -o "$object"' sh FILE \
-        "$@" -D_GNU_SOURCE -D_REENTRANT -D_THREAD_SAFE -I src -I include -I "$work/sodium/include"
+        exec clang++-"$llvm" -std=gnu++11 -fvisibility-inlines-hidden -Dgetpid=zmq_process_id "$@" -c "$file" \
+            -o "$object"' sh FILE "$llvm" "$@" -D_GNU_SOURCE -D_REENTRANT -D_THREAD_SAFE -I src -I include \
+        -I "$work/sodium/include"
     # shellcheck disable=SC2086
-    g++ "$@" -flto=$jobs $link -Wl,--version-script,exports -o "$out/$soname" objects/*.o "$work/sodium/lib/libsodium.a" \
+    clang++-"$llvm" "$@" $link -Wl,--version-script,exports -o "$out/$soname" objects/*.o "$work/sodium/lib/libsodium.a" \
         -pthread -lrt
     for name in zmq_process_id zmq_epoll_ctl zmq_epoll_wait zmq_poll_signal zmq_read_signal zmq_close_signals; do
-        gcc-nm -u objects/*.cpp.o 2>&1 | grep -q " $name$" || fail "nothing calls $name: libzmq is not what it was"
+        llvm-nm-"$llvm" -u objects/*.cpp.o 2>&1 | grep -q " $name$" || fail "nothing calls $name: libzmq is not what it was"
     done
 }
 
@@ -114,18 +118,19 @@ build_libzmq() {
         echo "$tools/libzmq/$file.c" >>files
     done
     echo '{ global: zmq_*; local: *; };' >exports
-    profile="-fprofile-correction -Wno-missing-profile"
     rm -rf objects trained
     mkdir objects
     # shellcheck disable=SC2086
-    compile trained $flags -fprofile-generate -fprofile-update=prefer-atomic
+    compile trained $flags -fprofile-generate -fprofile-update=atomic
     gcc -O2 -Wall -I include "$tools/libzmq/train.c" -o trained/train "trained/$soname" -Wl,-rpath,"$PWD/trained" -pthread
-    trained/train
+    LLVM_PROFILE_FILE="$PWD/trained/profile" trained/train
+    llvm-profdata-"$llvm" merge -o trained/merged trained/profile
     # shellcheck disable=SC2086
-    compile "$work/prefix/lib" $flags -fprofile-use $profile
+    compile "$work/prefix/lib" $flags -fprofile-use="$PWD/trained/merged"
 }
 
 build() {
+    command -v "clang++-$llvm" >/dev/null || fail "clang++-$llvm is not here (Debian: clang-$llvm lld-$llvm llvm-$llvm libclang-rt-$llvm-dev)"
     rm -rf "$work/prefix"
     mkdir -p "$work/prefix/include" "$work/prefix/licenses"
     build_libsodium
@@ -176,7 +181,7 @@ done
 echo "Building libzmq, twice for its profile (the log is $work/log)..."
 if [ -n "$chroot" ]; then
     set -- sh "$tools/chroot.sh" run "$chroot" -t -b "$work:$work" -r "$tools:$tools" -e "JOBS=$jobs" \
-        -e "LIBZMQ_CFLAGS=${LIBZMQ_CFLAGS:-}"
+        -e "LIBZMQ_CFLAGS=${LIBZMQ_CFLAGS:-}" -e "LLVM=$llvm"
 else
     set --
 fi

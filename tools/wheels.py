@@ -27,7 +27,7 @@ CHROOT = ROOT / "tools" / "chroot.sh"
 #: The release whose compiler and C library are used, and what it needs beside.
 OLD = (
     *("bullseye", "gcc", "g++", "libc6-dev", "make", "autoconf", "automake", "libtool", "pkg-config"),
-    "advancecomp",
+    *("clang-16", "lld-16", "llvm-16", "libclang-rt-16-dev", "advancecomp"),
 )
 #: Where wheels are tried: the smallest that debootstrap makes of each, with its own Python, whose libraries the other
 #: Pythons need too; and with a compiler in one more folder.
