@@ -27,6 +27,7 @@ LINES = {
     "gevent-service": "gevent: a service: JSON over tcp, 20 clients, 10 lines read and 16 KiB digested",
     "gevent-router-200": "gevent: round trip of one of 200 DEALERs over inproc",
     "gevent-router-200-tcp": "gevent: the same over tcp",
+    "gevent-arrivals-200-tcp": "gevent: to connect over tcp with 199 others, and ten round trips",
     "gevent-multipart-4": "gevent: message of 4 frames over inproc",
     "gevent-poller-100": "gevent: poll of 100 sockets, one of them ready",
     "gevent-poller-1000": "gevent: poll of 1,000 sockets, one of them ready (in C: {limit})",
@@ -45,6 +46,7 @@ LINES = {
     "eventlet-req-rep-inproc": "eventlet: REQ/REP round trip over inproc",
     "eventlet-router-200": "eventlet: round trip of one of 200 DEALERs over inproc",
     "eventlet-router-200-tcp": "eventlet: the same over tcp",
+    "eventlet-arrivals-200-tcp": "eventlet: to connect over tcp with 199 others, and ten round trips",
 }
 
 
