@@ -26,7 +26,6 @@ import json
 import os
 import queue
 import random
-import subprocess
 import sys
 import tempfile
 import threading
@@ -40,6 +39,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
 import matrix  # noqa: E402
+
+from support.load import computing  # noqa: E402
 
 #: Where time decides most.
 TESTS = tuple(
@@ -69,13 +70,8 @@ class Impossible(Exception):
 @contextlib.contextmanager
 def busy() -> Iterator[Command]:
     """Have processes compute beside what runs by the command that this yields."""
-    hogs = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(BUSY)]
-    try:
+    with computing(BUSY):
         yield lambda _: [sys.executable]
-    finally:
-        for hog in hogs:
-            hog.kill()
-            hog.wait()
 
 
 @contextlib.contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import select
 import subprocess
 import sys
 import time
@@ -81,6 +82,18 @@ def test_who_computes_ends_with_the_run(monkeypatch: pytest.MonkeyPatch) -> None
         assert [hog.poll() for hog in hogs] == [None] * stress_machine.BUSY
         raise KeyError
     assert all(hog.returncode for hog in hogs)
+
+
+def test_who_computes_ends_with_a_run_that_is_killed() -> None:
+    program = "import stress_machine, time\nwith stress_machine.busy(): print(flush=True); time.sleep(600)"
+    run = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=STRESS_MACHINE)
+    assert run.stdout is not None
+    with run.stdout:
+        run.stdout.readline()
+        run.kill()
+        run.wait()
+        # They have its output too.
+        assert select.select([run.stdout], [], [], LIMIT)[0] and run.stdout.read() == b""
 
 
 def test_what_failed_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ For every test
     `front_ends` has threads, gevent and eventlet as a test needs them: start something, wait, give up. Those with a hub
     are in `on_gevent`, `on_eventlet` and `on_toy`.
     `programs` runs the text of a program in a process of its own, on any front-end; `watchdog` ends one in time.
-    `interruptions` raises before any bytecode of a call.
+    `interruptions` raises before any bytecode of a call. `load` has processes that compute beside.
 Hubs and waiting
     `fake_hub` is a hub in which nothing happens by itself.
     `waits` has every way to wait for a socket, and what ends the wait.

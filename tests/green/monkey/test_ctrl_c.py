@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from support import TESTS
+from support.load import computing
 from support.monkey.monkeyed import FRAMEWORKS, LIMIT, Framework, show
 
 #: How the programs begin. Others can run from here on.
@@ -195,10 +196,7 @@ def test_control_c_ends_it_every_time(framework: Framework, what: str, tmp_path:
     with ExitStack() as stack:
         for number in range(RUNS):
             if RUNS == LONG and number == 0:
-                busy = [subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"]) for _ in range(2)]
-                for process in busy:
-                    stack.enter_context(process)
-                    stack.callback(process.kill)
+                stack.enter_context(computing(2))
             if number == RUNS // 2:
                 stack.close()
             done = run(framework, tmp_path, PROGRAMS[what])
