@@ -144,7 +144,9 @@ class Witness:
 
     def __init__(self) -> None:
         self.pauses: list[Stop] = []
-        self.process = subprocess.Popen([sys.executable, HERE / "cast.py", "witness"], stdout=subprocess.PIPE)
+        self.process = subprocess.Popen(
+            [sys.executable, HERE / "cast.py", "witness"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         self.thread = threading.Thread(target=self.listen, daemon=True)
         self.thread.start()
 
@@ -155,11 +157,9 @@ class Witness:
             self.pauses.append(Stop(begin, end + AFTER_STOP))
 
     def kill(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.thread.join(10)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
+        with self.process:
+            self.process.kill()
+            self.thread.join(10)
 
 
 class Growth(NamedTuple):

@@ -96,6 +96,14 @@ def test_where_the_machine_stood_still_no_hub_was_held_up() -> None:
     assert len(judged(report(), late, pauses=[soak.Stop(9.995, 10.5)])) == 1
 
 
+def test_the_witness_ends_with_who_asked() -> None:
+    witness = soak.Witness()
+    with witness.process as process:
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(LIMIT) == 0
+
+
 def test_the_witness_tells_when_it_was_stopped() -> None:
     witness = soak.Witness()
     try:
