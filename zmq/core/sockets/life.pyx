@@ -42,8 +42,8 @@ from zmq.core.error import ZMQError
 
 cdef enum:
     AWHILE = 10     # microseconds: about as long as an attempt takes
-    # How many peers may wait to be let in: as many as the system lets, which is all that listen(2) makes of it.
-    ALL_PEERS = 65535
+    # How many peers may wait to be let in; the system cuts it to net.core.somaxconn (listen(2)).
+    LISTEN_QUEUE = 65535
 
 # Whether this libzmq wants the rest of a message whose pipe died, see `zmq.core.messages.whole_message_attempts`.
 cdef bint libzmq_drops = False
@@ -255,7 +255,7 @@ cdef class Life(MixedCase):
             self._choose_hub()
             if context is not None:
                 # Of those over libzmq's own 100 that connect at once, each would try again only after a second.
-                number = ALL_PEERS
+                number = LISTEN_QUEUE
                 zmq_setsockopt(handle, ZMQ_BACKLOG, &number, sizeof(int))
                 self.take_defaults(context)
                 if context.watches:
