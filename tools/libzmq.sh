@@ -7,7 +7,8 @@
 # FOLDER gets lib/, include/ and licenses/, and is a ZMQ_PREFIX for setup.py. Nothing is done if it is there and newer
 #   than this. What is on the way goes to FOLDER.build, with a log.
 # CHROOT is a folder that chroot.sh has made: its compilers and its C library are used. It needs clang, lld, llvm and
-#   libclang-rt of one version, gcc, g++, make, and autoconf, automake, libtool and pkg-config where the sources have no configure.
+#   libclang-rt of one version, gcc, g++, make, and autoconf, automake, libtool and pkg-config where the sources have no
+#   configure.
 # LIBZMQ_SOURCE, LIBSODIUM_SOURCE: folders with sources. Else Debian's source packages are fetched, of LIBZMQ_SUITE
 #   (bookworm), with apt-get and dpkg-source.
 # LIBZMQ_CFLAGS: more flags for the compiler.
@@ -22,7 +23,7 @@ hot="-O3 -fPIC -fvisibility=hidden -fno-plt -pthread ${LIBZMQ_CFLAGS:-}"
 flags="$hot -fno-semantic-interposition -flto -D_FORTIFY_SOURCE=2"
 link="-fuse-ld=lld -shared -Wl,-soname,$soname -Wl,-O2 -Wl,--as-needed -Wl,--gc-sections -Wl,-z,relro -Wl,-z,now"
 jobs=${JOBS:-2}
-llvm=${LLVM:-16}
+export LLVM="${LLVM:-16}"
 tools=$(cd "$(dirname "$0")" && pwd -P)
 
 fail() {
@@ -83,24 +84,23 @@ compile() {
     # shellcheck disable=SC2016
     xargs <files -P "$jobs" -I FILE sh -c '
         file=$1
-        llvm=$2
-        shift 2
+        shift
         object=objects/$(basename "$file").o
         case $file in
-            *.c) exec clang-"$llvm" "$@" -c "$file" -o "$object" ;;
+            *.c) exec clang-"$LLVM" "$@" -c "$file" -o "$object" ;;
             src/epoll.cpp) set -- "$@" -Depoll_ctl=zmq_epoll_ctl -Depoll_wait=zmq_epoll_wait ;;
             # Inline functions of the C library would be renamed, and call what they are for themselves.
             src/signaler.cpp) set -- "$@" -U_FORTIFY_SOURCE -Dpoll=zmq_poll_signal -Dread=zmq_read_signal \
                 -Dclose=zmq_close_signals ;;
         esac
-        exec clang++-"$llvm" -std=gnu++11 -fvisibility-inlines-hidden -Dgetpid=zmq_process_id "$@" -c "$file" \
-            -o "$object"' sh FILE "$llvm" "$@" -D_GNU_SOURCE -D_REENTRANT -D_THREAD_SAFE -I src -I include \
+        exec clang++-"$LLVM" -std=gnu++11 -fvisibility-inlines-hidden -Dgetpid=zmq_process_id "$@" -c "$file" \
+            -o "$object"' sh FILE "$@" -D_GNU_SOURCE -D_REENTRANT -D_THREAD_SAFE -I src -I include \
         -I "$work/sodium/include"
     # shellcheck disable=SC2086
-    clang++-"$llvm" "$@" $link -Wl,--version-script,exports -o "$out/$soname" objects/*.o "$work/sodium/lib/libsodium.a" \
+    clang++-"$LLVM" "$@" $link -Wl,--version-script,exports -o "$out/$soname" objects/*.o "$work/sodium/lib/libsodium.a" \
         -pthread -lrt
     for name in zmq_process_id zmq_epoll_ctl zmq_epoll_wait zmq_poll_signal zmq_read_signal zmq_close_signals; do
-        llvm-nm-"$llvm" -u objects/*.cpp.o 2>&1 | grep -q " $name$" || fail "nothing calls $name: libzmq is not what it was"
+        llvm-nm-"$LLVM" -u objects/*.cpp.o 2>&1 | grep -q " $name$" || fail "nothing calls $name: libzmq is not what it was"
     done
 }
 
@@ -124,13 +124,14 @@ build_libzmq() {
     compile trained $flags -fprofile-generate -fprofile-update=atomic
     gcc -O2 -Wall -I include "$tools/libzmq/train.c" -o trained/train "trained/$soname" -Wl,-rpath,"$PWD/trained" -pthread
     LLVM_PROFILE_FILE="$PWD/trained/profile" trained/train
-    llvm-profdata-"$llvm" merge -o trained/merged trained/profile
+    llvm-profdata-"$LLVM" merge -o trained/merged trained/profile
     # shellcheck disable=SC2086
     compile "$work/prefix/lib" $flags -fprofile-use="$PWD/trained/merged"
 }
 
 build() {
-    command -v "clang++-$llvm" >/dev/null || fail "clang++-$llvm is not here (Debian: clang-$llvm lld-$llvm llvm-$llvm libclang-rt-$llvm-dev)"
+    command -v "clang++-$LLVM" >/dev/null ||
+        fail "clang++-$LLVM is not here (Debian: clang-$LLVM lld-$LLVM llvm-$LLVM libclang-rt-$LLVM-dev)"
     rm -rf "$work/prefix"
     mkdir -p "$work/prefix/include" "$work/prefix/licenses"
     build_libsodium
@@ -181,7 +182,7 @@ done
 echo "Building libzmq, twice for its profile (the log is $work/log)..."
 if [ -n "$chroot" ]; then
     set -- sh "$tools/chroot.sh" run "$chroot" -t -b "$work:$work" -r "$tools:$tools" -e "JOBS=$jobs" \
-        -e "LIBZMQ_CFLAGS=${LIBZMQ_CFLAGS:-}" -e "LLVM=$llvm"
+        -e "LIBZMQ_CFLAGS=${LIBZMQ_CFLAGS:-}" -e "LLVM=$LLVM"
 else
     set --
 fi
