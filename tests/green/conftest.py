@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 import zmq as plain
-from support.front_ends import GREEN_FRONT_ENDS, GreenFrontEnd, settle
+from support.front_ends import GREEN_FRONT_ENDS, GreenFrontEnd, let_timers_go_off, settle
 
 
 @pytest.fixture(params=GREEN_FRONT_ENDS, ids=lambda front_end: front_end.name)
@@ -18,7 +18,7 @@ def green(request: pytest.FixtureRequest) -> Iterator[GreenFrontEnd]:
     settle()
     before = front_end.armed()
     yield front_end
-    front_end.sleep(0)
+    let_timers_go_off(front_end)
     assert front_end.armed() <= before, "something is still armed"
 
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from support.front_ends import GreenFrontEnd
+from support.front_ends import GreenFrontEnd, let_timers_go_off
 from support.waits import WAITS, fill, serve, start
+from zmq import statistics
 
 Pair = Callable[..., tuple[Any, Any]]
 
@@ -45,7 +46,7 @@ def test_a_wait_that_ends_in_time_leaves_no_timer(pair: Pair, zmq: ModuleType, g
         waiting.get()
         while b.poll(0):
             b.recv()
-    green.sleep(0)
+    let_timers_go_off(green)
     assert green.armed() <= before
 
 
@@ -60,7 +61,7 @@ def test_a_send_that_gets_room_in_time_leaves_no_timer(pair: Pair, zmq: ModuleTy
             b.recv()
         waiting.get()
         fill(a)
-    green.sleep(0)
+    let_timers_go_off(green)
     assert green.armed() <= before
 
 
@@ -72,7 +73,7 @@ def test_a_tracker_that_is_done_in_time_leaves_no_timer(pair: Pair, green: Green
         waiting = start(green, a.send(bytes(100_000), copy=False, track=True).wait, 60)
         b.recv()
         waiting.get()
-    green.sleep(0)
+    let_timers_go_off(green)
     assert green.armed() <= before
 
 
@@ -87,6 +88,26 @@ def test_sockets_that_nobody_waits_on_arm_nothing(pair: Pair, zmq: ModuleType, g
         assert b.poll(0) and poller.poll(0) and b.recv() == b"1"
         assert a.send(bytes(100_000), copy=False, track=True)
         b.recv(zmq.NOBLOCK)
+    assert green.armed() <= before
+
+
+def test_who_is_killed_while_he_waits_for_a_later_turn_leaves_nothing_armed(pair: Pair, green: GreenFrontEnd) -> None:
+    a, b = pair()
+
+    def play() -> None:
+        while True:
+            a.send(b"x")
+            b.recv()
+
+    before = green.armed()
+    deferred = statistics()["deferred"]
+    for _ in range(20):
+        player = green.spawn(play)
+        # He lets others run when his slice is over.
+        green.sleep(0)
+        green.kill(player)
+    assert statistics()["deferred"] >= deferred + 20
+    let_timers_go_off(green)
     assert green.armed() <= before
 
 
@@ -112,7 +133,7 @@ def test_a_socket_is_watched_only_while_somebody_waits(
         else:
             serve(peer, filled)
             waiting.get()
-        green.sleep(0)
+        let_timers_go_off(green)
         assert green.armed() <= before, end
 
 

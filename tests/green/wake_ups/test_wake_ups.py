@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 import zmq as plain
-from support.front_ends import LIMIT, GreenFrontEnd
+from support.front_ends import LIMIT, GreenFrontEnd, let_timers_go_off
 from support.waits import fill, poller_of, start
 
 pytestmark = pytest.mark.usefixtures("no_budget")
@@ -348,7 +348,7 @@ def test_the_last_who_polls_leaves_nothing_armed(context: Any, zmq: ModuleType, 
         random.Random(5).shuffle(polls)
         for poll in polls:
             front_end.kill(poll)
-        front_end.sleep(0)
+        let_timers_go_off(front_end)
         assert front_end.armed() <= before
 
 
