@@ -157,11 +157,15 @@ END
     [ -z "$foreign" ] || fail "exports what is not libzmq's: $foreign"
 }
 
-if [ "${1:-}" = --build ]; then
-    work=$2
-    build
-    exit
-fi
+# A shell of its own for each, which ends at the first command that fails: where this one asks how a function ended it
+# would go on in it.
+case ${1:-} in
+    --fetch | --build)
+        work=$2
+        "${1#--}"
+        exit
+        ;;
+esac
 [ "$#" -ge 1 ] && [ "$#" -le 2 ] || { sed -n 's/^# \{0,1\}//; 2,18p' "$0" >&2; exit 2; }
 folder=$1
 chroot=${2:-}
@@ -173,7 +177,7 @@ fi
 rm -rf "$work/zeromq" "$work/libsodium"
 if [ -z "${LIBZMQ_SOURCE:-}" ] || [ -z "${LIBSODIUM_SOURCE:-}" ]; then
     echo "Fetching the sources of libzmq and libsodium..."
-    fetch >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; exit 1; }
+    sh "$tools/libzmq.sh" --fetch "$work" >"$work/log" 2>&1 || { tail -n 20 "$work/log" >&2; exit 1; }
 fi
 for name in LIBZMQ_SOURCE/zeromq LIBSODIUM_SOURCE/libsodium; do
     eval "source=\${${name%/*}:-}"
