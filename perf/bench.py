@@ -63,13 +63,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", metavar="M", type=positive, default=25.0, help="start no round that ends later")
     parser.add_argument("--quick", action="store_true", help="fewer workloads in less than two minutes, less exact")
     parser.add_argument("--only", metavar="PATTERN", nargs="+", help="workloads by name, as in 'gevent-poller-*'")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write all runs and the table there")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write all runs and the table there, every round")
+    parser.add_argument("--add", action="store_true", help="add rounds to those that --json has of this machine")
     parser.add_argument("--build", metavar="FOLDER", type=Path, help="for the C program; default a temporary one")
     given = parser.parse_args()
     if given.rounds is None:
         given.rounds = 3 if given.quick else 5
     if given.rounds < 1:
         parser.error(f"--rounds is 1 or more; got {given.rounds}")
+    if given.add and not given.json:
+        parser.error("--add adds to what is in the file of --json, which is not given")
     if given.seconds is None:
         given.seconds = 0.25 if given.quick else 0.4
     sides = ("ours", "theirs") if given.quick else ("ours", "theirs", *WHEELS, "peer")
@@ -209,17 +212,25 @@ def commands_for(given: argparse.Namespace, name: str, number: int, limit_progra
     return commands
 
 
-def run_all(given: argparse.Namespace, names: list[str], limit_program: list[str], folder: str) -> Iterator[Run]:
-    """Run everything round by round, so that a slow minute of the machine does not fall on one workload alone."""
+def run_all(
+    given: argparse.Namespace, names: list[str], limit_program: list[str], folder: str, first: int
+) -> Iterator[list[Run]]:
+    """Run everything round by round, so that a slow minute of the machine does not fall on one workload alone.
+
+    `first` is the number of the first round; yields the runs of each.
+    """
     began, done = time.monotonic(), 0
-    for number in range(given.rounds):
-        if number and (time.monotonic() - began) / number * (number + 1) > given.minutes * 60:
+    end = first + given.rounds
+    for number in range(first, end):
+        rounds = number - first
+        if rounds and (time.monotonic() - began) / rounds * (rounds + 1) > given.minutes * 60:
             print(f"{given.minutes:g} minutes are over before another round would be", file=sys.stderr)
             return
+        runs: list[Run] = []
         for name in names:
             took = time.monotonic() - began
             left = f"{took / done * (len(names) * given.rounds - done) / 60:4.1f} min left" if done else " " * 13
-            print(f"{left}  round {number + 1}/{given.rounds}  {name:<27}", end="", file=sys.stderr, flush=True)
+            print(f"{left}  round {number + 1}/{end}  {name:<27}", end="", file=sys.stderr, flush=True)
             commands = commands_for(given, name, number, limit_program)
             for side in list(commands) if number % 2 == 0 else reversed(commands):
                 before, start = seconds_of_others(), time.monotonic()
@@ -230,9 +241,43 @@ def run_all(given: argparse.Namespace, names: list[str], limit_program: list[str
                     run["others"] = round((after - before) / (time.monotonic() - start), 3)
                 shown = "FAILED" if "error" in run else f"{run['cost']:,.0f}"
                 print(f"  {side} {shown}", end="", file=sys.stderr, flush=True)
-                yield run
+                runs.append(run)
             print(file=sys.stderr)
             done += 1
+        yield runs
+
+
+def rounds_of(runs: list[Run]) -> int:
+    return 1 + max((run["round"] for run in runs), default=-1)
+
+
+def earlier(given: argparse.Namespace, names: list[str], about: dict[str, Any]) -> list[Run]:
+    """Return the runs that those of this time are added to."""
+    if not given.add or not given.json.exists():
+        return []
+    found = json.loads(given.json.read_text())
+    runs: list[Run] = found["runs"]
+    then = {"seconds": found["settings"]["seconds"], "workloads": sorted({run["workload"] for run in runs})}
+    now = {"seconds": given.seconds, "workloads": sorted(names)}
+    then, now = then | {what: found[what] for what in about}, now | about
+    if differs := [what for what in now if then[what] != now[what]]:
+        raise CannotRun(f"--add: {given.json} has other {' and '.join(differs)}; it is replaced without --add")
+    return runs
+
+
+def write(given: argparse.Namespace, runs: list[Run], about: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
+    """Write the file of `--json`; return the lines of the table, and whether all is as it has to be."""
+    rows = compare(runs, rounds_of(runs))
+    passed = all(row["met"] is not False for row in rows) and not any("error" in run for run in runs)
+    if given.json:
+        date = datetime.date.today().isoformat()
+        settings = {"rounds": rounds_of(runs), "seconds": given.seconds, "date": date}
+        text = json.dumps({"settings": settings, **about, "rows": rows, "runs": runs, "passed": passed}, indent=1)
+        # Whoever is interrupted leaves the one of the round before.
+        new = given.json.with_name(f"{given.json.name}.new")
+        new.write_text(text + "\n")
+        new.replace(given.json)
+    return rows, passed
 
 
 def machine() -> dict[str, Any]:
@@ -255,22 +300,25 @@ def main() -> int:
             names = choose(given, sides["ours"].pop("workloads"))
             wants_limit = any(name.partition("-")[2] in LIMITS for name in names)
             limit_program = build_limit(given.build or Path(folder)) if wants_limit else []
+            about = {"machine": machine(), "sides": sides}
+            runs = earlier(given, names, about)
         except CannotRun as problem:
             print(f"bench.py: {problem}", file=sys.stderr)
             return 2
         if sides["theirs"]["libzmq"] != sides["ours"]["libzmq"]:
             print("NOTE: PyZMQ is not on the same libzmq as ours; the ratios have that in them.", file=sys.stderr)
         start = time.monotonic()
-        runs = list(run_all(given, names, limit_program, str(empty)))
-    given.rounds = 1 + max(run["round"] for run in runs)
-    rows = compare(runs, given.rounds)
+        try:
+            for more in run_all(given, names, limit_program, str(empty), rounds_of(runs)):
+                runs += more
+                rows, passed = write(given, runs, about)
+        except KeyboardInterrupt:
+            print("\ninterrupted; the rounds before are kept", file=sys.stderr)
+            if not runs:
+                return 2
+            rows, passed = write(given, runs, about)
     show(rows, runs, sides)
-    print(f"\n{(time.monotonic() - start) / 60:.1f} minutes, {given.rounds} rounds of {given.seconds} s")
-    passed = all(row["met"] is not False for row in rows) and not any("error" in run for run in runs)
-    if given.json:
-        settings = {"rounds": given.rounds, "seconds": given.seconds, "date": datetime.date.today().isoformat()}
-        about = {"settings": settings, "machine": machine(), "sides": sides}
-        given.json.write_text(json.dumps({**about, "rows": rows, "runs": runs, "passed": passed}, indent=1) + "\n")
+    print(f"\n{(time.monotonic() - start) / 60:.1f} minutes, {rounds_of(runs)} rounds of {given.seconds} s")
     return 0 if passed else 1
 
 
