@@ -123,16 +123,9 @@ def test_an_error_whose_report_is_interrupted_breaks_nothing(
     assert raised == ["report"]
 
 
-@pytest.mark.parametrize("wait", WAITS)
-def test_who_was_given_up_with_its_hub_may_be_switched_to(green: GreenFrontEnd, wait: str) -> None:
-    """The hub was destroyed, and others use the socket: the wait ends, with or without an error; nothing crashes."""
-    if "libuv" in type(gevent.get_hub().loop).__module__:
-        pytest.skip("on libuv gevent hangs where it destroys a hub in which a descriptor is watched")
-    run(
-        green,
-        """
+#: How programs begin that wait in the ways of `WAITS`.
+PAIR = """
         import contextlib, sys
-        from greenlet import getcurrent
         from support.waits import WAITS, fill, serve, start
 
         context = zmq.Context()
@@ -140,6 +133,20 @@ def test_who_was_given_up_with_its_hub_may_be_switched_to(green: GreenFrontEnd, 
         socket.hwm = peer.hwm = 2
         socket.bind("inproc://pair")
         peer.connect("inproc://pair")
+"""
+
+
+@pytest.mark.parametrize("wait", WAITS)
+def test_who_was_given_up_with_its_hub_may_be_switched_to(green: GreenFrontEnd, wait: str) -> None:
+    """The hub was destroyed, and others use the socket: the wait ends, with or without an error; nothing crashes."""
+    if "libuv" in type(gevent.get_hub().loop).__module__:
+        pytest.skip("on libuv gevent hangs where it destroys a hub in which a descriptor is watched")
+    run(
+        green,
+        PAIR
+        + """
+        from greenlet import getcurrent
+
         filled = fill(socket)
         waiting = start(front_end, WAITS[sys.argv[1]](socket, zmq))
         front_end.end_hub()
@@ -151,6 +158,51 @@ def test_who_was_given_up_with_its_hub_may_be_switched_to(green: GreenFrontEnd, 
         waiting.greenlet.parent = getcurrent()
         with contextlib.suppress(Exception):
             waiting.greenlet.switch()
+        context.destroy(linger=0)
+        """,
+        wait,
+    )
+
+
+@pytest.mark.parametrize("wait", [*WAITS, "term", "yield"])
+def test_in_a_hub_that_has_ended_nobody_waits_for_ever(green: GreenFrontEnd, wait: str) -> None:
+    """What is raised in its first lines ends gevent's hub, and a switch to it comes back at once."""
+    run(
+        green,
+        PAIR
+        + """
+        import gevent, signal
+
+        socket.send(b"1")
+        peer.send(b"2")
+        assert (socket.recv(), peer.recv()) == (b"2", b"1")
+        fill(socket)
+
+        def give_out():
+            while True:
+                peer.send(b"3")
+                socket.recv()
+
+        call = {"term": context.term, "yield": give_out}.get(sys.argv[1]) or WAITS[sys.argv[1]](socket, zmq)
+        with contextlib.suppress(KeyboardInterrupt):
+            gevent.get_hub().throw(KeyboardInterrupt)
+        signal.alarm(20)
+        for _ in range(2):
+            try:
+                call()
+            except RuntimeError as error:
+                assert "The hub in which this call waits has ended" in str(error), error
+            else:
+                raise AssertionError("it did not wait")
+        assert zmq.statistics()["waiting"] == []
+        # Who asks gevent for another hub can wait again.
+        gevent.get_hub().destroy()
+        if sys.argv[1] != "term":
+            while peer.poll(0):
+                peer.recv(zmq.NOBLOCK)
+            gevent.spawn_later(0.001, peer.send, b"4")
+            while socket.recv() != b"4":
+                pass
         context.destroy(linger=0)
         """,
         wait,

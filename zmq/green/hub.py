@@ -107,7 +107,8 @@ class Hub(_hub.Hub):
         return getcurrent() is self.hub
 
     def is_alive(self) -> bool:
-        return bool(self.loop.ptr) and super().is_alive()
+        # A greenlet too: what is raised in its first lines ends it, and gevent makes no other before it is destroyed.
+        return bool(self.loop.ptr) and not self.hub.dead and super().is_alive()
 
     def forget(self, watcher: Any) -> None:
         if not self.loop.ptr:

@@ -70,6 +70,7 @@ cdef class Hub:
     cdef void take_posted(self) noexcept
     cdef int watch(self, reference) except -1
     cdef void unwatch(self, reference) noexcept
+    cdef int check_alive(self) except -1
     cdef bint is_in(self, unsigned long thread) except -1
     cdef bint is_found(self, get_hub) except -1
     cdef void soon(self, callback) noexcept

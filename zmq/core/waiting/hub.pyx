@@ -36,6 +36,7 @@ import os
 import time
 import weakref
 from collections import deque
+from contextlib import suppress
 from sys import is_finalizing
 
 from cpython.exc cimport PyErr_SetObject, PyErr_WriteUnraisable
@@ -434,9 +435,15 @@ cdef class Hub:
         Returns
         -------
         bool
-            False when its event loop was closed or its thread has ended: who is parked there will never be woken.
+            False when it, its event loop or its thread has ended: who is parked there will never be woken.
         """
         return not self.life.over
+
+    cdef int check_alive(self) except -1:
+        """Where somebody came back from `park` unwoken: raise an error if the hub has ended, as he always would."""
+        if not self.is_alive():
+            raise RuntimeError("The hub in which this call waits has ended: nobody is woken there any more.")
+        return 0
 
     def is_running(self):
         """Tell whether the hub runs, or will when its thread lets it; in any thread.
@@ -479,21 +486,15 @@ cdef class Hub:
         self.started.clear()
         watcher, self.ear_watcher, self.ear = self.ear_watcher, None, None
         if watcher is not None:
-            try:
+            # The event loop may be gone already, and what belongs to it.
+            with suppress(Exception):
                 self.forget(watcher)
-            except Exception:
-                # As below.
-                pass
         self.last = None
         self.round = None
         self.deferred.clear()
-        for timer in (self.alarm, self.serve_timer, self.turn_timer):
-            if timer is not None:
-                try:
-                    timer.cancel()
-                except Exception:
-                    # The event loop is gone already, and the timer with it.
-                    pass
+        for timer in filter(None, (self.alarm, self.serve_timer, self.turn_timer)):
+            with suppress(Exception):
+                timer.cancel()
         self.alarm = self.serve_timer = self.turn_timer = None
 
     def is_current(self):

@@ -60,6 +60,8 @@ cdef class Sleeper:
             self.inside = True
             try:
                 self.hub.park()
+                if not self.woken:
+                    self.hub.check_alive()
             finally:
                 self.inside = False
         return 0

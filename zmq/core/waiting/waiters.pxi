@@ -26,6 +26,8 @@ cdef class Waiter:
                 else:
                     self.has_parked = True
                     self.hub.park()
+                    if self.state == PARKED:
+                        self.hub.check_alive()
             finally:
                 self.inside = False
             if self.trampoline is None:
