@@ -257,27 +257,29 @@ def earlier(given: argparse.Namespace, names: list[str], about: dict[str, Any]) 
         return []
     found = json.loads(given.json.read_text())
     runs: list[Run] = found["runs"]
-    then = {"seconds": found["settings"]["seconds"], "workloads": sorted({run["workload"] for run in runs})}
-    now = {"seconds": given.seconds, "workloads": sorted(names)}
-    then, now = then | {what: found[what] for what in about}, now | about
+    now = {"seconds": given.seconds, "workloads": sorted(names), **about}
+    then = found | {"seconds": found["settings"]["seconds"], "workloads": sorted({run["workload"] for run in runs})}
     if differs := [what for what in now if then[what] != now[what]]:
         raise CannotRun(f"--add: {given.json} has other {' and '.join(differs)}; it is replaced without --add")
     return runs
 
 
-def write(given: argparse.Namespace, runs: list[Run], about: dict[str, Any]) -> tuple[list[dict[str, Any]], bool]:
-    """Write the file of `--json`; return the lines of the table, and whether all is as it has to be."""
+def judge(runs: list[Run]) -> tuple[list[dict[str, Any]], bool]:
+    """Return the lines of the table, and whether all is as it has to be."""
     rows = compare(runs, rounds_of(runs))
-    passed = all(row["met"] is not False for row in rows) and not any("error" in run for run in runs)
-    if given.json:
-        date = datetime.date.today().isoformat()
-        settings = {"rounds": rounds_of(runs), "seconds": given.seconds, "date": date}
-        text = json.dumps({"settings": settings, **about, "rows": rows, "runs": runs, "passed": passed}, indent=1)
-        # Whoever is interrupted leaves the one of the round before.
-        new = given.json.with_name(f"{given.json.name}.new")
-        new.write_text(text + "\n")
-        new.replace(given.json)
-    return rows, passed
+    return rows, all(row["met"] is not False for row in rows) and not any("error" in run for run in runs)
+
+
+def write(given: argparse.Namespace, runs: list[Run], about: dict[str, Any]) -> None:
+    """Write the file of `--json`."""
+    rows, passed = judge(runs)
+    date = datetime.date.today().isoformat()
+    settings = {"rounds": rounds_of(runs), "seconds": given.seconds, "date": date}
+    text = json.dumps({"settings": settings, **about, "rows": rows, "runs": runs, "passed": passed}, indent=1)
+    # Whoever is interrupted leaves the one of the round before.
+    new = given.json.with_name(f"{given.json.name}.new")
+    new.write_text(text + "\n")
+    new.replace(given.json)
 
 
 def machine() -> dict[str, Any]:
@@ -311,12 +313,13 @@ def main() -> int:
         try:
             for more in run_all(given, names, limit_program, str(empty), rounds_of(runs)):
                 runs += more
-                rows, passed = write(given, runs, about)
+                if given.json:
+                    write(given, runs, about)
         except KeyboardInterrupt:
             print("\ninterrupted; the rounds before are kept", file=sys.stderr)
             if not runs:
                 return 2
-            rows, passed = write(given, runs, about)
+    rows, passed = judge(runs)
     show(rows, runs, sides)
     print(f"\n{(time.monotonic() - start) / 60:.1f} minutes, {rounds_of(runs)} rounds of {given.seconds} s")
     return 0 if passed else 1

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from support import tool
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(ROOT / "perf")
-    yield __import__("bench")
-    for name in ("bench", "plan", "report"):
-        sys.modules.pop(name, None)
+def bench() -> Iterator[Any]:
+    with tool("bench", "perf") as module:
+        yield module
 
 
 def runs_of(first: int, rounds: int) -> list[dict[str, Any]]:
@@ -41,7 +39,10 @@ def test_rounds_are_added_to_those_of_before(bench: Any, tmp_path: Path) -> None
     bench.write(given, runs, ABOUT)
     again = bench.earlier(given, NAMES, ABOUT)
     assert again == runs and bench.rounds_of(again) == 3
-    rows, passed = bench.write(given, again + runs_of(3, 2), ABOUT)
+    again += runs_of(3, 2)
+    bench.write(given, again, ABOUT)
+    assert bench.earlier(given, NAMES, ABOUT) == again
+    rows, passed = bench.judge(again)
     assert passed and {len(row["ratios"]) for row in rows} == {5}
     assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]
 

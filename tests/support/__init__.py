@@ -38,12 +38,16 @@ PRELOAD = TESTS / "support" / "preload"
 
 
 @contextmanager
-def tool(name: str) -> Iterator[ModuleType]:
-    """Import one of tools/, which is there by its name meanwhile, as dataclasses need it, and no more afterwards."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
+def tool(name: str, folder: str = "tools") -> Iterator[ModuleType]:
+    """Import a program of tools/, or of another folder, which may import its neighbours.
+
+    It is there by its name meanwhile, as dataclasses need it, and no more afterwards.
+    """
+    spec = importlib.util.spec_from_file_location(name, ROOT / folder / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     path, sys.modules[name] = [*sys.path], module
+    sys.path.insert(0, str(ROOT / folder))
     try:
         spec.loader.exec_module(module)
         yield module
