@@ -6,6 +6,7 @@ import hmac
 import logging
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from zmq.auth.base import finish
 from zmq.utils import z85
 
 
-def ask(auth: Authenticator, mechanism: str, *credentials: bytes) -> bytes:
+def ask(auth: Authenticator, mechanism: str, *credentials: bytes, domain: bytes = b"") -> bytes:
     """Return the status that a request gets."""
     replies: list[tuple[bytes, ...]] = []
 
@@ -32,7 +33,7 @@ def ask(auth: Authenticator, mechanism: str, *credentials: bytes) -> bytes:
             pass
 
     auth._door = Door()  # type: ignore[assignment]
-    finish(auth.handle_zap_message([b"1.0", b"1", b"", b"192.0.2.1", b"", mechanism.encode(), *credentials]))
+    finish(auth.handle_zap_message([b"1.0", b"1", domain, b"192.0.2.1", b"", mechanism.encode(), *credentials]))
     ((status, *_),) = replies
     return status
 
@@ -255,6 +256,105 @@ def many(tmp_path: Path) -> list[bytes]:
     for number, key in enumerate(keys):
         (tmp_path / f"{number}.key").write_text(f'curve\n    public-key = "{key.decode()}"\n')
     return [keys[0], keys[-1]]
+
+
+KEY = b"k" * 32
+
+
+class Released(dict[Any, Any]):
+    """A mapping that looks, when it is released, who is let in."""
+
+    look: Callable[[], None] = staticmethod(lambda: None)
+
+    def __del__(self) -> None:
+        self.look()
+
+
+class Watcher(logging.Handler):
+    """Looks who is let in whenever something is configured."""
+
+    def __init__(self, look: Callable[[], None]) -> None:
+        super().__init__(logging.DEBUG)
+        self.look = look
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage().startswith("Configure"):
+            self.look()
+
+
+@pytest.mark.parametrize("kind", ["passwords", "certs", "credentials_providers"])
+@pytest.mark.parametrize("how", ["assigned", "updated", "cleared"])
+def test_policies_change_in_one_step(auth: Authenticator, kind: str, how: str) -> None:
+    """A guest is let in where nobody has said who is; to a domain that has its own users he is not, at any moment."""
+
+    class Provider:
+        def __init__(self, right: bool) -> None:
+            self.right = right
+
+        def callback(self, domain: str, key: bytes) -> bool:
+            return self.right
+
+    def policy(guest: bool) -> Any:
+        if kind == "credentials_providers":
+            return Provider(guest)
+        name: Any = "guest" if kind == "passwords" else z85.encode(KEY)
+        return Released({name: "guest"} if guest else {b"another": "one"})
+
+    def is_let_in(domain: bytes) -> bool:
+        if kind == "passwords":
+            return ask(auth, "PLAIN", b"guest", b"guest", domain=domain) == b"200"
+        return ask(auth, "CURVE", KEY, domain=domain) == b"200"
+
+    seen: list[bool] = []
+    wrong = object() if kind != "passwords" else "/nowhere/passwords"
+
+    def look() -> None:
+        seen.append(is_let_in(b"inner"))
+
+    # The domain that has its own users comes first, and last.
+    for names in (("inner", "*"), ("*", "inner")):
+        setattr(auth, kind, {name: policy(name == "*") for name in names})
+        assert is_let_in(b"") and not is_let_in(b"inner")
+        Released.look = staticmethod(look)
+        auth.log.addHandler(watcher := Watcher(look))
+        auth.log.setLevel(logging.DEBUG)
+        try:
+            if how == "assigned":
+                setattr(auth, kind, {name: policy(name == "*") for name in names})
+            elif how == "updated":
+                getattr(auth, kind).update({name: policy(name == "*") for name in names})
+            else:
+                getattr(auth, kind).clear()
+                assert not getattr(auth, kind) and not is_let_in(b"")
+                setattr(auth, kind, {name: policy(name == "*") for name in names})
+            # One of them is wrong: nothing has changed.
+            with pytest.raises((TypeError, OSError)):
+                setattr(auth, kind, {names[0]: policy(True), names[1]: wrong})
+            with pytest.raises((TypeError, OSError)):
+                getattr(auth, kind).update({names[0]: policy(True), names[1]: wrong})
+            assert is_let_in(b"") and set(getattr(auth, kind)) == set(names)
+            look()
+        finally:
+            Released.look = staticmethod(lambda: None)
+            auth.log.removeHandler(watcher)
+            auth.log.setLevel(logging.NOTSET)
+        assert seen and not any(seen)
+
+
+def test_a_policy_is_looked_for_in_one_state() -> None:
+    """Another thread may replace all of them between two looks."""
+
+    class Switching(dict[str, Any]):
+        def get(self, domain: str, default: Any = None) -> Any:
+            found = super().get(domain, default)
+            self.clear()
+            self.update({"*": "new"} if domain == "inner" else {"inner": "new"})
+            return found
+
+    assert _policies.policy_of(Switching({"*": "old"}), "inner") == "old"
+    assert _policies.policy_of(Switching({"inner": "own"}), "inner") == "own"
+    assert _policies.policy_of({"inner": None, "*": "old"}, "inner") == "old"
+    assert _policies.policy_of({"inner": None}, "inner") is None
 
 
 @pytest.mark.parametrize("settled", [False, True])

@@ -18,9 +18,11 @@ from hypothesis import strategies as st
 
 import zmq as plain
 from support.auth_kit import LET_OUT, authenticators
-from support.front_ends import LIMIT
-from zmq.auth import Authenticator, _policies, _zap
+from support.front_ends import LIMIT, FrontEnd
+from zmq.auth import Authenticator, _door, _policies, _zap
+from zmq.auth._door import Turn
 from zmq.auth.base import normal
+from zmq.auth.thread import ThreadAuthenticator
 from zmq.utils import z85
 
 ENDPOINT = "inproc://zeromq.zap.01"
@@ -359,6 +361,26 @@ def test_by_hand(context: Any) -> None:
             auth.handle_zap_message(message).send(None)
         assert asker.recv_multipart()[2] == status
     auth.stop()
+
+
+@BOTH
+def test_who_asks_while_it_starts_gets_its_answer(
+    auth: Any, ask: Ask, front_end: FrontEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its turn begins before the call that starts it goes on."""
+    auth.stop()
+    answers: list[list[bytes]] = []
+    begin = _door.begin
+
+    def begin_and_ask(context: Any, turn: Turn) -> None:
+        begin(context, turn)
+        if turn.in_thread:
+            answers.append(ask(*request("NULL")))
+
+    monkeypatch.setattr(_door, "begin", begin_and_ask)
+    auth.start()
+    assert answers == [OK_NULL] * isinstance(auth, ThreadAuthenticator)
+    assert ask(*request("NULL")) == OK_NULL
 
 
 def test_metadata_as_zmtp_has_them() -> None:

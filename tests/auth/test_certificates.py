@@ -170,14 +170,19 @@ def test_metadata(tmp_path: Path) -> None:
     text = Path(secret_file).read_text(encoding="utf-8")
     assert "owner = \"É, of 'here'\"" in text and "e-mail = 'a \"word\"'" in text
     assert load_certificate(secret_file)[1]
-    wrong = [
+    text = Path(create_certificates(tmp_path, "one", {b"owner": "É".encode(), "serial": 17})[0]).read_text("utf-8")
+    assert 'owner = "É"' in text and 'serial = "17"' in text
+    wrong: list[tuple[str, Any]] = [
         ("a", "b\n    public-key = x"),
         ("a\nb", "c"),
         ("a", "'\""),
         ("", "b"),
         ("a = b", "c"),
         ("public-key", "x"),
+        ("given name", "x"),
     ]
+    with pytest.raises(ValueError, match="utf-8"):
+        create_certificates(tmp_path, "two", {"owner": b"\xff"})
     for key, value in wrong:
         with pytest.raises(ValueError, match="metadata are"):
             create_certificates(tmp_path, "two", {key: value})
@@ -367,6 +372,9 @@ def test_a_folder_of_them(tmp_path: Path) -> None:
     names = ["one", "two"]
     keys = [load_certificate(create_certificates(tmp_path, name)[0])[0] for name in names]
     written(tmp_path, "nonsense", "notes.txt")
+    # What is hidden was put aside, or is what a system keeps beside a file.
+    written(tmp_path, "nonsense", "._one.key")
+    create_certificates(tmp_path, ".three")
     assert load_certificates(tmp_path) == load_certificates(str(tmp_path)) == dict.fromkeys(keys, True)
 
 

@@ -532,6 +532,9 @@ def begin(context: Context[Any], turn: Turn) -> None:
             raise ZMQError(Errno.EADDRINUSE)
         door.finish()
         turn.door, door.turn = door, turn
+        authenticator = turn.authenticator()
+        if authenticator is not None:
+            authenticator._door = door
         return door.settle(guard)
 
     take(step)

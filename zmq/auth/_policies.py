@@ -11,7 +11,7 @@ import logging
 import os
 import struct
 import time
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -248,7 +248,7 @@ class KeyDirectory:
     def list(self, stamp: Stamp) -> None:
         """Have a `WatchedFile` for every certificate of the directory."""
         files: dict[str, WatchedFile[bytes]] = {}
-        for name in sorted(name for name in os.listdir(self.path) if name.endswith(".key")):
+        for name in sorted(filter(certs.is_certificate, os.listdir(self.path))):
             file = self.files.get(name)
             files[name] = WatchedFile(self.path / name, load_public_key, b"", self.log, False) if file is None else file
         self.files = files
@@ -317,16 +317,29 @@ class Provider:
 KeyPolicy = KeyDirectory | Keys | AnyKey | NoKey | Provider
 
 
+def policy_of(policies: Mapping[str, Any], domain: str) -> Any:
+    """Return what counts for a domain: its own policy, or else that of all; None where nobody has said anything.
+
+    Another thread may replace both at any time, so both are looked for in the same state.
+    """
+    now = dict(policies)
+    own = now.get(domain)
+    return now.get("*") if own is None else own
+
+
 class Domains(MutableMapping[str, Any]):
     """Those policies of an authenticator that are of one kind, by domain; what is put there is in force at once.
 
-    `show` returns what a policy is made of, or None where it is of another kind. Its own text tells the domains alone.
+    `show` returns what a policy is made of, or None where it is of another kind, and `make` makes one for a domain. Its
+    own text tells the domains alone.
     """
 
-    def __init__(self, policies: dict[str, Any], show: Callable[[Any], Any], put: Callable[[str, Any], object]) -> None:
+    def __init__(
+        self, policies: dict[str, Any], show: Callable[[Any], Any], make: Callable[[str, Any], object]
+    ) -> None:
         self.policies = policies
         self.show = show
-        self.put = put
+        self.make = make
 
     def __getitem__(self, domain: str) -> Any:
         shown = self.show(self.policies[domain])
@@ -335,7 +348,7 @@ class Domains(MutableMapping[str, Any]):
         return shown
 
     def __setitem__(self, domain: str, value: Any) -> None:
-        self.put(domain, value)
+        self.put({domain: value})
 
     def __delitem__(self, domain: str) -> None:
         if domain not in self:
@@ -350,6 +363,29 @@ class Domains(MutableMapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"<{', '.join(map(repr, self)) or 'no domain'}>"
+
+    def clear(self) -> None:
+        self.put({}, gone=self)
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        self.put(dict(*args, **kwargs))
+
+    def replace(self, values: Mapping[str, Any]) -> None:
+        """Have these alone."""
+        self.put(dict(values), gone=self)
+
+    def put(self, values: dict[str, Any], gone: Iterable[str] = ()) -> None:
+        """Have these in force, and no others of the domains that are gone, in one step; where one is wrong, in none.
+
+        One step, without a lock, is one method of a dict during which nothing of Python runs: so a domain that is gone
+        stays there as None, and what was there is released afterwards.
+        """
+        changed: dict[str, Any] = dict.fromkeys(gone)
+        for domain, value in values.items():
+            changed[domain] = self.make(domain, value)
+        before = self.policies.copy()
+        self.policies.update(changed)
+        before.clear()
 
 
 def keys_of(policy: Any) -> Mapping[bytes, Any] | None:

@@ -10,7 +10,7 @@ import contextlib
 import ipaddress
 import logging
 import os
-from collections.abc import Awaitable, Coroutine, Mapping, MutableMapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from inspect import isawaitable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -54,13 +54,6 @@ def names_of(address: str) -> set[str]:
     """Return what a peer's address is called: one with a zone, ``fe80::1%eth0``, also without it."""
     found = normal(address)
     return {found, found.partition("%")[0]}
-
-
-def _replace(domains: MutableMapping[str, Any], values: Mapping[str, Any]) -> None:
-    """Have these alone, of what is configured in one way."""
-    values = dict(values)
-    domains.clear()
-    domains.update(values)
 
 
 def finish(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -110,6 +103,7 @@ class Authenticator:
 
     context: Any
     zap_socket: NativeSocket | None = None
+    #: Where it decides; set when its turn begins, as it may be asked at once.
     _door: Door | None = None
     _place: Place | None = None
     #: The last one, which may be over.
@@ -126,8 +120,8 @@ class Authenticator:
         # under monkeypatching may be one of greenlets.
         self._allowed: set[str] = set()
         self._denied: set[str] = set()
-        self._users: dict[str, _policies.Passwords | _policies.PasswordFile] = {}
-        self._keys: dict[str, _policies.KeyPolicy] = {}
+        self._users: dict[str, _policies.Passwords | _policies.PasswordFile | None] = {}
+        self._keys: dict[str, _policies.KeyPolicy | None] = {}
         self._principals: dict[str, _policies.WatchedFile[frozenset[str]] | None] = {}
 
     def _default_context(self) -> Context[Any]:
@@ -224,19 +218,24 @@ class Authenticator:
         -----
         PLAIN does not encrypt: whoever listens knows the password. Source: zmq_plain(7).
         """
+        self._users[domain] = self._plain_policy(domain, passwords)
+
+    def _plain_policy(self, domain: str, passwords: Any) -> _policies.Passwords | _policies.PasswordFile:
         self._shut()
+        policy: _policies.Passwords | _policies.PasswordFile
         if passwords is None:
             passwords = {}
         if isinstance(passwords, (str, os.PathLike)):
             path = Path(passwords).absolute()
-            self._users[domain] = _redaction.kept(lambda: _policies.PasswordFile(path, self.log))
+            policy = _redaction.kept(lambda: _policies.PasswordFile(path, self.log))
         elif isinstance(passwords, Mapping) or hasattr(passwords, "get"):
-            self._users[domain] = _policies.Passwords(passwords, self.encoding)
+            policy = _policies.Passwords(passwords, self.encoding)
         else:
             kind = type(passwords).__name__
             del passwords
             raise TypeError(f"passwords are a mapping or the path of a file, not a {kind}")
         self.log.debug("Configure plain: %r", domain)
+        return policy
 
     def configure_curve(self, domain: str = "*", location: str | os.PathLike[str] | None = ".") -> None:
         """Say which keys are let in.
@@ -246,11 +245,11 @@ class Authenticator:
         domain : str
             The ZAP_DOMAIN of the sockets that are meant; ``"*"`` for all that have no keys of their own.
         location : str or path, optional
-            A directory with the certificates of those who are let in, files whose names end with ``.key``. It may
-            change at any time, and is looked at for every connection. A file that is no certificate is logged, as is
-            a directory that is not there, and lets nobody in. A relative path counts from the directory that is the
-            current one now. Or `CURVE_ALLOW_ANY`: everybody who knows the public key of the server. With None, which
-            is logged as an error, nobody is let in.
+            A directory with the certificates of those who are let in, files whose names end with ``.key`` and do not
+            begin with a dot. It may change at any time, and is looked at for every connection. A file that is no
+            certificate is logged, as is a directory that is not there, and lets nobody in. A relative path counts from
+            the directory that is the current one now. Or `CURVE_ALLOW_ANY`: everybody who knows the public key of the
+            server. With None, which is logged as an error, nobody is let in.
 
         Notes
         -----
@@ -284,12 +283,15 @@ class Authenticator:
         TypeError
             The object has no such method.
         """
+        self._keys[domain] = self._provider_policy(domain, credentials_provider)
+
+    def _provider_policy(self, domain: str, credentials_provider: Any) -> _policies.Provider:
         self._shut()
         if not callable(getattr(credentials_provider, "callback", None)):
             kind = type(credentials_provider).__name__
             raise TypeError(f"a credentials provider has a method callback(domain, key); a {kind} has none")
-        self._keys[domain] = _policies.Provider(credentials_provider)
         self.log.debug("Configure curve callback: %r", domain)
+        return _policies.Provider(credentials_provider)
 
     def configure_gssapi(self, domain: str = "*", location: str | os.PathLike[str] | None = None) -> None:
         """Say which principals are let in.
@@ -325,41 +327,45 @@ class Authenticator:
     # The same as mappings, which programs read and write.
 
     @property
-    def passwords(self) -> MutableMapping[str, Any]:
-        """mapping : the passwords by user name, by domain; not those of files. What is put there is in force."""
-        return _policies.Domains(self._users, _policies.passwords_of, self.configure_plain)
+    def passwords(self) -> _policies.Domains:
+        """mapping : the passwords by user name, by domain; not those of files. What is put there is in force.
+
+        All of them can be replaced at once, by assignment: then a connection is decided by what was there, or by what
+        is there now. Where one of them is wrong nothing is replaced. So it is with `certs` and `credentials_providers`.
+        """
+        return _policies.Domains(self._users, _policies.passwords_of, self._plain_policy)
 
     @passwords.setter
     def passwords(self, passwords: Mapping[str, Any]) -> None:
-        _replace(self.passwords, passwords)
+        self.passwords.replace(passwords)
 
     @property
-    def certs(self) -> MutableMapping[str, Any]:
+    def certs(self) -> _policies.Domains:
         """mapping : by domain, a mapping of the keys that are let in, as Z85 text in bytes, to a true value.
 
         What is put there is in force, and may change at any time. The keys of a directory can be seen, not changed.
         """
-        return _policies.Domains(self._keys, _policies.keys_of, self._configure_keys)
+        return _policies.Domains(self._keys, _policies.keys_of, self._keys_policy)
 
     @certs.setter
     def certs(self, certs: Mapping[str, Any]) -> None:
-        _replace(self.certs, certs)
+        self.certs.replace(certs)
 
-    def _configure_keys(self, domain: str, keys: Mapping[bytes, Any]) -> None:
+    def _keys_policy(self, domain: str, keys: Mapping[bytes, Any]) -> _policies.Keys:
         self._shut()
         if not hasattr(keys, "get"):
             raise TypeError(f"keys are a mapping to true or false, not a {type(keys).__name__}")
-        self._keys[domain] = _policies.Keys(keys)
         self.log.debug("Configure keys: %r", domain)
+        return _policies.Keys(keys)
 
     @property
-    def credentials_providers(self) -> MutableMapping[str, Any]:
+    def credentials_providers(self) -> _policies.Domains:
         """mapping : what `configure_curve_callback` was given, by domain. What is put there is in force."""
-        return _policies.Domains(self._keys, _policies.provider_of, self.configure_curve_callback)
+        return _policies.Domains(self._keys, _policies.provider_of, self._provider_policy)
 
     @credentials_providers.setter
     def credentials_providers(self, providers: Mapping[str, Any]) -> None:
-        _replace(self.credentials_providers, providers)
+        self.credentials_providers.replace(providers)
 
     @property
     def allow_any(self) -> bool:
@@ -475,7 +481,7 @@ class Authenticator:
         return [b"200", b"OK", raw, metadata]
 
     def _user(self, domain: str, who: str, name: bytes, password: bytes) -> str:
-        users = self._users.get(domain, self._users.get("*"))
+        users: _policies.Passwords | _policies.PasswordFile | None = _policies.policy_of(self._users, domain)
         user = _zap.text(name, self.encoding)
         _zap.text(password, self.encoding)
         right = _policies.is_password(users, user, password, self.encoding)
@@ -486,7 +492,7 @@ class Authenticator:
         return user
 
     async def _owner(self, domain: str, who: str, key: bytes) -> str:
-        policy = self._keys.get(domain, self._keys.get("*"))
+        policy: _policies.KeyPolicy | None = _policies.policy_of(self._keys, domain)
         if policy is None:
             raise Denied(f"refused a {who}: no keys are configured")
         encoded = z85.encode(key)
@@ -581,9 +587,8 @@ class Authenticator:
         self._turn = turn = self._turn_class(self)
         try:
             _door.begin(self.context, turn)
-            self._door = turn.door
-            assert self._door is not None
-            self.zap_socket = self._door.socket
+            assert turn.door is not None
+            self.zap_socket = turn.door.socket
             self._begin(turn)
             turn.complete = True
         except BaseException:

@@ -41,7 +41,7 @@ SECRET = """\
 def create_certificates(
     key_dir: str | os.PathLike[str],
     name: str,
-    metadata: Mapping[str, str] | None = None,
+    metadata: Mapping[str | bytes, object] | Mapping[str, object] | None = None,
     *,
     overwrite: bool = True,
 ) -> tuple[str, str]:
@@ -55,8 +55,8 @@ def create_certificates(
         The directory, which must be there.
     name : str
         The files are ``name.key``, with the public key alone, and ``name.key_secret``.
-    metadata : mapping of str, optional
-        What else the files shall say.
+    metadata : mapping, optional
+        What else the files shall say: names and values, text or UTF-8 in bytes; of others what `str` makes of them.
     overwrite : bool
         Whether files of these names are replaced; each is so at once.
 
@@ -83,12 +83,16 @@ def create_certificates(
     if not name or os.path.basename(name) != name or name in (".", "..") or not name.isprintable():
         raise ValueError(f"the name of a certificate is that of a file, without a directory, not {name!r}")
     lines = ["metadata"]
-    for key, value in (metadata or {}).items():
+    for key, value in (map(text_of, item) for item in (metadata or {}).items()):
         quote = "'" if '"' in value else '"'
         if quote in value or not value.isprintable() or not NAME.fullmatch(key):
             raise ValueError(f"metadata are names and lines of text with one kind of quotes, not {key!r}: {value!r}")
         lines.append(f"    {key} = {quote}{value}{quote}")
     return _redaction.kept(lambda: write_certificates(key_dir, name, lines, overwrite))
+
+
+def text_of(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def write_certificates(
@@ -139,6 +143,11 @@ def written(path: str, content: str, mode: int) -> Iterator[str]:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+
+
+def is_certificate(name: str) -> bool:
+    """Tell whether a file of this name stands for somebody who is let in: not where it is hidden, or put aside so."""
+    return name.endswith(".key") and not name.startswith(".")
 
 
 def is_exposed(path: str | os.PathLike[str]) -> bool:
@@ -265,7 +274,7 @@ def load_certificates(directory: str | os.PathLike[str] = ".") -> dict[bytes, bo
     Parameters
     ----------
     directory : str or path
-        The files whose names end with ``.key`` are read.
+        The files whose names end with ``.key`` are read, but hidden ones, whose names begin with a dot.
 
     Returns
     -------
@@ -281,5 +290,5 @@ def load_certificates(directory: str | os.PathLike[str] = ".") -> dict[bytes, bo
     """
     if not os.path.isdir(directory):
         raise OSError(f"Invalid certificate directory: {os.fspath(directory)}")
-    files = sorted(Path(directory).glob("*.key"))
+    files = [Path(directory, name) for name in sorted(filter(is_certificate, os.listdir(directory)))]
     return {_redaction.kept(lambda: read_certificate(path)[0]): True for path in files}  # noqa: B023
