@@ -194,7 +194,13 @@ class Socket(AwaitedSocket):
                 # In its turn among those who wait to send; then as many as there is room for.
                 first = list(batch[sent]) if multipart else batch[sent]
                 route = self._route(first[0]) if multipart and first else None
-                await begin(self, flags, attempt, (first, flags | DONTWAIT, copy), route, prompt=True)
+                call = begin(self, flags, attempt, (first, flags | DONTWAIT, copy), route, prompt=True)
+                try:
+                    await call
+                except BaseException:
+                    # It may have been sent already when the task was cancelled.
+                    sent += call.done() and not call.cancelled() and call.exception() is None
+                    raise
                 sent += 1
                 while sent < len(batch):
                     chunk = batch[sent : sent + CHUNK]

@@ -6,6 +6,7 @@ The library's threads are native whatever is monkeypatched: were one a greenlet,
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
@@ -123,6 +124,44 @@ def test_who_waits_in_a_thread_that_has_ended_is_given_up(zmq: ModuleType, green
     assert socket.poll(0) == 0
     context.destroy(0)
     assert socket.closed and context.closed
+
+
+@pytest.mark.parametrize("wait", ["recv", "poll", "send"])
+def test_what_another_thread_closes_is_closed_though_the_hubs_thread_ends(
+    zmq: ModuleType, green: GreenFrontEnd, wait: str
+) -> None:
+    """It was to be closed by that thread, whose hub does not come to it any more."""
+    context = zmq.Context()
+    context.linger = 0
+    socket = context.socket(zmq.DEALER)
+    port = socket.bind_to_random_port("tcp://127.0.0.1")
+    parked, closed = threading.Event(), threading.Event()
+    kept = []
+
+    def leave() -> None:
+        kept.append(start(green, partial(socket.send, b"x") if wait == "send" else getattr(socket, wait)))
+        parked.set()
+        # No hub runs here: the thread is blocked, and ends.
+        closed.wait(LIMIT)
+
+    thread = ThreadTask(leave, (), {})
+    parked.wait(LIMIT)
+    socket.close()
+    closed.set()
+    wait_until(green, lambda: not thread.thread.is_alive())
+    thread.get()
+
+    def is_free() -> bool:
+        with context.socket(zmq.DEALER) as other:
+            try:
+                other.bind(f"tcp://127.0.0.1:{port}")
+            except zmq.ZMQError:
+                return False
+        return True
+
+    # libzmq's reaper lets go of it.
+    wait_until(green, is_free)
+    context.term()
 
 
 def test_who_polls_a_descriptor_in_a_thread_that_has_ended_is_given_up(zmq: ModuleType, green: GreenFrontEnd) -> None:

@@ -10,6 +10,7 @@ import pytest
 import zmq
 import zmq.asyncio as za
 from support.awaiting import connect
+from support.every_loop import WAYS, Ways
 
 
 @pytest.fixture
@@ -37,3 +38,19 @@ def unhurried() -> Iterator[None]:
     zmq.set_budget(0)
     yield
     zmq.set_budget(before)
+
+
+@pytest.fixture(params=WAYS)
+def ways(request: pytest.FixtureRequest) -> Ways:
+    """Every kind of event loop."""
+    return Ways(request.param)
+
+
+@pytest.fixture
+def push_pull(ways: Ways, ledger: None) -> Iterator[Any]:
+    context = ways.module.Context()
+    pair = connect(context, zmq.PUSH, zmq.PULL)
+    yield pair
+    for socket in pair:
+        socket.close()
+    context.term()

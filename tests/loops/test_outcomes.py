@@ -17,7 +17,7 @@ import textwrap
 import threading
 import traceback
 import weakref
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -25,46 +25,10 @@ import pytest
 
 import zmq
 import zmq.asyncio as za
-from support.awaiting import FORMS, connect, run, run_on, turns, until, waits
-from support.every_loop import LOOPS
+from support.awaiting import FORMS, connect, run, turns, until, waits
+from support.every_loop import Ways
 from support.front_ends import LIMIT
 from zmq.core.futures import Outcome
-
-
-def tornado_loop() -> Any:
-    return pytest.importorskip("tornado.ioloop").IOLoop(make_current=False)
-
-
-class Ways:
-    """A kind of event loop, and the sockets that wait there."""
-
-    def __init__(self, name: str) -> None:
-        self.module: Any = pytest.importorskip("zmq.eventloop.future") if name == "tornado" else za
-        self.name = name
-
-    def run(self, main: Coroutine[Any, Any, Any]) -> Any:
-        if self.name != "tornado":
-            return run_on(LOOPS[self.name](), main)
-        loop = tornado_loop()
-        try:
-            return loop.run_sync(lambda: main, timeout=LIMIT)
-        finally:
-            loop.close()
-
-
-@pytest.fixture(params=[*LOOPS, "tornado"])
-def ways(request: pytest.FixtureRequest) -> Ways:
-    return Ways(request.param)
-
-
-@pytest.fixture
-def push_pull(ways: Ways, ledger: None) -> Iterator[Any]:
-    context = ways.module.Context()
-    pair = connect(context, zmq.PUSH, zmq.PULL)
-    yield pair
-    for socket in pair:
-        socket.close()
-    context.term()
 
 
 def of_every_state(a: Any, b: Any) -> dict[str, Any]:

@@ -114,6 +114,59 @@ def test_a_loop_that_closes_its_descriptors_closes_the_sockets(ledger: None) -> 
         assert a.closed and b.closed
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_loop_that_closes_its_descriptors_closes_a_socket_that_is_closed_meanwhile(ledger: None, which: int) -> None:
+    """By what the loop closes before it, or after."""
+    loop = IOLoop(make_current=False)
+    with future.Context() as context:
+        sockets = connect(context)
+
+        class Descriptor:
+            """Some other thing with a descriptor, which closes one of the sockets when it is closed."""
+
+            def fileno(self) -> int:
+                return -5
+
+            def close(self) -> None:
+                sockets[which].close()
+
+        async def main() -> None:
+            await sockets[0].send(b"x")
+            loop.add_handler(Descriptor(), lambda fd, events: None, 0)
+            assert await sockets[1].recv() == b"x"
+
+        loop.run_sync(main, timeout=LIMIT)
+        assert len(loop.handlers) >= 3
+        loop.close(all_fds=True)
+        assert [socket.closed for socket in sockets] == [True, True] and loop.handlers == {}
+
+
+def test_a_context_of_a_loop_warns_and_works(loop: Any, ledger: None) -> None:
+    """A keyword of old programs: the sockets use the loop that runs."""
+
+    async def main() -> None:
+        a, b = connect(context)
+        received = a.recv()
+        await b.send(b"x")
+        assert await received == b"x" and received.get_loop() is asyncio.get_running_loop()
+        a.close()
+        b.close()
+
+    with pytest.warns(DeprecationWarning, match=r"Context\(io_loop\) is deprecated") as caught:
+        context = future.Context(io_loop=loop)
+    assert [warning.filename for warning in caught] == [__file__]
+    assert type(context) is future.Context and not context.closed
+    loop.run_sync(main, timeout=LIMIT)
+    context.term()
+    with pytest.warns(DeprecationWarning, match="io_loop"):
+        context = future.Context(2, io_loop=loop)
+    assert context.io_threads == 2
+    loop.run_sync(main, timeout=LIMIT)
+    context.term()
+    # Without the keyword it does not warn.
+    future.Context(io_loop=None).term()
+
+
 def test_the_package_has_the_loop_too(ledger: None) -> None:
     import zmq.eventloop
     from zmq.eventloop import IOLoop as same

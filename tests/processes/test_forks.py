@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 
-from support.front_ends import FRONT_ENDS, FrontEnd
+from support.front_ends import FRONT_ENDS, GREEN, FrontEnd, named
 from support.programs import run
 
 
@@ -69,6 +69,111 @@ def test_a_child_that_touches_nothing_uses_no_cpu_time(front_end: FrontEnd) -> N
                 socket.close()
         context.term()
         """,
+    )
+
+
+@pytest.mark.parametrize("name", GREEN)
+@pytest.mark.parametrize("way", ["time-outs", "killed", "chosen"])
+def test_who_goes_on_in_a_child_is_told_that_its_sockets_are_its_parents(name: str, way: str) -> None:
+    """Those who wait have copies in the child, of which a time-out comes, or a kill, or the turn they were given."""
+    run(
+        named(name),
+        """
+        import os, signal, sys
+        way, = sys.argv[1:]
+        context = zmq.Context()
+        context.linger = 0
+        count = 0
+
+        def pair():
+            global count
+            count += 1
+            one, other = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+            one.bind(f"inproc://{count}")
+            other.connect(f"inproc://{count}")
+            return one, other
+
+        said = []
+
+        def wait(name, call):
+            try:
+                said.append((name, call()))
+            except zmq.ZMQError as error:
+                said.append((name, error.errno))
+
+        (a, b), (c, d), (e, f), (g, h), (i, j) = pairs = [pair() for _ in range(5)]
+        poller = zmq.Poller()
+        poller.register(d, zmq.POLLIN)
+        waits = way == "time-outs"
+        if waits:
+            for socket in (b, d, f):
+                socket.rcvtimeo = 100
+        calls = {
+            "first": b.recv, "second": b.recv,
+            "poll": lambda: h.poll(100 if waits else None),
+            "beside a poller": d.recv, "poller": lambda: poller.poll(100 if waits else None),
+            "alone": f.recv,
+            "chosen": j.recv_multipart,
+        }
+        tasks = {name: front_end.spawn(wait, name, call) for name, call in calls.items()}
+        front_end.sleep(0.01)
+        if way == "chosen":
+            i.send(b"once")
+            # The look at it chooses who waits; he has his turn when the hub runs.
+            assert j.poll(0)
+        assert not said
+        child = front_end.fork()
+        if child == 0:
+            # Whatever hangs in C with the GIL held.
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(5)
+            status = 1
+            try:
+                if way == "killed":
+                    for name in ("first", "poll", "beside a poller", "alone"):
+                        front_end.kill(tasks[name])
+                front_end.sleep(0.3)
+                found = dict(said)
+                assert all(value in (zmq.ENOTSOCK, zmq.EAGAIN) for value in found.values()), found
+                if waits:
+                    assert set(found) == set(calls) - {"chosen"}, found
+                if way == "chosen":
+                    assert found == {"chosen": zmq.ENOTSOCK}, found
+                status = 0
+            except BaseException:
+                import traceback
+                traceback.print_exc()
+            finally:
+                os._exit(status)
+        ended = 0
+        while not ended:
+            try:
+                ended, status = os.waitpid(child, os.WNOHANG)
+            except ChildProcessError:
+                # The framework waits for all children.
+                break
+            front_end.sleep(0.01)
+        else:
+            assert status == 0, status
+        if not waits:
+            # Its parent's own go on.
+            for one, other in pairs:
+                if way != "chosen" or other is not j:
+                    one.send(b"once")
+            b.poll(0)
+            a.send(b"twice")
+        for name, task in tasks.items():
+            if waits and name == "chosen":
+                i.send(b"once")
+            task.get()
+        if not waits:
+            assert dict(said)["chosen"] == [b"once"] and len(said) == len(calls), said
+        for one, other in pairs:
+            one.close()
+            other.close()
+        context.term()
+        """,
+        way,
     )
 
 

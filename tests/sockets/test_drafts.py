@@ -74,3 +74,32 @@ def test_groups(pair: Pair, zmq: ModuleType, front_end: FrontEnd) -> None:
     assert caught.value.errno == zmq.EINVAL
     with pytest.raises(TypeError):
         dish.join(5)
+
+
+def test_who_sends_to_a_client_without_room_waits(context: Any, zmq: ModuleType, front_end: FrontEnd) -> None:
+    """EVENTS says that there is room whatever client a message is for."""
+    server, *clients = (context.socket(kind) for kind in (zmq.SERVER, zmq.CLIENT, zmq.CLIENT))
+    for socket in (server, *clients):
+        socket.hwm = 2
+    server.bind(f"inproc://{id(server)}")
+    peers = []
+    for client in clients:
+        client.connect(f"inproc://{id(server)}")
+        client.send(b"hello")
+        peers.append(server.recv(copy=False).routing_id)
+    sent = 0
+    with pytest.raises(zmq.Again):
+        while True:
+            server.send(b"%d" % sent, zmq.NOBLOCK, routing_id=peers[0])
+            sent += 1
+    receiving = front_end.spawn(server.recv)
+    sending = front_end.spawn(server.send, b"more", routing_id=peers[0])
+    # The hub goes on, and so does who sends to another one.
+    front_end.sleep(0.01)
+    server.send(b"other", routing_id=peers[1])
+    assert clients[1].recv() == b"other"
+    assert [clients[0].recv() for _ in range(sent)] == [b"%d" % each for each in range(sent)]
+    sending.get()
+    assert clients[0].recv() == b"more"
+    clients[1].send(b"bye")
+    assert receiving.get() == b"bye"

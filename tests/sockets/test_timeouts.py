@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -213,3 +214,63 @@ def test_a_negative_rcvtimeo_is_refused(pair: Pair, zmq: ModuleType) -> None:
         assert b.get(option) == -1
     a.send(b"usable")
     assert b.recv() == b"usable"
+
+
+@pytest.mark.parametrize("timeout", [float("inf"), 2.0**63, 1e300])
+def test_a_time_out_that_never_comes(pair: Pair, zmq: ModuleType, front_end: FrontEnd, timeout: float) -> None:
+    """It is none: nobody returns before there is something, and nobody spins until then."""
+    a, b = pair()
+    reader, writer = os.pipe()
+    ended: list[Any] = []
+
+    def begin(call: Callable[..., Any], *args: Any) -> Any:
+        def run() -> Any:
+            try:
+                return call(*args)
+            finally:
+                ended.append(call)
+
+        return front_end.spawn(run)
+
+    polls: dict[str, Callable[[], Any]] = {
+        "Socket.poll": lambda: b.poll(timeout),
+        "zmq_poll": lambda: plain_or(zmq).zmq_poll([(b, zmq.POLLIN)], timeout),
+        "Poller of a socket": lambda: poller_of(b).poll(timeout),
+        "Poller of a descriptor": lambda: poller_of(reader).poll(timeout),
+        "Poller of both": lambda: poller_of(b, reader).poll(timeout),
+        "select": lambda: zmq.select([b], [], [], timeout),
+        "recv_many": lambda: b.recv_many(timeout=timeout),
+    }
+
+    def poller_of(*sockets: Any) -> Any:
+        poller = zmq.Poller()
+        for socket in sockets:
+            poller.register(socket, zmq.POLLIN)
+        return poller
+
+    def plain_or(package: Any) -> Any:
+        return package if hasattr(package, "zmq_poll") else plain
+
+    for name, call in polls.items():
+        used = time.process_time()
+        task = begin(call)
+        front_end.sleep(0.05)
+        assert time.process_time() - used < 0.04 and call not in ended, name
+        if "descriptor" in name:
+            os.write(writer, b"1")
+        else:
+            a.send(b"1")
+        assert task.get(), name
+        if "descriptor" in name:
+            os.read(reader, 1)
+        elif name != "recv_many":
+            assert b.recv() == b"1"
+    data = bytearray(100_000)
+    tracker = a.send(data, copy=False, track=True)
+    task = begin(tracker.wait, timeout)
+    front_end.sleep(0.02)
+    assert tracker.wait not in ended
+    b.recv()
+    task.get()
+    os.close(reader)
+    os.close(writer)

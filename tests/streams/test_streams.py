@@ -673,6 +673,65 @@ def test_a_loop_that_closes_its_descriptors_closes_its_streams(listens: bool) ->
     context.term()
 
 
+@pytest.mark.parametrize("how", ["closes", "drops"])
+@pytest.mark.parametrize("first", [0, 1, 2])
+@pytest.mark.parametrize("other", [0, 1, 2])
+def test_a_stream_that_ends_with_its_loop_ends_others(other: int, first: int, how: str) -> None:
+    """In its close callback, which runs while the loop goes through its descriptors, in whatever order."""
+    context = zmq.Context()
+    loop = IOLoop(make_current=False)
+    streams = [ZMQStream(context.socket(zmq.PULL), loop) for _ in range(3)]
+    made = list(streams)
+    kept = [stream.socket for stream in streams]
+    ended: list[int] = []
+
+    def end() -> None:
+        ended.append(first)
+        if how == "closes":
+            streams[other].close()
+        else:
+            # Nobody else has it.
+            streams[other] = made[other] = None
+            gc.collect()
+
+    streams[first].set_close_callback(end)
+    loop.close(all_fds=True)
+    assert ended == [first] and loop.handlers == {}
+    if how == "closes":
+        assert all(stream.closed() for stream in streams)
+    for socket in kept:
+        socket.close()
+    context.term()
+
+
+@pytest.mark.parametrize("order", ["stream first", "socket first"])
+def test_a_stream_that_ends_with_its_loop_closes_sockets_of_tasks(order: str) -> None:
+    from zmq.eventloop import future
+
+    context = future.Context()
+    loop = IOLoop(make_current=False)
+    push, pull = context.socket(zmq.PUSH), context.socket(zmq.PULL)
+    push.bind("inproc://of-tasks")
+    pull.connect("inproc://of-tasks")
+
+    async def use() -> None:
+        await push.send(b"x")
+        assert await pull.recv() == b"x"
+
+    def listen() -> Any:
+        stream = ZMQStream(zmq.Socket(context, zmq.PULL), loop)
+        stream.set_close_callback(lambda: (push.close(), pull.close()))
+        return stream
+
+    stream = listen() if order == "stream first" else None
+    loop.run_sync(use)
+    stream = stream or listen()
+    assert len([handler for handler, _ in loop.handlers.values() if handler in (push, pull)]) == 2
+    loop.close(all_fds=True)
+    assert stream.closed() and push.closed and pull.closed and loop.handlers == {}
+    context.term()
+
+
 def test_a_stream_that_is_dropped_leaves_nothing_in_its_loop() -> None:
     context = zmq.Context()
     loop = IOLoop(make_current=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from asyncio import CancelledError
 from typing import Any
 
@@ -40,7 +41,8 @@ class Socket(_asyncio.Socket):
 
     def _leave(self) -> None:
         loop, self._registered = self._registered, None
-        if loop is not None and self.fileno() in getattr(loop, "handlers", ()):
+        # A loop that closes all of them goes through their numbers, and then forgets them itself.
+        if loop is not None and not getattr(loop, "closing", False) and self.fileno() in getattr(loop, "handlers", ()):
             loop.handlers.pop(self.fileno())
 
     def close(self, linger: int | None = None) -> None:
@@ -55,6 +57,15 @@ class Context(_asyncio.Context):
     io_loop: Any = None
     _instance = None
     _socket_class = Socket
+
+    def __init__(self, *args: Any, io_loop: Any = None, **kwargs: Any) -> None:
+        if io_loop is not None:
+            warnings.warn(
+                f"{type(self).__name__}(io_loop) is deprecated: the loop that runs is used",
+                DeprecationWarning,
+                stacklevel=2,
+            )
+        super().__init__(*args, **kwargs)
 
 
 def asyncio_loop_of(loop: Any) -> Any:

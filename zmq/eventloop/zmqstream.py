@@ -29,6 +29,9 @@ __all__ = ["ClosedStreamError", "ZMQStream"]
 #: Messages that are handled in one turn of the loop, in each direction, if that does not take longer than the budget.
 BURST = 20
 
+#: Seconds until a message is tried again for which there may be room though nothing says so; doubled up to the last.
+FIRST_LOOK, LAST_LOOK = 0.001, 3.0
+
 #: Keyword arguments of sends that `ZMQStream.send_json` does not hand to `json.dumps`.
 SENDING = ("copy", "track", "routing_id", "group")
 
@@ -54,12 +57,15 @@ class Handler:
     def __init__(self, stream: ZMQStream, handlers: dict[int, Any]) -> None:
         # No descriptor has such a number.
         self.number = -id(stream)
+        self.loop = weakref.ref(stream.io_loop)
         self.handlers = handlers
         self.stream = weakref.ref(stream, self.remove)
         handlers[self.number] = self, None
 
     def remove(self, _: object = None) -> None:
-        self.handlers.pop(self.number, None)
+        # A loop that closes all of them goes through their numbers, and then forgets them itself.
+        if not getattr(self.loop(), "closing", False):
+            self.handlers.pop(self.number, None)
 
     def close(self) -> None:
         """``IOLoop.close(all_fds=True)`` was called."""
@@ -133,6 +139,8 @@ class ZMQStream:
         self._send_queue: deque[tuple[Any, dict[str, Any]]] = deque()
         self._scheduled = False
         self._busy = False
+        self._look_timer: Any = None
+        self._delay = FIRST_LOOK
         self._robbed = False
         self._deaf = False
         self._listener: Listener | None = Listener(socket, lambda: hub_of(self._loop), self._changed, self._lost)
@@ -375,6 +383,7 @@ class ZMQStream:
         if listener is None:
             return
         listener.close()
+        self._stop_looking()
         if self._handler is not None:
             self._handler.remove()
         if not self._robbed:
@@ -444,18 +453,36 @@ class ZMQStream:
         if self._listener is None or self._robbed:
             return
         if self.receiving() or self.sending():
-            self._listener.arm()
+            self._listener.arm(self._wanted())
             self._changed()
         else:
             self._listener.disarm()
 
+    def _wanted(self) -> int:
+        """Return what is waited for, of `POLLIN` and `POLLOUT`."""
+        return POLLIN * (self.receiving() and not self._deaf) | POLLOUT * self.sending()
+
     def _changed(self) -> None:
         """What the socket can do may have changed."""
-        if self._scheduled or self._busy or not (self._recv_callback is not None or self._send_queue):
+        if self._busy or not (self._recv_callback is not None or self._send_queue):
             return
-        if not self._loop.is_closed():
+        self._delay = FIRST_LOOK
+        if not self._scheduled:
+            self._schedule()
+
+    def _schedule(self) -> None:
+        if self._loop.is_closed():
+            return
+        hub = hub_of(self._loop)
+        try:
+            # First: where the loop runs in another thread it may have had its turn before the call returns.
             self._scheduled = True
-            hub_of(self._loop).call_soon(self._handle_events)
+            hub.call_soon(self._handle_events)
+        except BaseException:
+            # Of the handler of a signal: a turn too many does no harm.
+            self._scheduled = False
+            hub.call_soon(self._handle_events)
+            raise
 
     def _lost(self) -> None:
         """The socket was closed by somebody else."""
@@ -473,17 +500,18 @@ class ZMQStream:
     def _handle_events(self) -> None:
         """Receive and send a few messages."""
         self._scheduled = False
+        self._stop_looking()
         if not self._is_open():
             return
         again = True
         budget = zmq.get_budget()
         end = monotonic() + budget
-        self._busy = True
         try:
+            self._busy = True
             for _ in range(BURST):
                 received = self.receiving() and self._is_open() and self._receive_one()
                 sent = self.sending() and self._is_open() and self._send_one()
-                if not received and not sent and not self._robbed_of_news():
+                if not received and not sent and not self._has_news():
                     again = False
                     break
                 if budget and monotonic() >= end:
@@ -496,19 +524,28 @@ class ZMQStream:
                     self._listener.disarm()
                 else:
                     # The socket may have been waited for in another loop while this one was stopped.
-                    self._listener.arm()
+                    self._listener.arm(self._wanted())
                     if again:
                         self._changed()
+                    elif self.sending() and self._listener.is_routed and not self._loop.is_closed():
+                        self._look_timer = self._loop.call_later(self._delay, self._look_again)
+                        self._delay = min(2 * self._delay, LAST_LOOK)
 
-    def _robbed_of_news(self) -> bool:
-        """Tell whether a message came after the last look at the mailbox: a send in vain may have heard the bell."""
-        if not self._is_open() or self._deaf or not self.receiving() or not self.sending():
+    def _has_news(self) -> bool:
+        """Tell, after attempts in vain, whether one is worth while again; if not, the bell rings when one is."""
+        if self._listener is None or self._robbed:
             return False
-        try:
-            return bool(int(self.socket.get(zmq.EVENTS)) & POLLIN)
-        except zmq.ZMQError:
-            # The next call on the socket reports it.
-            return False
+        return bool(self._listener.look() & self._wanted())
+
+    def _look_again(self) -> None:
+        self._look_timer = None
+        if not self._scheduled:
+            self._schedule()
+
+    def _stop_looking(self) -> None:
+        timer, self._look_timer = self._look_timer, None
+        if timer is not None:
+            timer.cancel()
 
     def _receive_one(self) -> bool:
         """Receive one message, if there is one, and call back; tell whether there was."""

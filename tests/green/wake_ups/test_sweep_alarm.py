@@ -255,7 +255,7 @@ def test_a_stream_marks_its_socket(world: World) -> None:
     """It makes its attempts by itself, and has no place in a queue."""
     _, other = world.pair()
     listener = Listener(other, lambda: world.hub, lambda: None, lambda: None)
-    listener.arm()
+    listener.arm(zmq.POLLIN | zmq.POLLOUT)
     assert world.looks() == 1 and world.looks() == 0
     in_vain(other.recv, zmq.NOBLOCK)
     assert world.looks() == 1 and world.looks() == 0

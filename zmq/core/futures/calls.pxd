@@ -13,7 +13,7 @@ cdef class Poll(Work):
 
 
 cdef int enqueue(
-    Outcome outcome, Trampoline trampoline, int events, bytes route, double timeout, bint untried
+    Outcome outcome, Trampoline trampoline, int events, bytes route, double timeout, bint untried, long before
 ) except -1
 cdef int end_in_turn(Outcome outcome, result) except -1
 cdef int fail_in_turn(Outcome outcome, error) except -1

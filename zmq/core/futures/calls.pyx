@@ -34,7 +34,7 @@ from zmq.core.waiting.budget cimport FUEL
 from zmq.core.waiting.counters cimport uncount_again, way_of
 from zmq.core.waiting.trampoline cimport PARKED, POLLER, Handover, Trampoline, Waiter
 
-from zmq.core.error import Again
+from zmq.core.error import Again, ZMQError
 
 
 cdef class Send(Work):
@@ -79,13 +79,15 @@ FOR_MESSAGES.events = ZMQ_POLLIN
 
 
 cdef int enqueue(
-    Outcome outcome, Trampoline trampoline, int events, bytes route, double timeout, bint untried
+    Outcome outcome, Trampoline trampoline, int events, bytes route, double timeout, bint untried, long before
 ) except -1:
-    """Queue a call for whatever makes it worth another attempt; or the first one, if it is `untried`."""
+    """Queue a call for whatever makes it worth another attempt; or the first one, if it is `untried`.
+
+    `before` is what `budget.stirred` said when it was found that the call has to wait.
+    """
     cdef Waiter waiter, partner
     cdef const char *start = NULL
     cdef size_t size = 0
-    cdef long before
     cdef bint others = trampoline.interest > 0
     if route is not None:
         start = route
@@ -96,11 +98,14 @@ cdef int enqueue(
         hub = trampoline.watched_hub
     else:
         hub = hub_of(loop)
-    before = budget.stirred()
     # Also one that is untried is watched for at once: the watchers of a loop linger, and cost nothing to arm.
-    waiter = outcome.waiter = trampoline.join(hub, events, start, size, timeout, False)
+    try:
+        waiter = outcome.waiter = trampoline.join(hub, events, start, size, timeout, False)
+    except ZMQError as error:
+        # The socket was closed in the midst of that.
+        return fail_in_turn(outcome, error)
     waiter.greenlet = outcome
-    waiter.inside = True
+    waiter.inside = waiter.is_call = True
     waiter.untried = untried
     # As `Waiter.wait` does.
     trampolines.count_parked += 1
@@ -109,6 +114,8 @@ cdef int enqueue(
         # As in `Operation.operate_parked`.
         trampoline.notify()
     if waiter.state != PARKED:
+        # It was chosen, its time is over or its socket closed, perhaps before anybody could tell it so.
+        waiter.hub.soon((<object> waiter).take_turn)
         return 0
     partner = trampoline.handover.next_waiter(trampoline, untried, False)
     if partner is not None:
@@ -209,6 +216,8 @@ def begin(Socket socket not None, int flags, function, tuple arguments, bytes ro
     cdef const char *start = NULL
     cdef size_t length = 0
     cdef double timeout
+    # The attempt changes that too, so EVENTS is looked at for whoever has to wait.
+    cdef long before = budget.stirred()
     cdef Send send
     if route is not None:
         start = route
@@ -242,7 +251,7 @@ def begin(Socket socket not None, int flags, function, tuple arguments, bytes ro
     send.function = function
     send.arguments = arguments
     outcome.work = send
-    enqueue(outcome, trampoline, ZMQ_POLLOUT, route, timeout, False)
+    enqueue(outcome, trampoline, ZMQ_POLLOUT, route, timeout, False, before)
     return outcome
 
 
@@ -255,6 +264,7 @@ cdef Outcome begin_poll(Socket socket, int events, timeout):
     cdef double seconds = seconds_of(timeout)
     cdef Poll poll = FOR_MESSAGES
     cdef Outcome outcome
+    cdef long before = 0
     cdef int err
     if events != ZMQ_POLLIN:
         poll = Poll()
@@ -263,6 +273,7 @@ cdef Outcome begin_poll(Socket socket, int events, timeout):
     budget.fuel -= 1
     try:
         err = poll.attempt(outcome)
+        before = budget.stirred()
         if err and err != EAGAIN:
             raise_errno(err)
     except Exception as error:
@@ -273,7 +284,7 @@ cdef Outcome begin_poll(Socket socket, int events, timeout):
     elif err == 0 or (seconds < 0 and not events):
         end_in_turn(outcome, 0 if err else outcome.value)
     else:
-        enqueue(outcome, socket.trampoline, events | POLLER, None, seconds, False)
+        enqueue(outcome, socket.trampoline, events | POLLER, None, seconds, False, before)
     return outcome
 
 

@@ -44,6 +44,7 @@ cdef class Outcome:
     cdef unsigned char state
     cdef bint has_message   # in `msg` or `delivery`, which the program has not seen
     cdef bint is_in_msg
+    cdef bint is_seen       # the program is about to have the message, or has it
     cdef bint is_made       # `value` is what the message becomes
     cdef bint is_announced  # those who wait for it were told; or nobody was waiting
     cdef bint makes_last_attempt    # there is no time for another one

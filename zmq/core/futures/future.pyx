@@ -189,6 +189,9 @@ cdef class Outcome:
         if self.has_message and self.work.may_fail:
             # The program has not seen the message by that.
             self.try_to_make()
+            if self.cancelled():
+                # By what it is made with.
+                raise self._make_cancelled_error()
         if self.state == FINISHED:
             return None
         self.saw_error()
@@ -226,6 +229,9 @@ cdef class Outcome:
         except Exception as error:
             if isinstance(error, MemoryError) and not self.work.takes_message:
                 raise
+            if not self.has_message:
+                # What ran there gave it back: it is the next receive's.
+                return 0
             self.drop_message()
             self.state = FAILED
             self.value = without_stop(error)
@@ -241,18 +247,27 @@ cdef class Outcome:
         """The program sees the message."""
         if self.delivery is not None and not self.delivery.take():
             raise self._make_cancelled_error()
-        self.try_to_make()
+        # What is made of it may cancel the task that is to have it.
+        self.is_seen = True
+        try:
+            self.try_to_make()
+        except BaseException:
+            self.is_seen = False
+            raise
         self.drop_message()
         return 0
 
     cdef void drop_message(self) noexcept:
+        cdef Delivery delivery = self.delivery
         self.has_message = False
         if self.is_in_msg:
             self.is_in_msg = False
             zmq_msg_close(&self.msg)
-        elif self.delivery is not None:
-            release(&self.delivery.incoming)
+        elif delivery is not None:
             self.delivery = None
+            # If it was offered to the next receive that ends.
+            if delivery.take():
+                release(&delivery.incoming)
 
     # Cancelling.
 
@@ -266,7 +281,7 @@ cdef class Outcome:
         """
         self.saw_error()
         if self.state != PENDING:
-            if self.state == FINISHED and self.has_message and self.give_back():
+            if self.state == FINISHED and self.has_message and not self.is_seen and self.give_back():
                 self.detail = msg
                 return True
             return False
@@ -322,6 +337,9 @@ cdef class Outcome:
             raise InvalidStateError(f"{self._state}: {self!r}")
 
     cdef int finish(self, value) except -1:
+        if self.state != PENDING:
+            # What ran until it was to end has cancelled it.
+            return 0
         self.value = value
         self.state = FINISHED
         return self.tell()
@@ -330,6 +348,9 @@ cdef class Outcome:
         cdef Work work = self.work
         if work is not None:
             work.withdraw(self)
+        if self.state != PENDING:
+            # As in `finish`.
+            return 0
         self.value = without_stop(error)
         self.detail = error.__traceback__
         self.state = FAILED
@@ -370,7 +391,12 @@ cdef class Outcome:
             return 0
         others = self.others
         self.others = None
-        self.loop.call_soon(announce, self, context=self.context)
+        try:
+            self.loop.call_soon(announce, self, context=self.context)
+        except BaseException:
+            # The handler of a signal: to announce it twice does no harm.
+            self.loop.call_soon(announce, self, context=self.context)
+            raise
         if others is not None:
             for callback, context in others:
                 self.loop.call_soon(callback, self, context=context)
@@ -463,8 +489,11 @@ cdef class Outcome:
                 self.fail(error)
             return 0
         if err == 0:
-            self.leave()
-            self.end()
+            # First: what runs when it leaves may cancel it, and a send is made.
+            try:
+                self.end()
+            finally:
+                self.leave()
         elif self.makes_last_attempt:
             count_again(way_of((<Socket> self.owner).traffic, waiter.events))
             self.leave()

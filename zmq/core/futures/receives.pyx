@@ -240,6 +240,8 @@ cdef Outcome begin_receive(Socket socket, Receive receive, int flags, timeout, b
     `timeout` is in milliseconds; negative to wait for ever, None for as long as RCVTIMEO says. `was_tried` says that an
     attempt was in vain a moment ago, while nobody waited.
     """
+    # First: what is made here may have a finalizer run, which uses the socket.
+    cdef long before = budget.stirred()
     cdef Trampoline trampoline = socket.trampoline
     cdef Outcome outcome = outcome_of(socket, receive)
     cdef double seconds = AS_SET
@@ -267,6 +269,7 @@ cdef Outcome begin_receive(Socket socket, Receive receive, int flags, timeout, b
                 untried = seconds != 0
             if not yields and not untried:
                 err = receive.attempt(outcome)
+                before = budget.stirred()
                 if trampoline.interest:
                     trampoline.notify()
                 if err == 0:
@@ -284,10 +287,10 @@ cdef Outcome begin_receive(Socket socket, Receive receive, int flags, timeout, b
     if seconds == AS_SET:
         seconds = timeout_of(socket, ZMQ_RCVTIMEO)
     if seconds != 0:
-        enqueue(outcome, trampoline, ZMQ_POLLIN, None, seconds, untried and not yields)
+        enqueue(outcome, trampoline, ZMQ_POLLIN, None, seconds, untried and not yields, before)
     elif yields:
         outcome.makes_last_attempt = True
-        enqueue(outcome, trampoline, ZMQ_POLLIN, None, -1, False)
+        enqueue(outcome, trampoline, ZMQ_POLLIN, None, -1, False, before)
     else:
         receive.withdraw(outcome)
         fail_in_turn(outcome, again(socket, ZMQ_POLLIN))

@@ -177,7 +177,10 @@ cdef class Registry:
 
     cdef void look(self, RegisteredSocket registered) noexcept:
         """Read EVENTS for all that waits for the socket; the polls here are woken by `RegisteredSocket.ready`."""
-        registered.trampoline.events_were_read(registered.trampoline.read_events())
+        cdef Trampoline trampoline = registered.trampoline
+        # It is closed where that is None, and the polls were woken.
+        if trampoline is not None:
+            trampoline.events_were_read(trampoline.read_events())
 
     cdef void wake(self) noexcept:
         """Wake the polls that wait in a hub, soon: there is something to look at."""

@@ -5,6 +5,7 @@ must not: sockets. Called by `zmq.core.socket` and its bases, `zmq.core.poll` an
 """
 
 from zmq.core.libzmq cimport GREENZMQ_DRAFT
+from zmq.core.waiting.clock cimport FOREVER
 
 from zmq.core._text import describe, encode, without_user
 from zmq.core.error import ZMQVersionError
@@ -22,12 +23,12 @@ cdef bytes encoded(text, str name):
 
 
 cdef double seconds_of(timeout) except? -2:
-    """Return a time-out of milliseconds in seconds; -1 for none, which None and all that is negative stand for."""
+    """Return a time-out of milliseconds in seconds; -1 for none, as with None, all that is negative, and infinity."""
     cdef double milliseconds
     if timeout is None:
         return -1
     milliseconds = timeout
-    if milliseconds < 0:
+    if milliseconds < 0 or milliseconds >= 1000 * FOREVER:
         return -1
     if milliseconds != milliseconds:
         raise ValueError(f"a time-out is a number, or None for none; got {timeout!r}")

@@ -7,6 +7,7 @@ called by the others that build on it.
 
 from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport EAGAIN, EINTR
+from libc.stdint cimport uint32_t
 
 from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport (
@@ -23,6 +24,7 @@ from zmq.core.libzmq cimport (
     zmq_errno,
     zmq_getsockopt,
     zmq_msg_data,
+    zmq_msg_routing_id,
     zmq_msg_size,
 )
 from zmq.core.messages.deliveries cimport drop_returned, try_returned
@@ -140,6 +142,8 @@ cdef class Operation(Endpoints):
     cdef int would_block(self, attempt_t attempt, void *transfer, int flags, int events) except -1:
         """The operation after an attempt in vain, while no other call waits."""
         if flags & ZMQ_DONTWAIT:
+            # A send in vain has read EVENTS.
+            budget.stirs += 1
             raise again(self, events)
         if self.message == BEGUN and events == ZMQ_POLLOUT:
             return self.give_up(<Outgoing *> transfer)
@@ -183,7 +187,7 @@ cdef class Operation(Endpoints):
                 waits = True
                 receives = events == ZMQ_POLLIN and trampoline.returned is None
                 wait_for_bell(
-                    self.handle, trampoline.fd, left, self, attempt if receives else NULL, transfer, &err
+                    &self.handle, trampoline.fd, left, self, attempt if receives else NULL, transfer, &err
                 )
                 if err != EAGAIN:
                     # A message is returned also where the socket was closed since.
@@ -235,12 +239,17 @@ cdef class Operation(Endpoints):
         cdef const void *route = NULL
         cdef size_t route_size = 0
         cdef Outgoing *out
+        cdef uint32_t peer
         cdef long before
         trampoline.enter()
         if events == ZMQ_POLLOUT:
             out = <Outgoing *> transfer
             route = zmq_msg_data(&out.parts[0].msg)
             route_size = zmq_msg_size(&out.parts[0].msg)
+            if trampoline.routed is not None and trampoline.routed.by_number:
+                peer = zmq_msg_routing_id(&out.parts[0].msg)
+                route = &peer
+                route_size = sizeof(peer)
         if first_step == ATTEMPT_FIRST and (
             flags & ZMQ_DONTWAIT
             or self.message == BEGUN

@@ -4,7 +4,7 @@ Lives here: hubs and the trampolines that greenlets, futures and pollers park on
 but its handle. Called by everything in `zmq.core` that may have to wait.
 
 - `trampoline`: all that waits for one socket, and in which hub that may be. Its parts are in ``waiters.pxi``,
-  ``handover.pxi`` and ``routed_senders.pxi``.
+  ``subscriptions.pxi``, ``handover.pxi``, ``routed_senders.pxi`` and ``which_trampoline.pxi``.
 - `hub`: what a framework supplies, and what it does again after a signal's handler raised in its midst.
 - `sweep_alarm`: the look for wake-ups that were missed; ``bell.h`` tells these from what comes while one looks.
 - `pipes`: how other threads and signals wake a hub.

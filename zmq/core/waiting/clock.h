@@ -5,6 +5,8 @@
 
 #include <time.h>
 
+#define GREENZMQ_FOREVER 1e12
+
 static inline double greenzmq_monotonic(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

@@ -10,13 +10,12 @@ cdef class RoutedSenders:
     cdef void choose_all(self) noexcept:
         """Choose the first sender of every route."""
         cdef Waiter waiter = self.senders.head
-        cdef Waiter first
+        cdef set seen = set()
         while waiter is not None:
-            first = self.senders.head
-            while first.route != waiter.route:
-                first = first.after
-            if first is waiter and waiter.state == PARKED:
-                waiter.choose(CHOSEN)
+            if waiter.route not in seen:
+                seen.add(waiter.route)
+                if waiter.state == PARKED:
+                    waiter.choose(CHOSEN)
             waiter = waiter.after
 
     cdef void choose_on(self, bytes route) noexcept:
@@ -53,8 +52,14 @@ cdef class RoutedSenders:
             hub.retry(error, self.set_timer)
 
     cpdef set_timer(self):
-        if self.hub is not None:
-            self.timer = self.hub.call_at(monotonic() + self.delay, self.on_look)
+        cdef Hub hub = self.hub
+        if hub is not None:
+            timer = hub.call_at(monotonic() + self.delay, self.on_look)
+            if self.hub is hub:
+                self.timer = timer
+            else:
+                # What runs there has closed the socket.
+                hub.cancel(timer)
 
     cpdef on_look(self):
         cdef Trampoline trampoline = self.trampoline()

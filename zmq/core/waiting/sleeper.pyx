@@ -7,7 +7,7 @@ used up, event loops.
 
 from zmq.core.libzmq cimport ZMQ_POLLIN
 from zmq.core.waiting cimport budget, who_waits
-from zmq.core.waiting.clock cimport monotonic
+from zmq.core.waiting.clock cimport FOREVER, monotonic
 from zmq.core.waiting.hub cimport Hub
 from zmq.core.waiting.deferred_turns cimport has_turned, join, must_wait
 
@@ -141,7 +141,7 @@ cpdef bint wait_readable(Hub hub, int fd, double timeout, what=None) except -1:
     try:
         hub.started[sleeper.watcher] = sleeper.wake
         sleeper.watcher.start(sleeper.wake)
-        if timeout >= 0:
+        if 0 <= timeout < FOREVER:
             sleeper.timer = hub.call_at(monotonic() + timeout, sleeper.expire)
         who_waits.begin_parked(sleeper.greenlet, fd if what is None else what, sleeper)
         sleeper.sleep()

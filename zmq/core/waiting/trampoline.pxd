@@ -25,6 +25,7 @@ cdef class Waiter:
     cdef double since
     cdef int state
     cdef bint inside            # it is parked, and may be switched to
+    cdef bint is_call           # what has its `switch` is no greenlet: it returns at once
     cdef bint untried           # no attempt was made yet
     cdef bint has_parked        # it was not served at once
     cdef bint overdue           # its time is over, but it is to make one more attempt
@@ -33,6 +34,7 @@ cdef class Waiter:
     cdef Waiter after
 
     cdef int wait(self) except -1
+    cdef int check_given_up(self) except -1
     cdef void again(self) noexcept
     cdef void leave(self) noexcept
     cpdef resume(self)
@@ -77,7 +79,8 @@ cdef class Handover:
 cdef class RoutedSenders:
     cdef object trampoline      # a weak reference
     cdef Queue senders
-    cdef bint by_peer           # the first frame of a message names the peer
+    cdef bint by_peer           # a message is for one peer, which its first frame names
+    cdef bint by_number         # or its routing id
     cdef Hub hub                # where `timer` is
     cdef object timer           # of the next look
     cdef double delay           # until then, seconds
@@ -139,6 +142,7 @@ cdef class Trampoline(Swept):
     cdef bint is_waited_for(self) noexcept
     cdef int descriptor(self) except -1
     cdef int enter(self) except -1
+    cdef int check_process(self) except -1
     cdef int enter_from_elsewhere(self) except -1
     cdef int watch(self, get_hub, bint later) except -1
     cdef int arm(self) except -1

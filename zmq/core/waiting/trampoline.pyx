@@ -43,13 +43,13 @@ I11 All who are parked wait in one hub, whichever thread runs it. Only while tha
 
 When POLLOUT lies
 -----------------
-For most sockets EVENTS tells the whole truth. For a ROUTER it does not: with ROUTER_MANDATORY, POLLOUT is set while
-any peer at all has room, and a message to one whose pipe is full still meets EAGAIN (router_t::xhas_out, xsend); an
-XPUB with XPUB_NODROP is alike. Whether such a message can go is known only by trying, and a try may itself swallow
-the bell for another one. Looping on EVENTS would spin; waiting for the bell alone may wait for ever. So those
-senders are tried when the bell rings, a millisecond after any operation that may have swallowed it, and
-then at intervals that double up to the sweep's; one that gets through hands on to the next for the same peer.
-Those for a peer that is not stalled never queue at all.
+For most sockets EVENTS tells the whole truth. For a ROUTER it does not: with ROUTER_MANDATORY, POLLOUT is set while any
+peer at all has room, and a message to one whose pipe is full still meets EAGAIN (router_t::xhas_out, xsend); an XPUB or
+a RADIO with XPUB_NODROP is alike, and so are SERVER and PEER (server_t::xhas_out, xsend), which are drafts as RADIO is.
+Whether such a message can go is known only by trying, and a try may itself swallow the bell for another one. Looping on
+EVENTS would spin; waiting for the bell alone may wait for ever. So those senders are tried when the bell rings, a
+millisecond after any operation that may have swallowed it, and then at intervals that double up to the sweep's; one
+that gets through hands on to the next for the same peer. Those for a peer that is not stalled never queue at all.
 
 The alarm
 ---------
@@ -60,18 +60,20 @@ parks marks the socket, and so does whatever makes an attempt or reads EVENTS wh
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.errno cimport EINTR, EINVAL
+from libc.errno cimport EBUSY, EINTR, EINVAL, errno
 from libc.string cimport memcmp
 
 cimport cython
 
 import weakref
 
-from zmq.core.constants import Errno
+from zmq.core.constants import Errno, SocketType
 from zmq.core.error import Again, ZMQError, ZMQVersionError
+from zmq.core.waiting.who_waits import call_at_the_end
 
 from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport (
+    ENOTSOCK,
     ENOTSUP,
     ZMQ_EVENTS,
     ZMQ_FD,
@@ -101,6 +103,9 @@ cdef enum:
 
 # Handovers to the same partner, until they are made without an attempt before.
 cdef int trusted_after = 8
+
+# Draft sockets, which not every zmq.h knows.
+cdef int SERVER = SocketType.SERVER, PEER = SocketType.PEER, RADIO = SocketType.RADIO
 
 cdef double HANDOVER_SECONDS = 0.001
 cdef double FIRST_LOOK = 0.001
@@ -166,37 +171,7 @@ def _ends():
 
 
 include "waiters.pxi"
-
-
-cdef class Subscription:
-    """An object that wants to hear of changes and does not queue, such as a poller or a stream.
-
-    `touched` is called after every operation on the socket. `ready` is called whenever EVENTS was read, for whatever
-    reason, with what it said; -1 stands for an error, which the next operation on the socket will report. `gone` is
-    called when the socket closes; `abandoned` when it was armed in a hub that does not run any more.
-    `waits` tells whether a greenlet waits by it now. None of them may switch greenlets.
-    """
-
-    cdef void touched(self) noexcept:
-        pass
-
-    cdef void ready(self, int events) noexcept:
-        pass
-
-    cdef void gone(self) noexcept:
-        pass
-
-    cdef void abandoned(self, Hub hub) noexcept:
-        pass
-
-    cdef bint waits(self) noexcept:
-        return self.armed
-
-    cdef bint overlooks(self, int events) noexcept:
-        """Tell whether a greenlet waits by it for one of `events`, and was not told."""
-        return False
-
-
+include "subscriptions.pxi"
 include "handover.pxi"
 include "routed_senders.pxi"
 
@@ -254,6 +229,10 @@ cdef class Trampoline:
         cdef size_t size = sizeof(int)
         if self.owner is not None:
             return 0
+        if self.born != fork_generation.current:
+            # libzmq would say EINTR for ever: signaler.cpp, wait.
+            (&errno)[0] = ENOTSOCK
+            return -1
         self.marked = True
         self.handover.unheard = False
         if self.bell != NULL:
@@ -302,17 +281,20 @@ cdef class Trampoline:
         cdef Subscription subscription
         for subscription in self.subscriptions:
             subscription.touched()
-        self.hub.handovers = 0
-        self.hub.thread = this_thread()
-        self.go_on(self.answer())
+        # That runs code of others, who may wait no more, or have closed the socket.
+        if self.hub is not None:
+            self.hub.handovers = 0
+            self.hub.thread = this_thread()
+            self.go_on(self.answer())
 
     cdef int go_on(self, Waiter waiter) except -1:
         """Switch to whoever was chosen, None for nobody, in this turn of the hub or a later one."""
         if waiter is not None:
-            if must_wait(self.hub, waiter):
+            # Not this one's: where all have left, whom others closed or gave up meanwhile, there is none.
+            if must_wait(waiter.hub, waiter):
                 # Who has parked since has nothing to do with it.
-                self.hub.last = None
-            else:
+                waiter.hub.last = None
+            elif self.hub is not None:
                 remember(self)
                 waiter.resume()
         return 0
@@ -344,7 +326,7 @@ cdef class Trampoline:
             if waiter is None and hub.handovers < HANDOVERS:
                 # The partner did something else than to answer.
                 handover.reset(0)
-        if waiter is None and not self.armed:
+        if waiter is None and not self.armed and self.hub is hub:
             try:
                 self.arm()
             except BaseException:
@@ -358,6 +340,8 @@ cdef class Trampoline:
     cdef void notify(self) noexcept:
         """After an operation while `interest` is not 0: it may have changed what others wait for."""
         cdef Subscription subscription
+        if self.born != fork_generation.current:
+            return
         self.marked = True
         for subscription in self.subscriptions:
             subscription.touched()
@@ -399,8 +383,17 @@ cdef class Trampoline:
     cdef int enter(self) except -1:
         """Before an operation while `interest` is not 0: refuse it while a hub of another thread waits."""
         self.marked = True
+        self.check_process()
         if self.parked and not self.hub.is_in(this_thread()):
             self.enter_from_elsewhere()
+        return 0
+
+    cdef int check_process(self) except -1:
+        """Raise in the child of a fork, where those go on who waited in the parent."""
+        if self.born != fork_generation.current:
+            raise ZMQError(
+                Errno.ENOTSOCK, "this socket was made before a fork: make a new Context and Socket in the child"
+            )
         return 0
 
     cdef int enter_from_elsewhere(self) except -1:
@@ -444,25 +437,39 @@ cdef class Trampoline:
                 self.arm()
             if self.parked == 1:
                 hub.watch(self.weak)
+            if self.handle == NULL:
+                # The handler of a signal closed it, or a finalizer, in what the hub runs for it.
+                raise ZMQError(Errno.ENOTSOCK)
         except BaseException:
             self.unwatch()
+            if self.handle == NULL:
+                self.forget_watcher()
             raise
         return 0
 
     cdef int arm(self) except -1:
         """Have the hub call `on_readable` when the bell rings."""
+        cdef Hub hub = self.watched_hub
+        watcher = self.watcher
+        if watcher is None:
+            raise ZMQError(Errno.ENOTSOCK)
         try:
             self.armed = True
-            self.watcher.start(self.callback)
+            watcher.start(self.callback)
         except BaseException:
             self.disarm()
             raise
+        if self.watcher is not watcher:
+            # The handler of a signal closed the socket in the midst of that.
+            hub.disarm(watcher)
+            forget_watcher(hub, watcher)
         return 0
 
     cdef void disarm(self) noexcept:
         if self.armed:
             self.armed = False
-            self.watched_hub.disarm(self.watcher)
+            if self.watched_hub is not None:
+                self.watched_hub.disarm(self.watcher)
 
     cpdef rearm(self):
         """Watch the descriptor again, if it should be watched: the hub may have stopped that because of an error."""
@@ -501,19 +508,18 @@ cdef class Trampoline:
         """Give up those who are parked: their hub ends."""
         if self.born == fork_generation.current:
             self.abandon()
-            self.forget_watcher()
+            if self.closing:
+                self.close_here()
+            else:
+                self.forget_watcher()
 
     cdef void forget_watcher(self) noexcept:
         """The watcher is not armed, or its hub does not run: have it closed."""
         cdef Hub hub = self.watched_hub
         watcher = self.watcher
         self.watcher = self.watched_hub = self.callback = None
-        if watcher is None:
-            return
-        try:
-            hub.forget(watcher)
-        except BaseException as error:
-            hub.retry(error, hub.forget, watcher)
+        if watcher is not None:
+            forget_watcher(hub, watcher)
 
     cdef void unwatch(self) noexcept:
         """One less is parked."""
@@ -581,6 +587,8 @@ cdef class Trampoline:
         budget.fuel -= 1
         if budget.fuel <= 0 and timeout != 0:
             refuel(get_hub)
+            if self.owner is not None:
+                raise ZMQError(EBUSY, "a proxy that runs has this socket to itself")
         try:
             while True:
                 self.enter()
@@ -691,6 +699,7 @@ cdef class Trampoline:
         cdef Subscription subscription
         cdef Queue queue
         cdef Hub hub = self.hub
+        cdef list calls = []
         for subscription in list(self.subscriptions):
             self.unsubscribe(subscription)
             subscription.gone()
@@ -705,12 +714,22 @@ cdef class Trampoline:
                 while queue.head is not None:
                     waiter = queue.head
                     queue.remove(waiter)
-                    waiter.choose(CLOSED)
+                    if waiter.is_call:
+                        waiter.state = CLOSED
+                        calls.append(waiter)
+                    else:
+                        waiter.choose(CLOSED)
         self.disarm()
         self.forget_watcher()
         if self.bell != NULL:
             bell_close(self.bell)
             self.bell = NULL
+        for waiter in calls:
+            # Who closes a socket finds that its futures are cancelled.
+            try:
+                waiter.resume()
+            except BaseException as error:
+                waiter.hub.retry(error, (<object> waiter).resume)
 
     # The alarm.
 
@@ -752,41 +771,7 @@ cdef class Trampoline:
         return False
 
 
-cdef Trampoline trampoline_of(void *handle):
-    """Return the one trampoline of a socket."""
-    cdef Trampoline trampoline = known_trampoline(handle)
-    cdef int socket_type = -1
-    cdef size_t size = sizeof(int)
-    if trampoline is None or trampoline.born != fork_generation.current:
-        trampoline = Trampoline.__new__(Trampoline)
-        trampoline.handle = handle
-        zmq_getsockopt(handle, ZMQ_TYPE, &socket_type, &size)
-        if socket_type in (ZMQ_ROUTER, ZMQ_STREAM, ZMQ_PUB, ZMQ_XPUB):
-            trampoline.routed = RoutedSenders()
-            trampoline.routed.trampoline = trampoline.weak
-            trampoline.routed.senders = trampoline.senders
-            trampoline.routed.by_peer = socket_type in (ZMQ_ROUTER, ZMQ_STREAM)
-        trampolines[<size_t> handle] = trampoline.weak
-    return trampoline
-
-
-cdef Trampoline known_trampoline(void *handle):
-    """Return the trampoline of a socket if it has one, perhaps because of a shadow, else None."""
-    reference = trampolines.get(<size_t> handle)
-    return None if reference is None else reference()
-
-
-cdef void forget(Trampoline trampoline) noexcept:
-    if trampolines.get(<size_t> trampoline.handle) is trampoline.weak:
-        del trampolines[<size_t> trampoline.handle]
-
-
-cdef void close_left() noexcept:
-    """Close the handles that a hub was to close which does not run any more."""
-    cdef Trampoline trampoline
-    for trampoline in list(closing):
-        if trampoline.watched_hub is None or not trampoline.watched_hub.is_elsewhere():
-            trampoline.close_here()
+include "which_trampoline.pxi"
 
 
 cdef bint same(bytes route, const void *other, size_t size) noexcept:

@@ -14,6 +14,10 @@ cdef class Waiter:
             if not self.untried and not self.trampoline.armed:
                 # When it joined it expected not to need that.
                 self.trampoline.arm()
+                if self.trampoline is None or self.state != PARKED:
+                    # What runs there may have closed the socket, or chosen this waiter, who was not inside.
+                    self.check_given_up()
+                    continue
             self.inside = True
             try:
                 next = self.trampoline.handover.next_waiter(self.trampoline, self.untried, True)
@@ -30,9 +34,8 @@ cdef class Waiter:
                         self.hub.check_alive()
             finally:
                 self.inside = False
-            if self.trampoline is None:
-                # It was given up, and somebody switched to it all the same.
-                raise RuntimeError("The event loop in which this call waited has ended.")
+            self.check_given_up()
+            self.trampoline.check_process()
         if self.state == CHOSEN:
             count_woken += 1
             return 0
@@ -44,6 +47,12 @@ cdef class Waiter:
                 count_again(way_of(self.trampoline.traffic, self.events))
             raise Again()
         raise ZMQError(Errno.ENOTSOCK, "the socket was closed while this call waited for it")
+
+    cdef int check_given_up(self) except -1:
+        if self.trampoline is None:
+            # Somebody switched to it all the same.
+            raise RuntimeError("The event loop in which this call waited has ended.")
+        return 0
 
     cdef void choose(self, int state) noexcept:
         """Wake the greenlet soon; at once when the bell rang and no other one is woken."""

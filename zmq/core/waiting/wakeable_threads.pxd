@@ -45,7 +45,7 @@ cdef double left_until(double deadline, double seconds) noexcept
 cdef ThreadWait begin_wait(zmq_pollitem_t *items, int count, what)
 cdef void end_wait(ThreadWait waiting) noexcept
 cdef int wait_for_bell(
-    void *handle, int bell, double timeout, what, attempt_t attempt=*, void *transfer=*, int *err=*
+    void **handle, int bell, double timeout, what, attempt_t attempt=*, void *transfer=*, int *err=*
 ) except -1
 cdef void wake_thread(what) noexcept
 cdef void leave_polls(void *handle) noexcept

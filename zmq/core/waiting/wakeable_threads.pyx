@@ -29,7 +29,7 @@ from posix.unistd cimport close as close_fd, read, write
 from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport ZMQ_DONTWAIT, ZMQ_POLLIN, zmq_errno, zmq_pollitem_t
 from zmq.core.waiting cimport budget, fork_generation
-from zmq.core.waiting.clock cimport monotonic
+from zmq.core.waiting.clock cimport FOREVER, monotonic
 from zmq.core.waiting.signal_watch cimport GLANCE, begin_watch, drain, end_watch, runs_handlers
 
 cdef extern from "waiting/waker.h" nogil:
@@ -126,7 +126,7 @@ cdef class ThreadWait:
         elif self.hears and not 0 <= timeout <= GLANCE:
             timeout = GLANCE
             glances = True
-        milliseconds = -1 if timeout < 0 else <long> (1000 * timeout + ROUNDING_UP)
+        milliseconds = -1 if timeout < 0 or timeout >= FOREVER else <long> (1000 * timeout + ROUNDING_UP)
         # Before others run: nobody else wants it yet.
         PyThread_acquire_lock(self.inside, WAIT_LOCK)
         with nogil:
@@ -192,9 +192,10 @@ cdef ThreadWait begin_wait(zmq_pollitem_t *items, int count, what):
     waiting.items = items
     waiting.count = count
     waiting.what = what
-    waiting.hears = runs_handlers()
     waits.add(waiting)
     threads_waiting = <int> len(waits)
+    # It may give the GIL up, once; who closes a socket then has to know whom to wake.
+    waiting.hears = runs_handlers()
     return waiting
 
 
@@ -223,7 +224,7 @@ def release_idle():
 
 
 cdef int wait_for_bell(
-    void *handle, int bell, double timeout, what, attempt_t attempt=NULL, void *transfer=NULL, int *err=NULL
+    void **handle, int bell, double timeout, what, attempt_t attempt=NULL, void *transfer=NULL, int *err=NULL
 ) except -1:
     """Block this thread until a bell rings, for so many seconds, negative for ever, or until Python code ran.
 
@@ -231,7 +232,7 @@ cdef int wait_for_bell(
     came to is stored in `err`, which stays as it is where none was made. One in vain says nothing any more: others may
     have used the socket since.
 
-    Returns 0 where Python code ran.
+    `handle` is where `what` has that of a socket; NULL for a bell that is nobody's. Returns 0 where Python code ran.
     """
     cdef zmq_pollitem_t items[1 + ADDED]
     cdef ThreadWait waiting
@@ -241,7 +242,12 @@ cdef int wait_for_bell(
     items[0].fd = bell
     items[0].events = ZMQ_POLLIN
     waiting = begin_wait(items, 1, what)
-    waiting.handle = handle
+    if handle != NULL:
+        if handle[0] == NULL:
+            # It was closed, and the bell with it, before anybody knew whom to wake.
+            end_wait(waiting)
+            return 0
+        waiting.handle = handle[0]
     waiting.attempt = attempt
     waiting.transfer = transfer
     waiting.err = err

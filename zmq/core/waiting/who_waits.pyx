@@ -15,6 +15,8 @@ from cpython.pythread cimport PyThread_get_thread_ident
 cdef dict blocked = {}
 # What greenlets are parked for that is no single socket, since when, and what waits for them, by the greenlet.
 cdef dict parked = {}
+# What is called when a hub ends, in its thread.
+cdef list at_the_end = []
 # Weak references to polls of many sockets that wait without a greenlet, by their address.
 cdef dict pending = {}
 
@@ -67,6 +69,18 @@ def leave_all(hub):
     for greenlet, (_, _, sleeper) in list(parked.items()):
         if sleeper.leave(hub):
             parked.pop(greenlet, None)
+    for function in at_the_end:
+        function()
+
+
+def call_at_the_end(function):
+    """Have a function called whenever a hub ends because its thread does, in that thread.
+
+    Parameters
+    ----------
+    function : callable
+    """
+    at_the_end.append(function)
 
 
 cdef dict entry(waiter, thread, what, double since, str action):
