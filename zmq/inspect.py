@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
-from zmq.core.inspection.service import LONGEST_PATH, VARIABLE, VERSION, _service
+from zmq.core.inspection.service import LONGEST_PATH, NO_SIGNAL, VARIABLE, VERSION, _service
 
 TYPE_CHECKING = False  # `typing` takes longer to import than all the rest
 
@@ -314,7 +314,7 @@ class Inspection:
             raise NoAnswer("the connection was closed", self.pid)
         try:
             self._socket.settimeout(self.timeout)
-            self._socket.sendall(json.dumps({"want": want}).encode() + b"\n")
+            self._socket.sendall(json.dumps({"want": want}).encode() + b"\n", NO_SIGNAL)
         except OSError:
             self.close()
             raise NoAnswer("the process has ended, or closed the connection", self.pid) from None

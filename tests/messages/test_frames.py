@@ -75,6 +75,35 @@ def test_copies_share_their_memory(zmq: ModuleType) -> None:
     assert other.bytes == bytes(100_000)
 
 
+@pytest.mark.parametrize("size", [10, 100_000])
+@pytest.mark.parametrize("copied", [False, True], ids=["itself", "a copy of it"])
+def test_a_deep_copy_stays_as_it_is(pair: Pair, size: int, copied: bool) -> None:
+    """Also where a view that was there before can be written to."""
+    a, b = pair()
+    a.send_multipart([b"x" * size, b"rest"])
+    frame = b.recv_multipart(copy=False)[0]
+    view = frame.buffer
+    assert not view.readonly
+    other = copy.deepcopy(copy.copy(frame) if copied else frame)
+    view[0] = ord("y")
+    assert frame.bytes == b"y" + b"x" * (size - 1)
+    assert other.bytes == b"x" * size and other.more
+    # Nothing can be written to what nobody else has a view of.
+    third = copy.deepcopy(other)
+    assert third.bytes == b"x" * size
+    a.send(other)
+    assert b.recv() == b"x" * size
+
+
+def test_a_deep_copy_shares_what_nobody_can_write_to(connected: Pair, zmq: ModuleType) -> None:
+    a, b = connected()
+    a.send(b"x" * 100_000)
+    frame = b.recv(copy=False)
+    other = copy.deepcopy(frame)
+    assert frame.get(zmq.SHARED) == other.get(zmq.SHARED) == 1
+    assert frame.buffer.readonly and other.buffer.readonly
+
+
 def test_what_is_lent_is_held_and_let_go(pair: Pair, zmq: ModuleType) -> None:
     a, b = pair()
     data = bytes(100_000)

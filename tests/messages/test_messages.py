@@ -159,6 +159,31 @@ def test_json(connected: Pair) -> None:
     assert b.recv_json(parse_float=str) == "1.5"
 
 
+class Point(json.JSONDecoder):
+    """Decodes nothing but points."""
+
+    def __init__(self, scale: int = 1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scale = scale
+
+    def decode(self, s: str) -> Any:  # type: ignore[override]
+        found = super().decode(s)
+        return self.scale * complex(found["x"], found["y"])
+
+
+def test_json_by_a_decoder_of_ones_own(pair: Pair) -> None:
+    """It has nothing to decode but the message; and what is wrong with its arguments is said before one is taken."""
+    a, b = pair()
+    for kwargs, expected in (({}, 1 + 2j), ({"scale": 2, "object_hook": None}, 2 + 4j), ({"parse_int": float}, 1 + 2j)):
+        a.send_json({"x": 1, "y": 2})
+        assert b.recv_json(cls=Point, **kwargs) == expected
+    a.send_json({"x": 1, "y": 2})
+    for cls in (Point, json.JSONDecoder, None):
+        with pytest.raises(TypeError):
+            b.recv_json(cls=cls, nothing=1)
+    assert b.recv_json(cls=None) == {"x": 1, "y": 2}
+
+
 def test_python_objects(connected: Pair) -> None:
     a, b = connected()
     for value in ({1, 2}, None, [range(3), b"x"], "x" * 100_000):
@@ -301,6 +326,27 @@ def test_a_subclass_that_replaces_send_and_recv_is_heard(context: Any, zmq: Modu
     a.send_pyobj(6)
     assert (b.recv_string(), b.recv_json(), b.recv_pyobj()) == ("4", 5, 6)
     assert calls == ["send"] * 3 + ["recv"] * 3 + ["send"] * 3 + ["recv"] * 3
+
+
+def test_a_subclass_that_takes_flags_by_their_name_alone(context: Any, zmq: ModuleType) -> None:
+    class Named(zmq.Socket):  # type: ignore[name-defined, misc]
+        def send(self, data: Any, **kwargs: Any) -> Any:
+            return super().send(data, **kwargs)
+
+        def recv(self, **kwargs: Any) -> Any:
+            return super().recv(**kwargs)
+
+    a, b = context.socket(zmq.PAIR, socket_class=Named), context.socket(zmq.PAIR, socket_class=Named)
+    a.bind("inproc://named")
+    b.connect("inproc://named")
+    a.send_string("1", zmq.SNDMORE)
+    a.send_json(2, zmq.SNDMORE)
+    a.send_pyobj(3)
+    assert (b.recv_string(), b.recv(), pickle.loads(b.recv())) == ("1", b"2", 3)
+    assert a.send_many([b"4", b"5"]) == 2
+    assert b.recv_many() == [b"4", b"5"]
+    with pytest.raises(zmq.Again):
+        b.recv_string(zmq.NOBLOCK)
 
 
 def test_several_sockets_share_the_work(connected: Pair, zmq: ModuleType, front_end: FrontEnd) -> None:

@@ -19,7 +19,8 @@ from typing import Any
 
 import pytest
 
-from support.front_ends import FrontEnd
+from support.front_ends import LIMIT, FrontEnd, Threads, wait_until
+from zmq.core.native_threads import NativeSignal
 
 Pair = Callable[..., tuple[Any, Any]]
 
@@ -71,10 +72,46 @@ def test_the_receiver_sees_the_memory_of_the_sender(pair: Pair, make: Callable[[
     assert small.bytes == b"small" and address(frame) == address(data)
 
 
-def test_what_is_not_contiguous_is_refused(pair: Pair) -> None:
+@pytest.mark.parametrize("copy", [True, False], ids=["copied", "not copied"])
+def test_an_array_in_the_order_of_fortran_is_sent_as_it_lies(pair: Pair, zmq: ModuleType, copy: bool) -> None:
+    numpy = pytest.importorskip("numpy")
     a, b = pair()
-    with pytest.raises(BufferError):
-        a.send(memoryview(bytearray(2 * SIZE))[::2], copy=False)
+    array = numpy.asfortranarray(numbers())
+    sent = array.tobytes("A")
+    assert sent != array.tobytes() == numbers().tobytes()
+    for send in (
+        lambda: a.send(array, copy=copy),
+        lambda: a.send_multipart([array, b""], copy=copy),
+        lambda: a.send_many([array], copy=copy),
+        lambda: a.send(zmq.Frame(array, copy=copy)),
+    ):
+        send()
+        frame = b.recv_multipart(copy=False)[0]
+        assert frame.bytes == sent
+        assert (address(frame) == array.ctypes.data) is not copy
+
+
+def test_an_array_in_the_order_of_fortran_is_received_into_as_it_lies(pair: Pair) -> None:
+    numpy = pytest.importorskip("numpy")
+    a, b = pair()
+    array = numpy.zeros((2, 3), "u1", order="F")
+    a.send(bytes(range(6)))
+    assert b.recv_into(array) == 6
+    assert array.tolist() == [[0, 2, 4], [1, 3, 5]]
+
+
+@pytest.mark.parametrize("copy", [True, False], ids=["copied", "not copied"])
+def test_what_is_not_contiguous_is_refused(pair: Pair, zmq: ModuleType, copy: bool) -> None:
+    a, b = pair()
+    data = memoryview(bytearray(2 * SIZE))[::2]
+    for call in (
+        lambda: a.send(data, copy=copy),
+        lambda: a.send_multipart([b"head", data], copy=copy),
+        lambda: zmq.Frame(data, copy=copy),
+        lambda: b.recv_into(data, flags=zmq.NOBLOCK),
+    ):
+        with pytest.raises(BufferError, match="not contiguous"):
+            call()
     a.send(b"1")
     assert b.recv() == b"1"
 
@@ -101,6 +138,66 @@ def test_it_is_released_though_the_program_makes_no_further_call(pair: Pair) -> 
         assert tracker.done
     # On a machine that is busy with other things one of them may be late.
     assert min(took) < 0.1
+
+
+def test_a_finalizer_that_takes_long_holds_up_no_other_memory(pair: Pair) -> None:
+    """Of two that came back the first is being released in another thread, which is in that object's finalizer."""
+    begun, go_on = NativeSignal(), NativeSignal()
+
+    class Slow(bytearray):
+        def __del__(self) -> None:
+            begun.set()
+            go_on.wait(LIMIT)
+
+    a, b = pair()
+    data = bytearray(SIZE)
+    tracker = a.send(data, copy=False, track=True)
+    a.send(Slow(SIZE), copy=False)
+    frames = [b.recv(copy=False), b.recv(copy=False)]
+    frames.reverse()
+    # From its end on, and nothing of Python runs between the two: the slow one comes back last, and is released first.
+    frames.clear()
+    try:
+        begun.wait(LIMIT)
+        assert begun.is_set and tracker.done
+        data.append(1)
+    finally:
+        go_on.set()
+
+
+@pytest.mark.parametrize("what", ["lend", "done"])
+def test_finalizers_that_lend_do_not_call_one_another(pair: Pair, zmq: ModuleType, what: str) -> None:
+    """No stack is deep enough for all of them, where many came back at once."""
+    count = 50
+    a, b = pair(hwm=0)
+    trackers: list[Any] = []
+    here = threading.local()
+    depths: list[int] = []
+    found: list[bool] = []
+
+    class Using(bytearray):
+        def __del__(self) -> None:
+            here.depth = getattr(here, "depth", 0) + 1
+            if what == "lend":
+                zmq.Frame(bytes(SIZE), copy=False)
+            else:
+                # That of another one, which came back with it.
+                found.append(trackers[-1].done)
+            depths.append(here.depth)
+            here.depth -= 1
+
+    for _ in range(count):
+        trackers.append(a.send(Using(SIZE), copy=False, track=True))
+    data = bytearray(SIZE)
+    trackers.append(a.send(data, copy=False, track=True))
+    frames = [b.recv(copy=False) for _ in range(count + 1)]
+    # From its end on: the memory without a finalizer comes back first, and is released last.
+    frames.clear()
+    assert trackers[-1].done
+    data.append(1)
+    wait_until(Threads(), lambda: len(depths) == count)
+    assert set(depths) == {1}
+    assert all(found)
 
 
 def test_no_thread_of_python_stands_behind_it(pair: Pair) -> None:

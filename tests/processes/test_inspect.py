@@ -254,6 +254,41 @@ def test_many_who_say_nothing_keep_nobody_out(ledger: None, path: Path) -> None:
         connection.close()
 
 
+def test_who_goes_away_ends_no_process(path: Path) -> None:
+    """Where SIGPIPE has its default action again, as in many commands: neither who answers nor who asks."""
+    program = f"""
+        import signal, socket, threading
+        from zmq import inspect
+        from zmq.core.inspection import service
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        ours, other = socket.socketpair()
+        other.close()
+        try:
+            service.Client(ours).flush()
+        except BrokenPipeError:
+            print("answered nobody")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind({str(path)!r})
+        listener.listen()
+
+        def answer():
+            with listener.accept()[0] as connection:
+                connection.sendall(b'{{"zmq.inspect": 1, "pid": 1}}\\n')
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with inspect.Inspection({str(path)!r}) as inspection:
+            thread.join()
+            try:
+                inspection.ask()
+            except inspect.NoAnswer:
+                print("asked nobody")
+        ours.close()
+        listener.close()
+    """
+    assert programs.run(Threads(), program) == "answered nobody\nasked nobody\n"
+
+
 def test_who_takes_no_answer_or_asks_nothing_is_dropped(
     ledger: None, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 
@@ -53,6 +54,31 @@ def test_more_descriptors_than_are_polled_at_once() -> None:
     finally:
         for end in ends:
             os.close(end)
+
+
+@pytest.mark.parametrize("seconds", [math.nan, 0.0, -0.0])
+def test_what_is_no_time_is_none(seconds: float) -> None:
+    signal = NativeSignal()
+    signal.wait(seconds)
+    assert poll_natively([(signal.fd, 1)], seconds) == {}
+
+
+@pytest.mark.parametrize("seconds", [math.inf, 1e300, 1e9])
+def test_a_time_that_is_too_long_for_the_system_ends_at_the_event(seconds: float) -> None:
+    signal, ended = NativeSignal(), NativeSignal()
+
+    def target() -> None:
+        signal.wait(seconds)
+        assert poll_natively([(signal.fd, 1)], seconds) == {signal.fd: 1}
+        ended.set()
+
+    thread = NativeThread(target)
+    thread.start()
+    ended.wait(0.02)
+    assert not ended.is_set
+    signal.set()
+    thread.join(LIMIT)
+    assert thread.error is None and ended.is_set
 
 
 def test_a_signal_needs_a_descriptor() -> None:

@@ -546,6 +546,20 @@ def test_destroy_in_a_finalizer_has_a_linger(zmq: ModuleType, ledger: None) -> N
     assert collect_with_users(make, lambda context, socket: context.destroy(0)) == [None, None]
 
 
+@pytest.mark.parametrize("linger", [None, 0])
+def test_destroy_in_a_finalizer_calls_a_close_that_knows_no_linger(zmq: ModuleType, ledger: None, linger: Any) -> None:
+    class Mine(zmq.Socket):  # type: ignore[name-defined, misc]
+        def close(self) -> None:
+            super().close()
+
+    def make() -> tuple[Any, ...]:
+        context = zmq.Context()
+        return context, context.socket(zmq.PUSH, socket_class=Mine)
+
+    found = collect_with_users(make, lambda context, socket: (context.destroy(linger), socket.closed))
+    assert found == [(None, True)] * 2
+
+
 @pytest.mark.parametrize("kind", ["context", "socket"])
 def test_shadows_that_are_collected_with_the_original(kind: str, zmq: ModuleType, ledger: None) -> None:
     """They are closed by its finalizer: something else may have its address by then."""

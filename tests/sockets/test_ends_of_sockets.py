@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import os
 import sys
 import threading
 import time
@@ -14,8 +16,10 @@ from typing import Any
 import pytest
 
 import zmq as plain
+from support import foreign_code
 from support.front_ends import LIMIT, FrontEnd
 from support.programs import run
+from zmq.core.contexts.termination_threads import Termination
 
 
 class Interrupt(BaseException):
@@ -179,6 +183,130 @@ def test_a_socket_type_that_terminates_the_context(zmq: ModuleType) -> None:
     with pytest.raises(zmq.ZMQError):
         context.socket(Number())
     assert context.closed
+
+
+@pytest.mark.parametrize("argument", ["type", "shadow"])
+def test_arguments_that_make_the_socket(context: Any, zmq: ModuleType, argument: str) -> None:
+    """The first one is the one, and is closed with the context: nobody knew of the second."""
+    other = context.socket(zmq.PUB)
+    socket = zmq.Socket.__new__(zmq.Socket)
+    made: list[int] = []
+
+    class Making:
+        def __index__(self) -> int:
+            socket.__init__(context, zmq.PAIR)  # type: ignore[misc]
+            return int(zmq.PUB)
+
+        __int__ = __index__
+
+        @property
+        def underlying(self) -> int:
+            # It is asked for twice.
+            if not made:
+                made.append(self.__index__())
+            return int(other.underlying)
+
+    with pytest.raises(RuntimeError, match="made once"):
+        if argument == "type":
+            socket.__init__(context, Making())  # type: ignore[misc]
+        else:
+            socket.__init__(shadow=Making())  # type: ignore[misc]
+    assert socket.type == zmq.PAIR and socket.context is context and not socket._shadow
+    assert socket in context._sockets
+    context.destroy(0)
+    assert socket.closed and context.closed
+
+
+@pytest.mark.parametrize("argument", ["io_threads", "shadow"])
+def test_arguments_that_make_the_context(zmq: ModuleType, argument: str) -> None:
+    other = zmq.Context()
+    context = zmq.Context.__new__(zmq.Context)
+    made: list[int] = []
+
+    class Making:
+        def __index__(self) -> int:
+            context.__init__(2)  # type: ignore[misc]
+            return 3
+
+        __int__ = __index__
+
+        @property
+        def underlying(self) -> int:
+            # It is asked for twice.
+            if not made:
+                made.append(self.__index__())
+            return int(other.underlying)
+
+    with pytest.raises(RuntimeError, match="made once"):
+        context.__init__(**{argument: Making()})  # type: ignore[misc]
+    assert context.io_threads == 2 and not context._shadow
+    context.socket(zmq.PAIR).close()
+    context.term()
+    other.term()
+
+
+def test_who_is_told_last_of_the_end_of_a_context_leaves_the_next_one_alone(
+    monkeypatch: pytest.MonkeyPatch, ledger: None
+) -> None:
+    """The main thread waits for a thread that ends it; when it wakes, another one may have made a context there."""
+    made: list[plain.Context[Any]] = []
+
+    class Slow(Termination):
+        """One that ends the context, and then makes others, just before the main thread hears of the end."""
+
+        def __init__(self) -> None:
+            self.reader, self.writer = os.pipe()
+
+        def try_begin(self, address: int) -> int:
+            self.address = address
+            return 0
+
+        @property
+        def fd(self) -> int:
+            if not made:
+                assert foreign_code.function("zmq_ctx_term")(ctypes.c_void_p(self.address)) == 0
+                while len(made) < 100 and not (made and made[-1].underlying == self.address):
+                    made.append(plain.Context())
+                os.write(self.writer, b"x")
+            return self.reader
+
+    monkeypatch.setattr("zmq.core.context.new_termination", Slow)
+    context = plain.Context()
+    address = context.underlying
+    context.socket(plain.PAIR).close()
+    context.term()
+    monkeypatch.undo()
+    assert context.closed
+    reused = [each for each in made if each.underlying == address or each.closed]
+    closed = [each for each in made if each.closed]
+    for each in made:
+        each.term()
+    if not reused:
+        pytest.skip("the allocator gave this address to nobody else")
+    assert not closed
+
+
+@pytest.mark.parametrize("way", ["class", "one socket"])
+@pytest.mark.parametrize("linger", [None, 0, -1])
+def test_a_close_that_knows_no_linger(zmq: ModuleType, ledger: None, way: str, linger: Any) -> None:
+    class Mine(zmq.Socket):  # type: ignore[name-defined, misc]
+        def close(self) -> None:
+            lingers.append(self.linger)
+            super().close()
+
+    lingers: list[int] = []
+    context = zmq.Context()
+    if way == "class":
+        socket = context.socket(zmq.PUSH, socket_class=Mine)
+    else:
+        socket = context.socket(zmq.PUSH)
+        close = socket.close
+        socket.close = lambda: (lingers.append(socket.linger), close())
+    socket.linger = 7
+    socket.connect("tcp://127.0.0.1:1")
+    context.destroy(linger)
+    assert lingers == [7 if linger is None else linger]
+    assert socket.closed and context.closed
 
 
 @pytest.mark.parametrize("call", ["get", "set", "io_threads"])

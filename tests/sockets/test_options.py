@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from support.front_ends import LIMIT
 from zmq.core.sockets.option_attributes import MixedCase
 from zmq.utils import z85
 from zmq.utils.monitor import recv_monitor_message
@@ -91,6 +92,56 @@ def test_any_mix_of_cases_can_be_read_once_it_was_written(context: Any, zmq: Mod
         setattr(other, name, number + 1)
         assert (getattr(socket, name), getattr(other, name)) == (number, number + 1)
         delattr(MixedCase, name)
+
+
+class Name(str, enum.Enum):
+    """Names as programs and the readers of their settings have them."""
+
+    LINGER = "linger"
+    SNDHWM = "SndHwm"
+    IO_THREADS = "io_threads"
+    PRIVATE = "_private"
+    NOTHING = "nothing"
+
+
+def test_names_that_are_more_than_text(context: Any, zmq: ModuleType) -> None:
+    socket = context.socket(zmq.PUSH)
+    for owner in (socket, context):
+        for number, name in enumerate((Name.LINGER, Name.SNDHWM, Name.PRIVATE), 3):
+            setattr(owner, name, number)
+            assert getattr(owner, name) == number
+        delattr(owner, Name.PRIVATE)
+        assert not hasattr(owner, Name.PRIVATE) and not hasattr(owner, Name.NOTHING)
+        with pytest.raises(AttributeError):
+            setattr(owner, Name.NOTHING, 1)
+        with pytest.raises(AttributeError):
+            delattr(owner, Name.NOTHING)
+    assert (socket.linger, socket.sndhwm, context.linger) == (3, 4, 3)
+    assert getattr(context, Name.IO_THREADS) == 1
+    delattr(context, Name.LINGER)
+    assert not hasattr(context, "linger")
+
+
+@pytest.mark.parametrize(
+    ("name", "opposite"),
+    [
+        ("subscribe", "unsubscribe"),
+        ("SUBSCRIBE", "UNSUBSCRIBE"),
+        ("Subscribe", "Unsubscribe"),
+        ("suBscribe", "unsuBscribe"),
+    ],
+)
+def test_topics_are_text_in_every_case(pair: Pair, zmq: ModuleType, name: str, opposite: str) -> None:
+    pub, sub = pair(zmq.XPUB, zmq.SUB, rcvtimeo=int(1000 * LIMIT))
+    try:
+        setattr(sub, name, "tópic")
+        setattr(sub, opposite, "tópic")
+        setattr(sub, name, b"bytes")
+        assert [pub.recv() for _ in range(3)] == [b"\x01t\xc3\xb3pic", b"\x00t\xc3\xb3pic", b"\x01bytes"]
+    finally:
+        if "uB" in name:
+            delattr(MixedCase, name)
+            delattr(MixedCase, opposite)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ class Recorder:
         self.calls: list[tuple[Any, ...]] = []
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self.calls.append(args)
+        self.calls.append((*args, kwargs["flags"]) if "flags" in kwargs else args)
         return self.call(*args, **kwargs)
 
 
@@ -68,6 +68,31 @@ def test_a_name_that_its_class_has_not_is_refused(made: list[Any], which: int) -
         made[which].nothing = 1
     with pytest.raises(AttributeError):
         del made[which].nothing
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["context", "socket"])
+def test_what_is_in_its_dictionary_can_be_set(made: list[Any], which: int) -> None:
+    owner = made[which]
+    vars(owner)["label"] = 1
+    owner.label = 2
+    assert vars(owner) == {"label": owner.label} == {"label": 2}
+    del owner.label
+    with pytest.raises(AttributeError, match="no such option: LABEL"):
+        owner.label = 3
+
+
+def test_a_context_has_a_class_of_sockets_of_its_own(zmq: ModuleType, ledger: None) -> None:
+    class Mine(zmq.Socket):  # type: ignore[name-defined, misc]
+        pass
+
+    assert zmq.Context._socket_class is zmq.Socket
+    with zmq.Context() as context:
+        context._socket_class = Mine
+        with context.socket(zmq.PAIR) as socket:
+            assert type(socket) is Mine
+        del context._socket_class
+        with context.socket(zmq.PAIR) as socket:
+            assert type(socket) is zmq.Socket
 
 
 USES: dict[str, list[tuple[Any, ...]]] = {

@@ -17,11 +17,12 @@ cdef class Context(UseAfterFork):
     cdef void *make_socket(self, int number, get_hub) except NULL
     cdef int watch_peers_of(self, socket) except -1
     cdef list defaults_for(self, socket_type)
+    cdef int forget(self, void *handle) except -1
     cdef int close_what_is_left(self) except -1
 
 
 cdef bint exiting       # the interpreter is: what is collected from here on is nobody's mistake
-cdef object close_unreachable   # of `zmq.core.sockets.life`, which this can't import
+cdef object close_all, close_unreachable    # of `zmq.core.sockets.life`, which this can't import
 cdef size_t address_of(shadow) except? 0
 cpdef bint is_attribute(type cls, str name) except -1
 cdef object checked_name(owner, name, type ours)

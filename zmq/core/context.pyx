@@ -12,6 +12,7 @@ from types import GenericAlias
 
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject, PyObject_GenericSetAttr
+from cpython.unicode cimport PyUnicode_FromObject
 from libc.errno cimport EINTR, EINVAL, EMFILE
 
 from zmq.core.check cimport check, raise_errno
@@ -50,7 +51,7 @@ cdef enum:
 EXIT_LINGER = 5.0
 
 exiting = False
-close_unreachable = None
+close_all = close_unreachable = None
 
 
 cdef bint closed_lately() except -1:
@@ -182,13 +183,15 @@ cdef class Context(UseAfterFork):
     #: What `instance` returned last.
     _instance = None
 
+    #: What `socket` makes: `zmq.core.socket`, which this can't import, puts its own class here.
+    _socket_class = None
+
     def __init__(self, io_threads=1, shadow=None, *, name=None):
         cdef size_t address
         cdef Context other
         cdef int threads
         cdef void *handle
-        if self.handle != NULL:
-            raise RuntimeError("a Context is made once")
+        self.refuse_second()
         if name is not None:
             self.called = checked_name(self, name, Context)
         self._sockets = Members()
@@ -200,6 +203,7 @@ cdef class Context(UseAfterFork):
             address = address_of(shadow)
             if address == 0:
                 raise ZMQError(Errno.EFAULT, "the context to make a shadow of is terminated")
+            self.refuse_second()
             self.handle = <void *> address
             self.is_shadow = True
             self.original = shadow if hasattr(shadow, "underlying") else None
@@ -220,6 +224,7 @@ cdef class Context(UseAfterFork):
             forget_handle(handle)
         try:
             check(zmq_ctx_set(handle, ZMQ_IO_THREADS, threads))
+            self.refuse_second()
             self.note(ZMQ_IO_THREADS, threads)
         except BaseException:
             zmq_ctx_term(handle)
@@ -513,6 +518,7 @@ cdef class Context(UseAfterFork):
         self.sockopts[option_of(opt)] = value
 
     def __getattr__(self, name):
+        name = PyUnicode_FromObject(name)
         cdef int option = option_named(name, True)
         if option >= 0:
             return read_attribute(self, ContextOption(option), name)
@@ -523,7 +529,9 @@ cdef class Context(UseAfterFork):
 
     def __setattr__(self, name, value):
         cdef int option
-        if name.startswith("_") or is_attribute(type(self), name):
+        # Names of enums are of a subclass.
+        name = PyUnicode_FromObject(name)
+        if name.startswith("_") or is_attribute(type(self), name) or self.has_own(name):
             PyObject_GenericSetAttr(self, name, value)
             return
         option = option_named(name, True)
@@ -536,20 +544,16 @@ cdef class Context(UseAfterFork):
         self.setsockopt(SocketOption(option), value)
 
     def __delattr__(self, name):
+        name = PyUnicode_FromObject(name)
         cdef int option = option_named(name, False)
         if option >= 0 and SocketOption(option) in self.sockopts:
             del self.sockopts[SocketOption(option)]
-        elif name in (<object> self).__dict__:
+        elif self.has_own(name):
             self.delete(name)
         else:
             raise AttributeError(f"{type(self).__name__} has no default for the option {name.upper()}")
 
     # Sockets.
-
-    @property
-    def _socket_class(self):
-        from zmq.core.socket import Socket
-        return Socket
 
     def socket(self, socket_type, socket_class=None, **kwargs):
         """Make a socket.
@@ -631,7 +635,7 @@ cdef class Context(UseAfterFork):
                     termination = self.termination
                     if termination is not None:
                         if wait_for_bell(NULL, termination.fd, -1, self):
-                            forget_handle(handle)
+                            self.forget(handle)
                             self.termination = None
                             break
                         self.close_what_is_left()
@@ -666,7 +670,7 @@ cdef class Context(UseAfterFork):
             if self.termination is not None:
                 # The main thread was, before the program was monkeypatched.
                 wait_readable(get_hub(), self.termination.fd, -1, self)
-                forget_handle(handle)
+                self.forget(handle)
                 break
             if <size_t> handle in terminating:
                 # A thread was, before the program was monkeypatched.
@@ -701,13 +705,13 @@ cdef class Context(UseAfterFork):
             self.term()
             return
         if self.born == fork_generation.current:
-            for socket in list(self._sockets):
-                if not socket.closed:
-                    socket.close(linger)
-            self._sockets.clear()
-            if close_unreachable is not None:
-                close_unreachable(self, linger)
+            if close_all is not None:
+                close_all(self, linger)
         self.term()
+
+    cdef int forget(self, void *handle) except -1:
+        """The context was terminated. Who noticed it first may have made another one since, with the same address."""
+        return forget_handle(handle) if self.handle == handle else 0
 
     cdef int close_what_is_left(self) except -1:
         """Close what nobody else will while this waits."""

@@ -8,7 +8,7 @@ shared (`zmq.core.messages.copy_threshold`). Called by `zmq.core.socket` and by 
 import weakref
 
 from cpython.buffer cimport (
-    PyBUF_SIMPLE,
+    PyBUF_ANY_CONTIGUOUS,
     Py_buffer,
     PyBuffer_FillInfo,
     PyBuffer_Release,
@@ -99,7 +99,7 @@ cdef class Frame:
             raise TypeError("a Frame holds bytes, not str: encode it first")
         if not PyObject_CheckBuffer(data):
             raise TypeError(f"a Frame needs an object with the buffer interface, not {type(data).__name__}")
-        PyObject_GetBuffer(data, &view, PyBUF_SIMPLE)
+        PyObject_GetBuffer(data, &view, PyBUF_ANY_CONTIGUOUS)
         try:
             if copy is None:
                 if copy_threshold is None:
@@ -143,6 +143,8 @@ cdef class Frame:
         if self.received:
             readonly = zmq_msg_get(&self.zmq_msg, ZMQ_SHARED) == 1 or is_lent(data)
         PyBuffer_FillInfo(view, self, data, <Py_ssize_t> zmq_msg_size(&self.zmq_msg), readonly, flags)
+        if not readonly:
+            self.exposed = True
 
     def __len__(self):
         return zmq_msg_size(&self.zmq_msg)
@@ -154,6 +156,7 @@ cdef class Frame:
         check(zmq_msg_copy(&other.zmq_msg, &self.zmq_msg))
         other.received = self.received
         other.readonly = self.readonly
+        other.exposed = self.exposed
         other._data = self._data
         other._bytes = self._bytes
         other.more = self.more
@@ -162,14 +165,31 @@ cdef class Frame:
         return other
 
     def __deepcopy__(self, memo):
-        """Return a frame whose contents nobody can change by way of this one."""
+        """Return a frame whose contents nobody can change by way of this one.
+
+        The memory is shared where nobody can write to it by way of this frame. A copy of it has `more`, `routing_id`
+        and `group`; the properties of the connection, such as ``"User-Id"`` and `SRCFD`, only a shared one has, and one
+        so small that libzmq keeps the contents in the message itself.
+        """
         cdef Frame other
-        if self.received or self.readonly:
+        cdef uint32_t routing_id
+        if self.readonly or self.received and (not self.exposed or self.is_inline()):
             return self.__copy__()
         other = type(self).__new__(type(self))
         Frame.__init__(other, memoryview(self), track=self.tracker is not None, copy=True)
         other.more = self.more
+        if GREENZMQ_DRAFT:
+            routing_id = zmq_msg_routing_id(&self.zmq_msg)
+            if routing_id:
+                check(zmq_msg_set_routing_id(&other.zmq_msg, routing_id))
+            if zmq_msg_group(&self.zmq_msg)[0]:
+                check(zmq_msg_set_group(&other.zmq_msg, zmq_msg_group(&self.zmq_msg)))
         return other
+
+    cdef bint is_inline(self) noexcept:
+        """Tell whether the contents are in libzmq's own structure, so that what is copied of it shares nothing."""
+        cdef size_t at = <size_t> zmq_msg_data(&self.zmq_msg)
+        return 0 <= <Py_ssize_t> (at - <size_t> &self.zmq_msg) < <Py_ssize_t> sizeof(zmq_msg_t)
 
     def fast_copy(self):
         """Return another frame with the same contents, which are not copied; the same as `copy.copy`."""

@@ -20,6 +20,7 @@ from cpython.pythread cimport (
 )
 from cpython.exc cimport PyErr_SetFromErrno
 from cpython.ref cimport Py_DECREF, Py_INCREF
+from libc.limits cimport INT_MAX
 from posix.fcntl cimport F_SETFD, F_SETFL, FD_CLOEXEC, O_NONBLOCK, fcntl
 from posix.unistd cimport close as close_fd
 from posix.unistd cimport pipe, read, write
@@ -50,6 +51,13 @@ def name_of(ident):
     return names.get(ident)
 
 
+cdef long milliseconds_of(double seconds) noexcept:
+    """Return a time as poll(2) takes it, rounded up; 0 for what is no number. It takes 24 days at most."""
+    if seconds != seconds:
+        return 0
+    return <long> max(-1, min(INT_MAX, 1000 * seconds + 0.999))
+
+
 def poll_natively(list wanted not None, double seconds):
     """Block this native thread until one of some descriptors is ready, for so many seconds, or a signal comes.
 
@@ -66,7 +74,7 @@ def poll_natively(list wanted not None, double seconds):
     """
     cdef zmq_pollitem_t items[64]
     cdef int count = len(wanted)
-    cdef long milliseconds = <long> (1000 * max(0, seconds) + 0.999)
+    cdef long milliseconds = milliseconds_of(max(0, seconds))
     cdef int at
     if count > 64:
         raise ValueError("these are too many descriptors")
@@ -175,7 +183,7 @@ cdef class NativeSignal:
         seconds : float
         """
         cdef zmq_pollitem_t item
-        cdef long milliseconds = <long> (1000 * seconds + 0.999)
+        cdef long milliseconds = milliseconds_of(seconds)
         item.socket = NULL
         item.fd = self.fd
         item.events = ZMQ_POLLIN

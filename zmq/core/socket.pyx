@@ -310,6 +310,7 @@ cdef class Socket(Conversions):
 
 
 overrides.complete(Socket)
+Context._socket_class = Socket
 add_attributes(Socket)
 
 # For annotations: what blocks the caller, as opposed to `zmq.asyncio`.

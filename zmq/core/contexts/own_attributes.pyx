@@ -23,6 +23,11 @@ cdef class OwnAttributes:
         if not 0x030B0000 <= PY_VERSION_HEX < 0x030C0000:
             Py_CLEAR(_PyObject_GetDictPtr(self)[0])
 
+    cdef bint has_own(self, name) except -1:
+        """Tell whether something is set on this object alone; that makes no dictionary."""
+        cdef PyObject **own = _PyObject_GetDictPtr(self)
+        return own != NULL and own[0] != NULL and name in <dict> own[0]
+
     cdef int delete(self, name) except -1:
         """Delete an attribute as `object.__delattr__` does."""
         return set_or_delete(self, name, NULL)

@@ -18,6 +18,7 @@ cdef class UseAfterFork(OwnAttributes):
     cdef dict settings      # what was set, to have it again in the child of a fork
     cdef set cpus           # the processors for its threads
 
+    cdef int refuse_second(self) except -1
     cdef UseAfterFork root(self)
     cdef bint can_be_renewed(self) noexcept
     cdef bint renew(self) except -1

@@ -28,6 +28,12 @@ cdef class UseAfterFork(OwnAttributes):
         self.settings = {}
         self.cpus = set()
 
+    cdef int refuse_second(self) except -1:
+        """Raise where the context was made already: arguments may run code that does so."""
+        if self.handle != NULL:
+            raise RuntimeError("a Context is made once")
+        return 0
+
     cdef UseAfterFork root(self):
         """Return the context that this one is a shadow of, where it is known, or itself."""
         cdef UseAfterFork origin = self.origin() if self.origin is not None else None

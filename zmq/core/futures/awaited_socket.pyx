@@ -134,7 +134,7 @@ cdef class AwaitedSocket(Socket):
 
     cdef received_text(self, int flags, encoding):
         if is_replaced(self, "recv"):
-            return self.begin_task(_converted(self.recv(flags), partial(str, encoding=encoding)))
+            return self.begin_task(_converted(self.recv(flags=flags), partial(str, encoding=encoding)))
         return self.receive(TEXT if encoding == "utf-8" else ReceiveText(encoding), flags)
 
     cdef begin_task(self, coroutine):

@@ -5,7 +5,7 @@ or queues the call. What must not: event loops, and what becomes of a message th
 (`zmq.core.futures.future`). Called by `zmq.core.futures.awaited_socket`, and by `zmq.asyncio` for batches.
 """
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_ANY_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.errno cimport EAGAIN, EINTR
 from libc.string cimport memcpy
 
@@ -153,7 +153,7 @@ cdef class ReceiveInto(Receive):
 
     cdef int prepare(self) except -1:
         # Held until the message is there, as by `Socket.recv_into`: a bytearray can't be resized meanwhile.
-        PyObject_GetBuffer(self.buffer, &self.view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        PyObject_GetBuffer(self.buffer, &self.view, PyBUF_ANY_CONTIGUOUS | PyBUF_WRITABLE)
         self.is_held = True
         if self.nbytes < 0 or self.nbytes > self.view.len:
             raise ValueError(

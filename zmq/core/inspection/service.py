@@ -54,6 +54,8 @@ VERSION = 1
 VARIABLE = "ZMQ_INSPECT"
 #: Who may ask at the same time. Whoever comes then takes the place of who has been quiet for longest.
 CLIENTS = 8
+#: Whoever goes away must not end the process by SIGPIPE, which programs may have given its default action back.
+NO_SIGNAL = getattr(_socket, "MSG_NOSIGNAL", 0)
 #: Bytes of a question, at most.
 QUESTION = 4096
 #: Seconds: for a hub to answer; for an answer to be taken; for somebody to ask again.
@@ -328,7 +330,7 @@ class Client:
         """Send what goes out; return whether the client stays."""
         while self.out:
             try:
-                self.out = self.out[self.socket.send(self.out) :]
+                self.out = self.out[self.socket.send(self.out, NO_SIGNAL) :]
             except BlockingIOError:
                 return True
         self.deadline = time.monotonic() + IDLE_SECONDS

@@ -1,11 +1,16 @@
 /* Python objects lent to libzmq, and how they come back.
 
    zmq_free_fn is called on libzmq's I/O threads, perhaps while one of libzmq's mutexes is held. It must not want
-   the GIL: whoever holds the GIL may be waiting for that very mutex. So it only puts the loan on a list. Two
-   parties take loans off the list with the GIL held: the next call that lends, and a native thread of our own,
-   which waits a moment for the first to do it and then does it itself, so that an object is released even if
-   the program makes no further call. No Python-level thread stands behind it: under monkeypatching that would be
-   a greenlet.
+   the GIL: whoever holds the GIL may be waiting for that very mutex. So it only puts the loan on a list. Three
+   parties take loans off the list with the GIL held: the next call that lends, whoever asks whether a loan has come
+   back, and a native thread of our own, which waits a moment for the others to do it and then does it itself, so that
+   an object is released even if the program makes no further call. No Python-level thread stands behind it: under
+   monkeypatching that would be a greenlet.
+
+   They take one loan at a time, and release it at once. Its object's finalizer may give the GIL up, for as long as it
+   likes; what is still on the list meanwhile is released by whoever asks for it. A finalizer that lends in its turn
+   takes nothing off the list, nor does one that asks take more than the loan it asks for: each of those might have a
+   finalizer that does the same, and no stack is deep enough for all of them.
 
    The mutex is never held while anything else is waited for. */
 #ifndef GREENZMQ_LENT_H
@@ -78,25 +83,31 @@ static void greenzmq_give_back(void *data, void *hint) {
     pthread_mutex_unlock(&greenzmq_lock);
 }
 
-static greenzmq_loan *greenzmq_take_returned(void) {
-    greenzmq_loan *loans;
+/* Take one loan that came back off the list: any, or that of which `done` tells. */
+static greenzmq_loan *greenzmq_take_returned(const int *done) {
+    greenzmq_loan **link, *loan;
     if (GREENZMQ_IS_EMPTY(greenzmq_returned)) return NULL;
     pthread_mutex_lock(&greenzmq_lock);
-    loans = greenzmq_returned;
-    GREENZMQ_SET(greenzmq_returned, NULL);
+    for (link = &greenzmq_returned; (loan = *link) && done && loan->done != done; link = &loan->next) {}
+    if (loan) GREENZMQ_SET(*link, loan->next);
     pthread_mutex_unlock(&greenzmq_lock);
-    return loans;
+    return loan;
 }
 
-/* With the GIL held. */
-static void greenzmq_settle(greenzmq_loan *loans) {
-    while (loans) {
-        greenzmq_loan *loan = loans;
-        loans = loan->next;
+/* With the GIL held. Release what came back: all of it; or within the release of another one only the loan of which
+   `done` tells, and none where that is NULL. */
+static void greenzmq_settle(const int *done) {
+    static __thread int settling = 0;
+    greenzmq_loan *loan;
+    if (settling && !done) return;
+    if (!settling) done = NULL;
+    settling += 1;
+    while ((loan = greenzmq_take_returned(done))) {
         PyBuffer_Release(&loan->view);
         Py_XDECREF((PyObject *) loan->release);
         free(loan);
     }
+    settling -= 1;
 }
 
 static void *greenzmq_collect(void *unused) {
@@ -113,7 +124,7 @@ static void *greenzmq_collect(void *unused) {
         nanosleep(&pause, NULL);
         if (!GREENZMQ_IS_EMPTY(greenzmq_returned)) {
             PyGILState_STATE state = PyGILState_Ensure();
-            greenzmq_settle(greenzmq_take_returned());
+            greenzmq_settle(NULL);
             PyGILState_Release(state);
         }
     }

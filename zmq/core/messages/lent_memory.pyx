@@ -7,7 +7,7 @@ is copied. Called by `zmq.core.message` and `zmq.core.tracker`.
 import atexit
 import os
 
-from cpython.buffer cimport PyBUF_SIMPLE, Py_buffer, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_ANY_CONTIGUOUS, Py_buffer, PyBuffer_Release, PyObject_GetBuffer
 from cpython.ref cimport PyObject, Py_DECREF, Py_INCREF
 from libc.stdlib cimport free, malloc
 from posix.unistd cimport close as close_fd
@@ -28,7 +28,6 @@ cdef extern from "messages/lent_memory.h" nogil:
         int *done
         int fd
     void give_back "greenzmq_give_back"(void *data, void *hint) noexcept
-    loan_t *take_returned "greenzmq_take_returned"()
     int start_collecting "greenzmq_start_collecting"()
     bint collecting "greenzmq_collecting"
     void stop_collecting "greenzmq_stop_collecting"(bint collecting)
@@ -40,7 +39,7 @@ cdef extern from "messages/lent_memory.h" nogil:
     void remove_alert "greenzmq_remove_alert"(alert_t *alert)
 
 cdef extern from "messages/lent_memory.h":
-    void settle "greenzmq_settle"(loan_t *loans)
+    void settle "greenzmq_settle"(const int *done)
     size_t list_lent "greenzmq_list_lent"(void **loans, PyObject **objects, size_t room)
 
 
@@ -60,7 +59,7 @@ cdef class Release:
         """Tell whether libzmq is done; if so the object's buffer is free again."""
         if not is_done(&self.returned):
             return False
-        settle(take_returned())
+        settle(&self.returned)
         return True
 
     def wait(self, timeout=None, get_hub=None):
@@ -130,7 +129,7 @@ cdef int lend(zmq_msg_t *msg, data, Release release) except -1:
     """Make `msg` of the memory of an object; `release`, which may be None, learns when libzmq is done."""
     cdef int err
     cdef loan_t *loan
-    settle(take_returned())
+    settle(NULL)
     err = start_collecting()
     if err:
         raise_errno(err)
@@ -138,7 +137,7 @@ cdef int lend(zmq_msg_t *msg, data, Release release) except -1:
     if loan == NULL:
         raise MemoryError()
     try:
-        PyObject_GetBuffer(data, &loan.view, PyBUF_SIMPLE)
+        PyObject_GetBuffer(data, &loan.view, PyBUF_ANY_CONTIGUOUS)
     except BaseException:
         free(loan)
         raise

@@ -10,6 +10,9 @@ from functools import partial
 # `zmq.utils.jsonapi`, as soon as somebody needs it.
 cdef object jsonapi = None
 
+# Arguments that `json.loads` leaves out where they are None.
+cdef tuple HOOKS = ("object_hook", "parse_float", "parse_int", "parse_constant", "object_pairs_hook")
+
 # Names of arguments that `jsonapi.loads` has taken.
 cdef set names_for_json = set()
 
@@ -33,6 +36,12 @@ cdef int check_encoding(encoding) except -1:
 
 cdef int check_json(dict kwargs) except -1:
     """Raise what `json.loads` says of arguments that it does not know: before a message is taken for them."""
+    cls = kwargs.get("cls")
+    if cls is not None:
+        # Made and not used: a decoder of the program's may take nothing but what it expects.
+        left_out = [name for name, value in kwargs.items() if name == "cls" or value is None and name in HOOKS]
+        cls(**{name: value for name, value in kwargs.items() if name not in left_out})
+        return 0
     names = tuple(kwargs)
     if names not in names_for_json:
         json().loads(b"null", **kwargs)
@@ -70,7 +79,7 @@ cdef class Conversions(Receiving):
         """
         if not isinstance(u, str):
             raise TypeError(f"str objects only, not {type(u).__name__}: use send for bytes")
-        return self.send(u.encode(encoding), flags, copy=copy, **kwargs)
+        return self.send(u.encode(encoding), flags=flags, copy=copy, **kwargs)
 
     send_unicode = send_string
 
@@ -105,7 +114,7 @@ cdef class Conversions(Receiving):
             ``routing_id`` and ``group`` are passed on to `send`, the rest to `json.dumps`.
         """
         send_kwargs = {key: kwargs.pop(key) for key in ("routing_id", "group") if key in kwargs}
-        return self.send(json().dumps(obj, **kwargs), flags, **send_kwargs)
+        return self.send(json().dumps(obj, **kwargs), flags=flags, **send_kwargs)
 
     def recv_json(self, int flags=0, **kwargs):
         """Receive an object as JSON.
@@ -140,7 +149,7 @@ cdef class Conversions(Receiving):
             Passed on to `send`.
         """
         import pickle  # here, as few use it and it takes long
-        return self.send(pickle.dumps(obj, protocol), flags, **kwargs)
+        return self.send(pickle.dumps(obj, protocol), flags=flags, **kwargs)
 
     def recv_pyobj(self, int flags=0):
         """Receive a pickled object. Only from peers you trust: a pickle can run any code.
@@ -193,4 +202,4 @@ cdef class Conversions(Receiving):
 
     cdef received_text(self, int flags, encoding):
         """Receive a frame of text."""
-        return self.recv(flags).decode(encoding)
+        return self.recv(flags=flags).decode(encoding)

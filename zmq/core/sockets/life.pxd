@@ -39,6 +39,7 @@ cdef class Life(MixedCase):
     cdef int usable(self) except -1
     cdef void await_attempts(self) noexcept
     cdef int operated(self) except -1
+    cdef int refuse_second(self) except -1
     cdef int let_go(self, void *handle) except -1
     cdef int drop_handle(self) except -1
     cdef int take_defaults(self, Context context) except -1

@@ -37,7 +37,7 @@ from zmq.core.waiting.counters cimport Traffic
 from zmq.core.waiting.trampoline cimport Trampoline, known_trampoline, trampoline_of
 from zmq.core.waiting.owner_interface cimport Owner
 
-from zmq.core.constants import Errno, SocketType
+from zmq.core.constants import Errno, SocketOption, SocketType
 from zmq.core.error import ZMQError
 
 cdef enum:
@@ -158,9 +158,44 @@ def close_unreachable(Context context not None, linger):
             if maker is context or (maker is not None and maker.handle == context.handle and not context.is_shadow):
                 found.append(socket)
     for socket in found:
+        close_with(socket, linger)
+
+
+def close_all(Context context not None, linger):
+    """Close the sockets of a context, those that only finalizers can reach too.
+
+    Parameters
+    ----------
+    context : Context
+    linger : int, optional
+        As for `Socket.close`.
+    """
+    for socket in list(context._sockets):
+        if not socket.closed:
+            close_with(socket, linger)
+    context._sockets.clear()
+    close_unreachable(context, linger)
+
+
+cdef int close_with(socket, linger) except -1:
+    """Close what a context lists. A `close` that is not ours, of a class or of one socket, need not know of LINGER."""
+    cdef int milliseconds
+    if linger is None:
+        socket.close()
+    elif not isinstance(socket, Life) or "close" not in socket.__dict__ and type(socket).close is overrides.own_close:
         socket.close(linger)
+    else:
+        milliseconds = linger
+        try:
+            socket.set(SocketOption.LINGER, milliseconds)
+        except ZMQError:
+            # One that LINGER does not take changes nothing, and keeps no socket open.
+            pass
+        socket.close()
+    return 0
 
 
+contexts.close_all = close_all
 contexts.close_unreachable = close_unreachable
 
 
@@ -181,8 +216,7 @@ cdef class Life(MixedCase):
         cdef Trampoline known
         cdef Life socket
         cdef void *handle
-        if self.handle != NULL:
-            raise RuntimeError("a Socket is made once")
+        self.refuse_second()
         self.own_threshold = -1
         if copy_threshold is not None:
             self.copy_threshold = copy_threshold
@@ -197,16 +231,19 @@ cdef class Life(MixedCase):
             address = address_of(shadow)
             if address == 0:
                 raise ZMQError(Errno.ENOTSOCK, "the socket to make a shadow of is closed")
+            maker = getattr(shadow, "context", None)
+            self.refuse_second()
             self.original = shadow if isinstance(shadow, Life) else None
-            self.context = getattr(shadow, "context", None)
+            self.context = maker
             if zmq_getsockopt(<void *> address, ZMQ_TYPE, &number, &size) != 0:
                 raise_errno(zmq_errno())
         else:
             if not isinstance(ctx_or_socket, Context):
                 raise TypeError(f"a Socket is made of a Context and a type, not of {ctx_or_socket!r}")
             context = ctx_or_socket
-            self.context = self.maker = context
             number = socket_type
+            self.refuse_second()
+            self.context = self.maker = context
         try:
             self.socket_type = SocketType(number)
         except ValueError:
@@ -214,6 +251,7 @@ cdef class Life(MixedCase):
         self.drops = libzmq_drops and number in (ZMQ_PUSH, ZMQ_DEALER, ZMQ_REQ)
         if number in drop_when_full:
             self.traffic.next_look = 0
+        self.refuse_second()
         # What ran so far may have closed the socket or terminated the context. From here on nothing but C runs, until
         # the context and `living` know of the socket.
         if context is None:
@@ -226,6 +264,10 @@ cdef class Life(MixedCase):
                 raise ZMQError(Errno.ETERM, "the context is terminated")
             context.usable()
             handle = context.make_socket(number, self._get_hub)
+            if self.handle != NULL:
+                # It may have waited for the reaper.
+                close_handle(handle)
+                self.refuse_second()
         self.handle = handle
         self.born = fork_generation.current
         self.traffic.socket_type = number
@@ -267,6 +309,12 @@ cdef class Life(MixedCase):
             self.handle = NULL
             self.born = GONE
             raise
+
+    cdef int refuse_second(self) except -1:
+        """Raise where the socket was made already: arguments may run code that does so."""
+        if self.handle != NULL:
+            raise RuntimeError("a Socket is made once")
+        return 0
 
     cdef int take_defaults(self, Context context) except -1:
         """The socket is one of the context's, which has defaults for it."""

@@ -6,6 +6,7 @@ Lives here: `get` and `set` in all their spellings, subscriptions and groups. Wh
 
 cimport cython
 from cpython.object cimport PyObject_GenericSetAttr
+from cpython.unicode cimport PyUnicode_FromObject
 
 from zmq.core.check cimport check
 from zmq.core.context cimport is_attribute
@@ -22,7 +23,7 @@ from zmq.core.sockets cimport overrides
 from zmq.core.sockets.arguments cimport encoded, need_draft
 from zmq.core.sockets.life cimport is_owned
 from zmq.core.sockets.overrides cimport GETSOCKOPT, METHODS, SETSOCKOPT, find_overrides_of
-from zmq.core.sockets.option_attributes cimport option_named
+from zmq.core.sockets.option_attributes cimport as_assigned, option_named
 from zmq.core.sockets.option_conversion cimport HWM, Setting, get_option, set_option, take_value
 
 from zmq.core._text import decode, describe, encode
@@ -143,7 +144,13 @@ cdef class OptionAccess(Life):
 
     def __setattr__(self, name, value):
         cdef int option
-        if name.startswith("_") or is_attribute(type(self), name) and name not in ("subscribe", "unsubscribe"):
+        # Names of enums are of a subclass.
+        name = PyUnicode_FromObject(name)
+        if (
+            name.startswith("_")
+            or is_attribute(type(self), name) and name not in ("subscribe", "unsubscribe")
+            or self.has_own(name)
+        ):
             PyObject_GenericSetAttr(self, name, value)
             if name in METHODS:
                 self.overrides = find_overrides_of(self)
@@ -151,15 +158,12 @@ cdef class OptionAccess(Life):
         option = option_named(name, False)
         if option < 0:
             raise AttributeError(f"{type(self).__name__} has no such option: {name.upper()}")
-        if name in ("subscribe", "unsubscribe"):
-            if isinstance(value, str):
-                value = encode(value)
-        else:
-            # What can be written can be read.
-            add_spelling(name, SocketOption(option))
-        self.set(SocketOption(option), value)
+        # What can be written can be read.
+        add_spelling(name, SocketOption(option))
+        self.set(SocketOption(option), as_assigned(option, value))
 
     def __delattr__(self, name):
+        name = PyUnicode_FromObject(name)
         self.delete(name)
         if name in METHODS:
             self.overrides = find_overrides_of(self)

@@ -6,4 +6,5 @@ cdef class MixedCase(OwnAttributes):
 
 
 cdef int option_named(str name, bint of_context) except -2
+cdef object as_assigned(option, value)
 cdef object read_attribute(owner, option, name)

@@ -12,6 +12,7 @@ from libc.errno cimport EINVAL
 from zmq.core.contexts.own_attributes cimport OwnAttributes
 from zmq.core.sockets.option_conversion cimport BYTES, HWM, kind_of
 
+from zmq.core._text import encode
 from zmq.core.constants import ContextOption, SocketOption
 from zmq.core.error import ZMQError
 
@@ -24,6 +25,13 @@ cdef int option_named(str name, bint of_context) except -2:
     if of_context:
         return context_options.get(name.upper(), -1)
     return socket_options.get(name.upper(), -1)
+
+
+cdef object as_assigned(option, value):
+    """Return what an option is set to by an assignment: a topic may be text."""
+    if isinstance(value, str) and option in (SocketOption.SUBSCRIBE, SocketOption.UNSUBSCRIBE):
+        return encode(value)
+    return value
 
 
 cdef object read_attribute(owner, option, name):
@@ -58,7 +66,7 @@ cdef class OptionAttribute:
         return read_attribute(socket, self.option, self.name)
 
     def __set__(self, socket, value):
-        socket.set(self.option, value)
+        socket.set(self.option, as_assigned(self.option, value))
 
     def __delete__(self, socket):
         raise AttributeError(f"an option cannot be deleted: {self.name.upper()}")

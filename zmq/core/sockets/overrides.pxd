@@ -6,6 +6,7 @@ cdef enum:
     SETSOCKOPT = 8
 
 cdef object socket_class
+cdef object own_close   # the `close` of `Socket`, whatever is put in its place
 
 # Those that others are made of, with their bits.
 cdef dict METHODS

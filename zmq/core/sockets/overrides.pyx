@@ -32,6 +32,7 @@ cdef extern from "sockets/inherited_methods.h":
 
 # `zmq.core.socket.Socket`, which its bases can't import. What they call by its name may have been patched there.
 cdef object socket_class = None
+cdef object own_close = None
 
 
 def complete(type cls):
@@ -44,7 +45,7 @@ def complete(type cls):
     ----------
     cls : type
     """
-    global socket_class
+    global socket_class, own_close
     cdef dict copies = {}   # of methods that have several names
     cdef PyWrapperDescrObject *wrapper
     for base in cls.__mro__[1:cls.__mro__.index(MixedCase)]:
@@ -63,6 +64,7 @@ def complete(type cls):
                     continue
             setattr(cls, name, copies[value])
     socket_class = cls
+    own_close = vars(cls)["close"]
 
 
 # Those that a service calls for each message.

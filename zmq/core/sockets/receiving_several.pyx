@@ -4,7 +4,7 @@ Lives here: what a received message becomes, whole messages, batches, and receiv
 of one frame, which is where users find it, in `zmq.core.socket`; waiting. A base of `zmq.core.socket.Socket`.
 """
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer, Py_buffer
+from cpython.buffer cimport PyBUF_ANY_CONTIGUOUS, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer, Py_buffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.string cimport memcpy
 
@@ -245,7 +245,9 @@ cdef class Receiving(Sending):
             return messages
         try:
             while len(messages) < max:
-                messages.append(self.recv_multipart(flags, copy) if multipart else self.recv(flags, copy))
+                messages.append(
+                    self.recv_multipart(flags=flags, copy=copy) if multipart else self.recv(flags=flags, copy=copy)
+                )
                 flags |= ZMQ_DONTWAIT
         except Again:
             pass
@@ -284,7 +286,7 @@ cdef class Receiving(Sending):
         cdef Incoming incoming
         cdef Py_buffer view
         cdef size_t size
-        PyObject_GetBuffer(buffer, &view, PyBUF_SIMPLE | PyBUF_WRITABLE)
+        PyObject_GetBuffer(buffer, &view, PyBUF_ANY_CONTIGUOUS | PyBUF_WRITABLE)
         try:
             if nbytes < 0:
                 raise ValueError(f"nbytes={nbytes}, must be at least 0")

@@ -4,7 +4,7 @@ Lives here: what becomes a part of a message, whole messages and batches. What m
 where users find it, in `zmq.core.socket`; waiting. A base of `zmq.core.socket.Socket`.
 """
 
-from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_CheckBuffer, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_ANY_CONTIGUOUS, PyBuffer_Release, PyObject_CheckBuffer, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.list cimport PyList_GET_SIZE
 from libc.stdlib cimport free, malloc
@@ -66,7 +66,7 @@ cdef class Sending(Operation):
             return frame
         if isinstance(data, str):
             raise TypeError("unicode not allowed, use send_string")
-        PyObject_GetBuffer(data, &part.view, PyBUF_SIMPLE)
+        PyObject_GetBuffer(data, &part.view, PyBUF_ANY_CONTIGUOUS)
         try:
             lends = not copy and part.view.len >= self.threshold()
         except BaseException:
@@ -264,14 +264,14 @@ cdef class Sending(Operation):
             for data in batch:
                 if multipart:
                     if self.overrides & SEND:
-                        self.send_multipart(data, flags, copy)
+                        self.send_multipart(data, flags=flags, copy=copy)
                     elif type(data) is list and data:
                         # Of its own: the caller's may change while it is sent.
                         self.send_whole(list(data), flags, copy, False)
                     else:
                         overrides.socket_class.send_multipart(self, data, flags, copy)
                 elif self.overrides & SEND:
-                    self.send(data, flags, copy)
+                    self.send(data, flags=flags, copy=copy)
                 elif (
                     type(data) is bytes
                     and PyBytes_GET_SIZE(data) < SMALL
