@@ -142,6 +142,33 @@ def test_a_tunnel_from_a_certain_port(
         assert tunnel.is_alive()
 
 
+def test_forwardings_of_the_configuration_are_left_out(
+    ssh: ModuleType, server: Server, service: str, req: Any, front_end: FrontEnd
+) -> None:
+    """One that can't be made, because another ssh has it, is in nobody's way, and no other is made."""
+    config = server.folder / "config"
+    free, far = ssh.tunnel.select_random_ports(2)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config.write_text(
+            f"{config.read_text()}  LocalForward 127.0.0.1:{taken.getsockname()[1]} 127.0.0.1:9\n"
+            f"  LocalForward 127.0.0.1:{free} 127.0.0.1:9\n  RemoteForward 127.0.0.1:{far} 127.0.0.1:9\n"
+        )
+        with ssh.tunnel_connection(req, service, server.name, server.key):
+            ask(req)
+            for port in (free, far):
+                with pytest.raises(ConnectionRefusedError):
+                    socket.create_connection(("127.0.0.1", port))
+
+
+def test_a_configuration_without_forwardings_has_tunnels(
+    ssh: ModuleType, server: Server, service: str, req: Any, front_end: FrontEnd
+) -> None:
+    config = server.folder / "config"
+    config.write_text(f"{config.read_text()}  ClearAllForwardings yes\n")
+    with ssh.tunnel_connection(req, service, server.name, server.key):
+        ask(req)
+
+
 def test_others_run_while_a_tunnel_is_opened(
     ssh: ModuleType, server: Server, service: str, paramiko: bool, front_end: FrontEnd
 ) -> None:

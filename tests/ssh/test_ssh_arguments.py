@@ -75,15 +75,16 @@ def test_what_ssh_is_called_with(stand_in: Path) -> None:
     assert login[-6:] == ["-p", "2222", "-l", "user", "--", "host"]
     assert not any("StrictHostKeyChecking" in argument for argument in login)
     assert "-i" not in login
-    assert forward[2:4] == ["-O", "forward"] and forward[4] == "-L"
-    local, port, remote, rport = forward[5].split(":")
+    assert forward[4:6] == ["-O", "forward"] and forward[6] == "-L"
+    local, port, remote, rport = forward[7].split(":")
     assert (local, remote, rport) == ("127.0.0.1", "10.0.0.1", "5555") and 1024 < int(port) < 65536
+    assert "-F" not in login
     for call in (forward, check, leave):
-        assert call[-2:] == ["--", "host"]
+        assert call[:3] == ["-F", "/dev/null", "-S"] and call[-2:] == ["--", "host"]
     open_one("[::1]:22", "tcp://[fe80::1]:7")
     login, forward, *_ = calls(stand_in)[4:]
     assert login[-4:] == ["-p", "22", "--", "::1"]
-    assert forward[5].endswith(":[fe80::1]:7")
+    assert forward[7].endswith(":[fe80::1]:7")
 
 
 HOSTILE = [

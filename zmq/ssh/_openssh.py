@@ -11,7 +11,9 @@ A tunnel is a master connection of its own (``ControlMaster``, ssh_config(5)) in
 - A third one closes it. The keeper runs that, a shell that has nothing to do but to wait for the end of its input.
 
 Hosts, users, keys and whether a server is who it says it is are ssh's business, as it is configured. Forwardings that
-the configuration has for the host are left out, or they would be in each other's way.
+the configuration has for the host are left out, or they would be in each other's way. So what talks to the master reads
+no configuration: all that it needs is the socket, and it would ask for those forwardings with ours, or where the
+configuration has ``ClearAllForwardings`` for none at all and call that a success.
 
 A password is asked for by ssh through a program (``SSH_ASKPASS``) that reads it from a named pipe in a folder that
 nobody else can enter. So it is never on a disk, in an argument or in a variable of the environment. Others ask through
@@ -226,7 +228,7 @@ def open_tunnel(
     deadline = time.monotonic() + timeout
     folder = make_folder()
     control = os.path.join(folder, "control")
-    to_master = [SSH, "-S", escaped(control), "-O"]
+    to_master = [SSH, "-F", os.devnull, "-S", escaped(control), "-O"]
     try:
         keeper = start(["/bin/sh", "-c", KEEP, "sh", folder, *to_master, "exit", "--", server.host])
     except BaseException:
