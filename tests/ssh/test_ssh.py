@@ -21,7 +21,7 @@ import pytest
 import zmq as plain
 import zmq.green
 import zmq.ssh
-from support import ssh_server
+from support import programs, ssh_server
 from support.front_ends import FRONT_ENDS, LIMIT, FrontEnd, wait_until
 from support.ssh_server import Server, all_below, runs
 from zmq.core.native_threads import NativeThread
@@ -167,6 +167,29 @@ def test_a_configuration_without_forwardings_has_tunnels(
     config.write_text(f"{config.read_text()}  ClearAllForwardings yes\n")
     with ssh.tunnel_connection(req, service, server.name, server.key):
         ask(req)
+
+
+def test_tunnels_where_nobody_hears_how_ssh_ended(
+    server: Server, folder: Path, front_end: FrontEnd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = """
+        import importlib, signal
+        ssh = importlib.import_module(f"{zmq.__name__}.ssh")
+        name, key, other = sys.argv[1:4]
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        with ssh.open_tunnel("tcp://127.0.0.1:9", name, key)[1] as tunnel:
+            assert tunnel.is_alive()
+            for key, port, text in ((other, 0, "Permission denied"), (key, tunnel.port, "can't be forwarded")):
+                try:
+                    ssh.openssh_tunnel(port or ssh.select_random_ports(1)[0], 9, name, keyfile=key)
+                except ssh.SSHException as error:
+                    assert text in str(error), error
+                else:
+                    raise AssertionError(text)
+        assert not tunnel.is_alive()
+    """
+    monkeypatch.setenv("TMPDIR", str(folder))
+    programs.run(front_end, program, server.name, server.key, server.other)
 
 
 def test_others_run_while_a_tunnel_is_opened(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ import pytest
 
 import zmq
 import zmq.ssh
-from support import ssh_server
-from support.front_ends import FRONT_ENDS, wait_until
-from zmq.ssh import SSHException, _names, _openssh
+from support import programs, ssh_server
+from support.front_ends import FRONT_ENDS, LIMIT, FrontEnd, wait_until
+from zmq.ssh import SSHException, _names, _openssh, _process
 
 #: Writes down its arguments and variables, asks for a password and is a master until it is told to exit.
 STAND_IN = """\
@@ -353,6 +354,72 @@ def test_ports_that_are_taken_are_not_tried_for_ever(stand_in: Path, monkeypatch
     with pytest.raises(SSHException, match=r"port 77 of 127\.0\.0\.1 can't be forwarded: taken") as caught:
         zmq.ssh.openssh_tunnel(77, 1, "host")
     assert type(caught.value) is SSHException
+
+
+# How ssh ended.
+
+REFUSES = """\
+#!/bin/sh
+[ -e silent ] || echo "user@host: Permission denied (publickey)." >&2
+exit 255
+"""
+
+
+@pytest.mark.parametrize("waitid", [True, False])
+def test_the_status_of_what_ran(monkeypatch: pytest.MonkeyPatch, waitid: bool) -> None:
+    if not waitid:
+        # There are systems without it.
+        monkeypatch.delattr(os, "waitid")
+    for text, expected in {"exit 0": 0, "exit 3": 3, "kill -9 $$": -9}.items():
+        end = time.monotonic() + LIMIT
+        assert _process.run(["sh", "-c", f"echo said >&2; {text}"], end, zmq.Poller) == (expected, "said")
+
+
+def test_a_refusal_counts_where_its_status_is_lost(stand_in: Path, front_end: FrontEnd) -> None:
+    """Popen takes it for 0 where SIGCHLD is ignored, and the kernel says nothing."""
+    (stand_in / "ssh").write_text(REFUSES)
+    program = """
+        import importlib, os, signal
+        ssh = importlib.import_module(f"{zmq.__name__}.ssh")
+        os.chdir(sys.argv[1])
+        assert ssh.try_passwordless_ssh("user@host") is False
+
+        def refused(call, text):
+            try:
+                call()
+            except ssh.SSHException as error:
+                assert text in str(error), error
+            else:
+                raise AssertionError("was let in")
+
+        open_one = lambda: ssh.open_tunnel("tcp://127.0.0.1:1", "user@host")
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        refused(open_one, "no tunnel through host: user@host: Permission denied")
+        refused(lambda: ssh.try_passwordless_ssh("user@host"), "SIGCHLD is ignored")
+        open("silent", "x").close()
+        refused(open_one, "no tunnel through host: how ssh ended is not known")
+    """
+    programs.run(front_end, program, str(stand_in))
+
+
+def test_a_refusal_counts_where_another_waits_for_all_children(stand_in: Path) -> None:
+    """Gevent does from its first process on, also in a program that is not monkeypatched."""
+    (stand_in / "ssh").write_text(REFUSES)
+    program = """
+        import gevent.subprocess
+        import zmq.green.ssh as ssh
+
+        assert gevent.subprocess.call(["true"]) == 0
+        for _ in range(5):
+            try:
+                ssh.open_tunnel("tcp://127.0.0.1:1", "user@host")
+            except ssh.SSHException as error:
+                assert str(error) == "no tunnel through host: user@host: Permission denied (publickey)."
+            else:
+                raise AssertionError("was let in")
+    """
+    program = "\n".join(line[8:] for line in program.splitlines())
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
 
 
 def test_importing_it_imports_no_paramiko() -> None:

@@ -118,6 +118,8 @@ done 2>/dev/null
 exit 1
 """
 
+#: Where `run` has no status.
+LOST = "how ssh ended is not known, because SIGCHLD is ignored or something else in the program waits for its children"
 #: The longest path that leaves ssh room to make a socket and rename it, in bytes.
 LONGEST = 80
 
@@ -244,7 +246,8 @@ def open_tunnel(
             forward = f"127.0.0.1:{port}:{host}:{remote[1]}"
             command = [*to_master, "forward", "-L", forward, "--", server.host]
             status, said = run(command, deadline, poller_class)
-            if status == 0:
+            # What fails says why.
+            if status == 0 or (status is None and not said):
                 break
             if not listens(control):
                 raise SSHException(f"the connection to {server.host} ended at once: {said}")
@@ -298,8 +301,13 @@ def connect(
             status, said = run(command, deadline, poller_class, giver.environment(), giver.offer, new_session=True)
         finally:
             giver.withdraw()
-    if status:
-        raise SSHException(f"no tunnel through {server.host}: {said or f'ssh ended with status {status}'}")
+    if status is None:
+        # It ends when the connection stands, or there is none.
+        stands, ended = listens(control), LOST
+    else:
+        stands, ended = status == 0, f"ssh ended with status {status}"
+    if not stands:
+        raise SSHException(f"no tunnel through {server.host}: {said or ended}")
 
 
 def try_passwordless(server: Server, keyfile: str | None, timeout: int, poller_class: type[Poller]) -> bool:
@@ -314,5 +322,7 @@ def try_passwordless(server: Server, keyfile: str | None, timeout: int, poller_c
     ):
         command += ["-o", option]
     status, _ = run([*command, *where(server, keyfile), "exit"], time.monotonic() + timeout, poller_class)
+    if status is None:
+        raise SSHException(f"whether {server.host} lets in without a password can't be told: {LOST}")
     # 255: ssh's own; whatever else comes from the shell over there.
     return status not in (255, -1) and status >= 0

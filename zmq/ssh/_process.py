@@ -82,6 +82,25 @@ def kill(process: subprocess.Popen[Any]) -> None:
     process.wait()
 
 
+def look(process: subprocess.Popen[Any]) -> tuple[bool, int | None]:
+    """Tell whether a process has ended, and with which status; None where nobody knows that any more.
+
+    The kernel throws it away where SIGCHLD is ignored, and whoever waits for all children gets it, as libev does once
+    `gevent.subprocess` was used in a program that is not monkeypatched. `Popen` then says 0, whatever it was; gevent's
+    own is told by its loop.
+    """
+    if not hasattr(os, "waitid") or type(process).__module__ == "gevent.subprocess":
+        status = process.poll()
+        return status is not None, status
+    try:
+        found = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return True, None
+    if found is None:
+        return False, None
+    return True, found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+
+
 def run(
     arguments: Sequence[str],
     deadline: float,
@@ -89,29 +108,31 @@ def run(
     env: Mapping[str, str] | None = None,
     tick: Callable[[], None] | None = None,
     new_session: bool = False,
-) -> tuple[int, str]:
+) -> tuple[int | None, str]:
     """Run a program to its end.
 
     Returns
     -------
-    int, str
-        Its exit status, and what it wrote to its standard error.
+    int or None, str
+        Its exit status if that is known (see `look`), and what it wrote to its standard error.
     """
     output = Output(poller_class)
     try:
         process = start(arguments, stdin=subprocess.DEVNULL, stderr=output.writer, env=env, new_session=new_session)
         output.begun()
         try:
-            while process.poll() is None:
+            ended, status = look(process)
+            while not ended:
                 if time.monotonic() > deadline:
                     raise SSHException(f"time is over: {arguments[0]} {output.text()}".rstrip())
                 if tick is not None:
                     tick()
                 output.wait()
+                ended, status = look(process)
         finally:
             kill(process)
         output.take()
-        return process.returncode, output.text()
+        return status, output.text()
     finally:
         output.close()
 

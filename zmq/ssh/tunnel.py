@@ -292,7 +292,8 @@ class Tunnels:
         Raises
         ------
         SSHException
-            There is no ``ssh`` program, no such key, or no answer for a minute.
+            There is no ``ssh`` program, no such key, or no answer for a minute. Or nobody can tell how ssh ended: the
+            program ignores SIGCHLD, or something else in it waits for all children.
         ImportError, TypeError, ValueError
             As in `open_tunnel`.
         """
