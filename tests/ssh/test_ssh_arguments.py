@@ -422,6 +422,72 @@ def test_a_refusal_counts_where_another_waits_for_all_children(stand_in: Path) -
     subprocess.run([sys.executable, "-c", program], check=True, timeout=30)
 
 
+def test_who_asks_for_the_password_and_goes_away_ends_nobody(front_end: FrontEnd, tmp_path: Path) -> None:
+    """Where a program has SIGPIPE at its default, as those of the command line do, a write to nobody ends it."""
+    program = """
+        import os, signal
+        from zmq.ssh import _names, _openssh
+
+        giver = _openssh.Password(sys.argv[1], "control", "secret", _names.parse_server("user@host"), None)
+        reader = os.open(giver.pipe, os.O_RDONLY | os.O_NONBLOCK)
+        write = os.write
+
+        def late(fd, data):
+            os.close(reader)
+            return write(fd, data)
+
+        os.write = late
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        giver.offer()
+        os.write = write
+        # Nobody hears it afterwards.
+        reader = os.open(giver.pipe, os.O_RDONLY | os.O_NONBLOCK)
+        assert os.read(reader, 1) == b""
+        os.close(reader)
+        giver.withdraw()
+    """
+    programs.run(front_end, program, str(tmp_path))
+
+
+@pytest.mark.parametrize("module", ["zmq.green.monkey", "zmq.eventlet.monkey", "this"])
+def test_a_process_that_ends_before_it_hears_what_to_do_ends_nobody(tmp_path: Path, module: str) -> None:
+    (tmp_path / "python").write_text("#!/bin/sh\necho there is no Python here\n")
+    (tmp_path / "python").chmod(0o755)
+    program = """
+        import os, signal, sys
+        from contextlib import suppress
+        import zmq.ssh
+        from zmq.ssh import _paramiko
+
+        def start(*args, start=_paramiko.start, **kwargs):
+            process = start(*args, **kwargs)
+            # Where gevent has heard of its end, nobody else can.
+            with suppress(ChildProcessError):
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+            return process
+
+        _paramiko.check = lambda: None
+        _paramiko.start = start
+        sys.executable = sys.argv[1]
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        try:
+            zmq.ssh.open_tunnel("tcp://127.0.0.1:1", "host", paramiko=True)
+        except zmq.ssh.SSHException as error:
+            assert str(error) == "no tunnel through host: there is no Python here", error
+            print("the end")
+    """
+    (tmp_path / "program.py").write_text("\n".join(line[8:] for line in program.splitlines()))
+    by = [] if module == "this" else ["-m", module]
+    done = subprocess.run(
+        [sys.executable, *by, str(tmp_path / "program.py"), str(tmp_path / "python")],
+        env={**os.environ, "EVENTLET_TESTS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "the end\n", "")
+
+
 def test_importing_it_imports_no_paramiko() -> None:
     program = "import sys, zmq.ssh; assert 'paramiko' not in sys.modules; zmq.ssh.tunnel.pexpect"
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=30)

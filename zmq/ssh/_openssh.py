@@ -162,9 +162,12 @@ class Password:
                 raise
             return
         try:
-            os.write(descriptor, self.password)
-        except BrokenPipeError:
-            pass
+            # There was a reader. Should it go away now, this is one: else SIGPIPE came, which ends some programs.
+            reader = os.open(self.pipe, os.O_RDONLY | os.O_NONBLOCK)
+            try:
+                os.write(descriptor, self.password)
+            finally:
+                close_fd(reader)
         finally:
             close_fd(descriptor)
 

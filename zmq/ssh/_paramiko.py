@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import re
+import socket
+import subprocess
 import sys
 import time
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +48,26 @@ def check() -> None:
         )
 
 
+def start_process(output: Output) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    """Start the process; return it and a socket to write to its input by.
+
+    Its input is no pipe: to write to one whose reader has gone ends programs that have SIGPIPE at its default.
+    """
+    ours, theirs = socket.socketpair()
+    with theirs:
+        # The process expects that; in a monkeypatched program none blocks.
+        os.set_blocking(theirs.fileno(), True)
+        command = [sys.executable, "-I", "-c", PROGRAM]
+        try:
+            process = start(command, theirs.fileno(), stdout=output.writer, stderr=output.writer)
+        except BaseException:
+            ours.close()
+            raise
+    # No socket, as a forked child closes it, where a framework's would ask for its hub.
+    process.stdin = FileIO(os.dup(ours.fileno()), "wb")
+    return process, ours
+
+
 def begin(config: dict[str, Any], timeout: int, poller_class: type[Poller]) -> Tunnel:
     check()
     clear_up(poller_class)
@@ -50,12 +75,14 @@ def begin(config: dict[str, Any], timeout: int, poller_class: type[Poller]) -> T
     path = sys.path if ROOT in sys.path else [ROOT, *sys.path]
     output = Output(poller_class)
     try:
-        process = start([sys.executable, "-I", "-c", PROGRAM], stdout=output.writer, stderr=output.writer)
+        process, channel = start_process(output)
         output.begun()
         tunnel = Tunnel(process, poller_class)
         try:
-            assert process.stdin is not None
-            process.stdin.write(json.dumps({**config, "path": path}).encode() + b"\n")
+            # Should it have ended already, its output says why.
+            with channel, suppress(ConnectionError):
+                text = json.dumps({**config, "path": path}).encode() + b"\n"
+                channel.sendall(text, getattr(socket, "MSG_NOSIGNAL", 0))
             while not ANSWER.search(output.data) and process.poll() is None:
                 if time.monotonic() > deadline:
                     raise SSHException(f"no tunnel through {config['host']}: time is over")
