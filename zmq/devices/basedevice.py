@@ -11,11 +11,13 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from errno import EADDRINUSE
 from functools import partial
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 from pickle import PicklingError
 from typing import Any, ClassVar
@@ -445,6 +447,37 @@ class ThreadDevice(BackgroundDevice):
         return self._launch_class is NativeThread
 
 
+def start_method(launch_class: Callable[..., Any] | None) -> str:
+    """Return how a class of processes is started, as `multiprocessing` calls it."""
+    return getattr(launch_class, "_start_method", None) or multiprocessing.get_start_method()
+
+
+@contextmanager
+def held_back(launch_class: Callable[..., Any] | None) -> Iterator[None]:
+    """Have a process that is forked get no SIGTERM before it has said what that does there (`obey`).
+
+    No other process: one that is forked later, by a server that is started now, would never get any.
+    """
+    forks = False
+    if isinstance(launch_class, type) and issubclass(launch_class, BaseProcess):
+        forks = start_method(launch_class) == "fork"
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM] if forks else [])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def obey() -> None:
+    """Have SIGTERM end this process, whatever it did where it was started."""
+    # Only the main thread of a process may say so; a launch class of somebody's own may have another one call this.
+    with suppress(ValueError):
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # What signals write there wakes the starter, who then takes them for its own.
+        signal.set_wakeup_fd(-1)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+
+
 class ProcessDevice(Device):
     """A `Device` that runs in a process of its own, with a context of its own.
 
@@ -469,6 +502,11 @@ class ProcessDevice(Device):
 
     >>> class Mine(ProcessDevice):
     ...     _launch_class = multiprocessing.get_context("fork").Process
+
+    `stop` sends SIGTERM, which ends the process, whether the program that forked it has a handler for it, ignores it or
+    blocks it. Signals there write to no descriptor either, such as that of the program's asyncio loop. A subclass
+    that has something to do in the end installs a handler of its own in `run` or `run_device`, which has to end the
+    process: by SystemExit, say.
     """
 
     context_factory: Callable[[], Context[Any]] = Context
@@ -476,6 +514,8 @@ class ProcessDevice(Device):
     _launch_class: ClassVar[Callable[..., Any] | None] = multiprocessing.Process
     _connection: Connection | None = None
     _error: BaseException | None = None
+    #: The process that started it.
+    _starter = 0
     _ready = False
     _heard_ready = False
     _blocks: ClassVar[bool] = True
@@ -487,17 +527,19 @@ class ProcessDevice(Device):
         if self._started:
             raise RuntimeError("a device is started once")
         if self.launcher is None:
-            ours, theirs = multiprocessing.Pipe(duplex=False)
-            try:
-                self.launcher = launched(self, partial(self._run_in_process, theirs))
-            except BaseException as error:
-                ours.close()
-                if isinstance(error, (AttributeError, PicklingError, TypeError)):
-                    self._explain(error)
-                raise
-            finally:
-                theirs.close()
-            self._connection = ours
+            self._starter = os.getpid()
+            with held_back(self._launch_class):
+                ours, theirs = multiprocessing.Pipe(duplex=False)
+                try:
+                    self.launcher = launched(self, partial(self._run_in_process, theirs))
+                except BaseException as error:
+                    ours.close()
+                    if isinstance(error, (AttributeError, PicklingError, TypeError)):
+                        self._explain(error)
+                    raise
+                finally:
+                    theirs.close()
+                self._connection = ours
         if self._says_when_ready() and self._connection is not None:
             self._wait(self._connection.fileno())
             self._started = True
@@ -512,7 +554,7 @@ class ProcessDevice(Device):
         try:
             ForkingPickler.dumps(self)
         except Exception as reason:
-            method = getattr(self._launch_class, "_start_method", None) or multiprocessing.get_start_method()
+            method = start_method(self._launch_class)
             raise PicklingError(
                 f"{type(self).__qualname__} can't be sent to a process of its own: {reason}. It is started by "
                 f"{method!r}, which pickles it: have its class, and the functions that it is given, at the top of a "
@@ -521,6 +563,8 @@ class ProcessDevice(Device):
             ) from error
 
     def _run_in_process(self, connection: Connection) -> None:
+        if os.getpid() != self._starter:
+            obey()
         self._connection = connection
         try:
             self.run()
