@@ -175,6 +175,28 @@ def test_it_connects_and_sets_options_before(way: Way, tmp_path: Path) -> None:
     way.join(device)
 
 
+@pytest.mark.parametrize("end", ["in", "out"])
+def test_one_socket_gets_the_options_of_both_ends_before_it_connects(way: Way, end: str, tmp_path: Path) -> None:
+    zmq = way.zmq
+    device = way.make("Device", zmq.DEALER, -1)
+    getattr(device, f"setsockopt_{end}")(zmq.ROUTING_ID, b"both")
+    device.connect_in(f"ipc://{tmp_path}/in")
+    router = way.peer(zmq.ROUTER, f"ipc://{tmp_path}/in", bind=True, router_mandatory=1)
+    way.start(device)
+
+    def arrives() -> bool:
+        try:
+            router.send_multipart([b"both", b"hello"])
+        except zmq.ZMQError as error:
+            assert error.errno == zmq.EHOSTUNREACH
+            return False
+        return True
+
+    wait_until(way.front_end, arrives)
+    assert router.recv_multipart() == [b"both", b"hello"]
+    way.stop(device)
+
+
 @pytest.mark.parametrize("end", ["in", "out", "mon", "ctrl"])
 def test_every_end_binds_where_it_is_told(way: Way, end: str, tmp_path: Path) -> None:
     zmq = way.zmq

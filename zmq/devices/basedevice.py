@@ -47,25 +47,15 @@ class End:
     connects: list[str] = field(default_factory=list)
     reserved: list[str] = field(default_factory=list)
 
-    def make(self, context: Context[Any]) -> Socket[Any]:
-        """Return a socket with all that was asked for."""
-        socket: Socket[Any] = context.socket(self.socket_type)
-        try:
-            self.prepare(socket)
-        except BaseException:
-            socket.close(linger=0)
-            raise
-        return socket
-
-    def prepare(self, socket: Socket[Any]) -> None:
+    def set_options(self, socket: Socket[Any]) -> None:
         for option, value in self.options:
             socket.setsockopt(option, value)
-        for address in self.binds:
-            self.bind(socket, address)
-        for address in self.connects:
-            socket.connect(address)
 
-    def bind(self, socket: Socket[Any], address: str) -> None:
+    def bind(self, socket: Socket[Any]) -> None:
+        for address in self.binds:
+            self.bind_to(socket, address)
+
+    def bind_to(self, socket: Socket[Any], address: str) -> None:
         end = time.monotonic() + PATIENCE
         while True:
             try:
@@ -75,6 +65,10 @@ class End:
                 if error.errno != EADDRINUSE or address not in self.reserved or time.monotonic() > end:
                     raise
             time.sleep(0.001)
+
+    def connect(self, socket: Socket[Any]) -> None:
+        for address in self.connects:
+            socket.connect(address)
 
     def reserve(self, address: str, others: set[str], *args: Any, **kwargs: Any) -> int:
         """Find a free port that no other end has, and bind to it later; return it."""
@@ -227,16 +221,20 @@ class Device:
         return self._ends[name].reserve(addr, others, *args, **kwargs)
 
     def _setup_sockets(self) -> tuple[Socket[Any], ...]:
-        """Make the sockets, in the order of the ends."""
+        """Make the sockets, in the order of the ends; two of these may have the same one."""
         self._context = context = self.context_factory()
+        ends = list(self._ends.values())
         sockets: list[Socket[Any]] = []
         try:
             for name, end in self._ends.items():
-                if name == "out" and end.socket_type < 0:
-                    end.prepare(sockets[0])
-                    sockets.append(sockets[0])
-                else:
-                    sockets.append(end.make(context))
+                shared = name == "out" and end.socket_type < 0
+                sockets.append(sockets[0] if shared else context.socket(end.socket_type))
+            for end, socket in zip(ends, sockets, strict=True):
+                end.set_options(socket)
+            for end, socket in zip(ends, sockets, strict=True):
+                end.bind(socket)
+            for end, socket in zip(ends, sockets, strict=True):
+                end.connect(socket)
         except BaseException:
             for socket in sockets:
                 socket.close(linger=0)
