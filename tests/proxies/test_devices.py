@@ -6,6 +6,7 @@ import ctypes
 import multiprocessing
 import os
 import select
+import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +22,7 @@ import zmq.devices
 from support.device_ways import EVERY_WAY, IN_THE_BACKGROUND, IN_THIS_PROCESS, LOOPBACK, Way, of, ways_of
 from support.front_ends import FRONT_ENDS, LIMIT, FrontEnd, wait_until
 from zmq.core.native_threads import NativeThread
+from zmq.devices import basedevice
 
 KINDS = ["Device", "Proxy", "ProxySteerable", "MonitoredQueue"]
 WITH_COPIES = KINDS[1:]
@@ -243,6 +245,49 @@ def test_random_ports_keep_to_their_range(front_end: FrontEnd, ledger: None, end
         port = taken.bind_to_random_port(LOOPBACK)
         with pytest.raises(zmq.ZMQBindError):
             reserve(LOOPBACK, min_port=port, max_port=port + 1, max_tries=3)
+
+
+@in_this_process
+def test_others_run_while_a_device_waits_for_a_port_that_it_reserved(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is given up by one of them."""
+    device = way.make("Device", way.zmq.DEALER, way.zmq.DEALER)
+    port = device.bind_in_to_random_port(LOOPBACK)
+    tried, waited = [], set()
+
+    class Watched(type(device)._poller_class):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            waited.add(threading.get_ident())
+
+    def bind(self: Any, address: str, bind: Any = basedevice.Socket.bind) -> Any:
+        tried.append(address)
+        return bind(self, address)
+
+    def takes() -> bool:
+        try:
+            taken.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+    def give_up() -> None:
+        wait_until(way.front_end, lambda: len(tried) > 5)
+        taken.close()
+
+    with socket.socket() as taken:
+        # libzmq lets go of it a moment later.
+        wait_until(way.front_end, takes)
+        taken.listen()
+        monkeypatch.setattr(basedevice, "PATIENCE", LIMIT)
+        monkeypatch.setattr(basedevice.Socket, "bind", bind)
+        monkeypatch.setattr(type(device), "_poller_class", Watched)
+        giving = way.front_end.spawn(give_up)
+        way.start(device)
+        giving.get()
+        wait_until(way.front_end, lambda: device._sockets)
+        way.stop(device)
+    # A native thread has no hub.
+    assert not way.in_a_thread or waited <= {threading.get_ident()}
 
 
 def test_random_ports_are_all_different(ledger: None) -> None:

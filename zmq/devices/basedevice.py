@@ -37,6 +37,12 @@ RESERVATIONS = 100
 PATIENCE = 2.0
 
 
+class BlockingPoller(Poller):
+    """Blocks its thread, also where the program is monkeypatched."""
+
+    _get_hub = None
+
+
 @dataclass
 class End:
     """What one socket of a device shall be."""
@@ -51,11 +57,11 @@ class End:
         for option, value in self.options:
             socket.setsockopt(option, value)
 
-    def bind(self, socket: Socket[Any]) -> None:
+    def bind(self, socket: Socket[Any], poller_class: type[Poller]) -> None:
         for address in self.binds:
-            self.bind_to(socket, address)
+            self.bind_to(socket, address, poller_class)
 
-    def bind_to(self, socket: Socket[Any], address: str) -> None:
+    def bind_to(self, socket: Socket[Any], address: str, poller_class: type[Poller]) -> None:
         end = time.monotonic() + PATIENCE
         while True:
             try:
@@ -64,7 +70,7 @@ class End:
             except ZMQError as error:
                 if error.errno != EADDRINUSE or address not in self.reserved or time.monotonic() > end:
                     raise
-            time.sleep(0.001)
+            zmq_poll([], 1, poller_class=poller_class)
 
     def connect(self, socket: Socket[Any]) -> None:
         for address in self.connects:
@@ -232,7 +238,7 @@ class Device:
             for end, socket in zip(ends, sockets, strict=True):
                 end.set_options(socket)
             for end, socket in zip(ends, sockets, strict=True):
-                end.bind(socket)
+                end.bind(socket, BlockingPoller if self._blocks else self._poller_class)
             for end, socket in zip(ends, sockets, strict=True):
                 end.connect(socket)
         except BaseException:
