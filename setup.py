@@ -13,6 +13,7 @@ import re
 import shlex
 import subprocess
 import sys
+import sysconfig
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -198,6 +199,10 @@ def cythonized() -> list[Library]:
     return [Library(parts)]
 
 
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:12]
+
+
 class BuildPy(pth_layout.BuildPy):
     """Copy `zmq`, and the libzmq of a bundle."""
 
@@ -207,6 +212,8 @@ class BuildPy(pth_layout.BuildPy):
             sys.exit(NO_BUNDLE.format(why="An editable installation is none."))
         for target, source in self.bundled().items():
             self.mkpath(os.path.dirname(target))
+            # It may be of another libzmq, and newer.
+            Path(target).unlink(missing_ok=True)
             self.copy_file(str(source), target)
 
     def get_outputs(self, include_bytecode: bool = True) -> list[str]:
@@ -239,13 +246,34 @@ class BuildExt(pth_layout.BuildExt):
                 pool.shutdown(cancel_futures=True)
                 raise
         library.depends = library.extra_objects
+        path = self.get_ext_fullpath(library.name)
+        stamp = Path(self.build_temp, f"{os.path.basename(path)}.linked")
+        try:
+            as_before = stamp.read_text() == self.linked(library, path)
+        except FileNotFoundError:
+            as_before = False
+        if not as_before:
+            # Its object files may be older than the library, which is that of another configuration.
+            self.force = self.compiler.force = True
+        stamp.unlink(missing_ok=True)
         super().build_extension(library)
+        stamp.write_text(self.linked(library, path))
+
+    def linked(self, library: Library, path: str) -> str:
+        """Return what tells whether the library that is there was linked as this one is to be."""
+        names = ("library_dirs", "libraries", "runtime_library_dirs")
+        said = [getattr(each, name) for each in (self.compiler, library) for name in names]
+        said += [self.compiler.linker_so, library.extra_objects, library.extra_link_args, self.debug]
+        libzmq = [file for folder in library.library_dirs for file in sorted(Path(folder).glob("libzmq*"))]
+        states = [(file.stat().st_mtime_ns, file.stat().st_size) for file in (Path(path), *libzmq) if file.is_file()]
+        return digest(repr((said, states)))
 
     def compile(self, part: Extension) -> str:
         """Compile a module, unless that was done in the same way since it changed, and return its object file."""
         macros, options = part.define_macros, part.extra_compile_args
-        said = repr((self.compiler.compiler_so, macros, sorted(part.include_dirs), options))
-        folder = os.path.join(self.build_temp, hashlib.sha256(said.encode()).hexdigest()[:12])
+        python = sysconfig.get_path("include")
+        said = repr((self.compiler.compiler_so, python, macros, sorted(part.include_dirs), options, self.debug))
+        folder = os.path.join(self.build_temp, digest(said))
         (made,) = self.compiler.object_filenames(part.sources, output_dir=folder)
         if self.force or newer_group([*part.sources, *part.depends], made):
             logging.info("compiling %s", part.name)
