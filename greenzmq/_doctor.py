@@ -24,6 +24,11 @@ import greenzmq
 #: Where `packaging` may be, which nobody needs to have installed.
 PACKAGING = ("packaging", "pip._vendor.packaging", "setuptools._vendor.packaging")
 MAPS = Path("/proc/self/maps")
+#: Installers that leave files as they are in the wheel; packages of distributions and conda are built anew.
+VERBATIM = ("pip", "uv", "poetry", "pdm")
+COMPILED = re.compile(r"\.(so|dylib|pyd)\b")
+#: Where the package manager of a system keeps Python's packages.
+SYSTEM = re.compile(r"/(usr/(lib|lib32|lib64|libexec|share)|nix|gnu)/")
 REQUIREMENT = re.compile(r"\s*pyzmq(?![\w.-])\s*(?:\[[^]]*\])?\s*\(?([^;)]*)\)?\s*(?:;(.*))?$", re.IGNORECASE)
 
 
@@ -105,6 +110,10 @@ def is_shim(distribution: Distribution) -> bool:
     return "greenzmq" in distribution.version.partition("+")[2]
 
 
+def is_pyzmq(distribution: Distribution) -> bool:
+    return name_of(distribution) == "pyzmq" and not is_shim(distribution)
+
+
 def which(installed: list[Distribution]) -> Iterator[Finding]:
     """Tell which zmq is found, and why if it is another than ours."""
     found = greenzmq.active()
@@ -130,6 +139,8 @@ def mend_order(found: greenzmq.Active) -> str:
     place = os.path.dirname(found.folder)
     if place in ("", os.getcwd()):
         return f"{found.folder} is in the current folder, which Python looks into first: start it elsewhere"
+    if is_managed(place):
+        return f"{place} comes before {home} on sys.path: have that before it, as by PYTHONPATH={home}"
     return f"{place} comes before {home} on sys.path: take zmq away there, or install greenzmq there"
 
 
@@ -277,42 +288,83 @@ def files(installed: list[Distribution]) -> Iterator[Finding]:
         if name_of(each) in ("greenzmq", "pyzmq"):
             owned.update(os.path.realpath(str(each.locate_file(file))) for file, _ in recorded(each))
     for each in installed:
-        name = name_of(each)
-        if name not in ("greenzmq", "pyzmq") or is_shim(each):
-            continue
-        missing, changed = differing(each)
-        title = "PyZMQ" if name == "pyzmq" else "greenzmq"
-        if missing or changed:
-            counts = [f"{len(missing)} missing"] * bool(missing) + [f"{len(changed)} changed"] * bool(changed)
-            yield Finding(
-                "wrong",
-                f"{title}'s files in {each.locate_file('')} are not what was installed: {', '.join(counts)}, "
-                f"{(missing + changed)[0]} for example",
-                f"pip install --force-reinstall --no-deps {name}=={each.version}"
-                if name == "pyzmq"
-                else "install greenzmq again with --force-reinstall --no-deps",
-            )
-        elif name == "greenzmq" and any(file.startswith("zmq/") for file, _ in recorded(each)):
-            yield Finding(
-                "wrong",
-                f"greenzmq {each.version} in {each.locate_file('')} is of before it had a folder of its own",
-                "uninstall it, then install this one again",
-            )
+        if name_of(each) == "greenzmq":
+            yield from files_of_ours(each)
+        elif is_pyzmq(each):
+            yield from files_of_theirs(each)
     for place in dict.fromkeys(map(place_of, installed)):
         folder = Path(place, "zmq")
         if os.path.realpath(folder) == os.path.realpath(os.path.join(greenzmq._HOME, "zmq")):
             continue
+        here = [each for each in installed if is_pyzmq(each) and place_of(each) == place]
+        if not all(map(is_recorded, here)):
+            # All of it may be that one's.
+            continue
         stray = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.suffix != ".pyc"]
         stray = [path for path in stray if os.path.realpath(path) not in owned]
-        if stray:
-            theirs = any(name_of(each) == "pyzmq" and not is_shim(each) for each in installed)
-            again = "; then pip install --force-reinstall --no-deps pyzmq" if theirs else ""
+        if not stray:
+            continue
+        found = f"{folder} has {len(stray)} files that belong to no installed package, {stray[0]} for example"
+        if is_managed(place):
+            yield Finding("note", f"{found}, if the package manager that keeps {place} knows of none either")
+        else:
+            again = "; then pip install --force-reinstall --no-deps pyzmq" if here else ""
+            yield Finding("wrong", f"{found}: left from an older installation", f"rm -r {folder}{again}")
+
+
+def files_of_ours(ours: Distribution) -> Iterator[Finding]:
+    missing, changed = differing(ours)
+    if missing or changed:
+        mend = "install greenzmq again with --force-reinstall --no-deps"
+        yield Finding("wrong", not_as_installed("greenzmq", ours, missing, changed), mend)
+    elif any(file.startswith("zmq/") for file, _ in recorded(ours)):
+        yield Finding(
+            "wrong",
+            f"greenzmq {ours.version} in {ours.locate_file('')} is of before it had a folder of its own",
+            "uninstall it, then install this one again",
+        )
+
+
+def files_of_theirs(theirs: Distribution) -> Iterator[Finding]:
+    place = theirs.locate_file("")
+    installer = installer_of(theirs)
+    if not is_recorded(theirs):
+        what = "has no list of its files, as those of Linux distributions: whether they are whole can't be told"
+        yield Finding("note", f"PyZMQ {theirs.version} in {place} {what}")
+    missing, changed = differing(theirs)
+    if installer not in VERBATIM:
+        compiled = [path for path in changed if COMPILED.search(os.path.basename(path))]
+        changed = [path for path in changed if path not in compiled]
+        if compiled:
             yield Finding(
-                "wrong",
-                f"{folder} has {len(stray)} files that belong to no installed package, {stray[0]} for example: "
-                "left from an older installation",
-                f"rm -r {folder}{again}",
+                "note",
+                f"{len(compiled)} of PyZMQ's compiled files in {place} are not those of the list of its files, "
+                f"{compiled[0]} for example: whoever packaged it may have stripped them",
             )
+    if missing or changed:
+        mend = f"pip install --force-reinstall --no-deps pyzmq=={theirs.version}"
+        if is_managed(place_of(theirs)) or installer not in ("", *VERBATIM):
+            mend = f"install PyZMQ {theirs.version} again with {installer or 'what has installed it'}"
+        yield Finding("wrong", not_as_installed("PyZMQ", theirs, missing, changed), mend)
+
+
+def not_as_installed(title: str, distribution: Distribution, missing: list[str], changed: list[str]) -> str:
+    counts = [f"{len(missing)} missing"] * bool(missing) + [f"{len(changed)} changed"] * bool(changed)
+    return (
+        f"{title}'s files in {distribution.locate_file('')} are not what was installed: {', '.join(counts)}, "
+        f"{(missing + changed)[0]} for example"
+    )
+
+
+def installer_of(distribution: Distribution) -> str:
+    """Return what has installed a package, without its version; ``""`` where nothing says so."""
+    words = (distribution.read_text("INSTALLER") or "").lower().split()
+    return words[0] if words else ""
+
+
+def is_managed(place: str) -> bool:
+    """Tell whether a folder is kept by the system's package manager, or conda's: nobody else may remove files there."""
+    return bool(SYSTEM.match(place)) or any((parent / "conda-meta").is_dir() for parent in Path(place).parents)
 
 
 def differing(distribution: Distribution) -> tuple[list[str], list[str]]:
@@ -331,6 +383,11 @@ def differing(distribution: Distribution) -> tuple[list[str], list[str]]:
         if base64.urlsafe_b64encode(found).rstrip(b"=").decode() != expected:
             changed.append(str(path))
     return missing, changed
+
+
+def is_recorded(distribution: Distribution) -> bool:
+    """Tell whether a package came with a list of its files. Packages of Linux distributions mostly do not."""
+    return any(distribution.read_text(name) is not None for name in ("RECORD", "installed-files.txt"))
 
 
 def recorded(distribution: Distribution) -> list[tuple[str, str]]:
