@@ -310,6 +310,22 @@ def test_a_tree_that_changes_while_it_is_built(
     assert git(tree, "tag") == ""
 
 
+def test_the_source_archive_has_every_file_but_what_is_for_repositories(tmp_path: Path) -> None:
+    """Tests and targets of make find what they need there."""
+    pytest.importorskip("setuptools")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    names = {name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()}
+    if not names:
+        pytest.skip("this is no repository")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    subprocess.run([sys.executable, "setup.py", "-q", "egg_info"], cwd=tmp_path, check=True, capture_output=True)
+    (sources,) = tmp_path.glob("build/*.egg-info/SOURCES.txt")
+    left_out = names - set(sources.read_text().splitlines())
+    assert [name for name in left_out if not name.startswith(".")] == []
+
+
 def test_public_ci_calls_make_and_nothing_else() -> None:
     workflow = ROOT / ".github" / "workflows" / "ci.yml"
     if not workflow.exists():
