@@ -196,7 +196,7 @@ def strings() -> Target:
 
 
 def log_records() -> Target:
-    from zmq.log import _watcher
+    from zmq.log import _escapes, _watcher
 
     ways = [[], ["--align"], ["--color"], ["--level", "error"], ["--timestamp", "--separator", ""]]
     options = [_watcher.parser().parse_args(["inproc://x", *way]) for way in ways]
@@ -212,7 +212,7 @@ def log_records() -> Target:
                 shown = text[:-1]
                 for start in (*_watcher.COLORS.values(), _watcher.RESET):
                     shown = shown.replace(start, "") if each.color else shown
-                assert not any(_watcher.escape(char) != char for char in shown), "something hides"
+                assert not any(_escapes.escape(char) != char for char in shown), "something hides"
 
     return target
 

@@ -168,3 +168,19 @@ def test_a_process_that_ends_and_comes_again(kitchen: Shop, serve: Callable[[Sho
         assert "has ended" not in shown(app, "why") and "NO ANSWER" not in shown(app, "head")
 
     drive(path, use)
+
+
+def test_nothing_in_a_name_commands_the_terminal(shop: Shop, serve: Callable[[Shop], Path]) -> None:
+    evil = "x\x1b[2J\n\u202e"
+    shop.wait("send", shop.socket("PUSH", evil, connected=evil), name=evil, function=evil, waits_for=evil)
+
+    async def use(app: Top, pilot: Pilot[int]) -> None:
+        for table in (app.waits, app.sockets):
+            cells = [str(cell) for cell in table.get_row_at(0)]
+            assert all(cell.isprintable() for cell in cells) and any("x\\x1b[2J\\n\\u202e" in cell for cell in cells)
+        await pilot.press("enter")
+        details = app.screen
+        assert isinstance(details, Details)
+        assert all(line.isprintable() for line in str(details.text).split("\n"))
+
+    drive(serve(shop), use)

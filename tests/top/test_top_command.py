@@ -61,6 +61,48 @@ def test_json_and_check(shop: Shop, serve: Callable[[Shop], Path], capsys: pytes
     assert "WHY IT MAY HANG" in capsys.readouterr().out
 
 
+def test_nothing_in_a_name_commands_the_terminal(
+    shop: Shop, serve: Callable[[Shop], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil = "x\x1b]0;owned\x07\n\u202e\ud8e9"
+    stack = [{"function": evil, "file": evil, "line": 7, "source": evil}] * 2
+    shop.hub(answers=False, seconds=3.0, thread_name=evil, keeper=evil, stack=stack)
+    shop.wait("send", shop.socket("PUSH", evil, connected=evil), name=evil, function=evil, file=evil, waits_for=evil)
+    shop.wait("term", context="0x1", waits_for=evil, name=evil)
+    shop.state["command"] = ["python", evil]
+    path = serve(shop)
+    assert command.main(["--text", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert all(char == "\n" or char.isprintable() for char in text) and "x\\x1b]0;owned\\x07\\n\\u202e\\ud8e9" in text
+    (row,) = [line for line in text.splitlines() if line.startswith("  PUSH")]
+    assert row.endswith("> x\\x1b]0;owned\\x07\\n\\u202e\\ud8e9")
+
+
+def test_nothing_in_a_dump_or_an_error_commands_the_terminal(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command.Inspection, "ask", lambda self, want: {"dump": "==== zmq\n\x1b[2J\u202e\n==== end\n"})
+    inspect.serve(path)
+    assert command.main(["--dump", str(path)]) == 0
+    assert capsys.readouterr().out == "==== zmq\n\\x1b[2J\\u202e\n==== end\n"
+
+    def fail(self: object, want: str) -> None:
+        raise inspect.NoAnswer("it says \x1b[2J")
+
+    monkeypatch.setattr(command.Inspection, "ask", fail)
+    assert command.main(["--dump", str(path)]) == 1
+    assert capsys.readouterr().err == "python -m zmq.top: it says \\x1b[2J\n"
+
+
+def test_what_the_terminal_can_not_show_is_a_number(path: Path) -> None:
+    inspect.serve(path)
+    run: list[Any] = [sys.executable, "-m", "zmq.top", "--text", path]
+    with zmq.Context() as context, context.socket(zmq.PULL, name="caf\xe9"):
+        environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+        done = subprocess.run(run, capture_output=True, timeout=30, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"") and b" caf\\xe9 " in done.stdout
+
+
 def test_by_number_and_all_stacks(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     inspect.serve(path)
     assert command.main(["--dump", str(os.getpid())]) == 0

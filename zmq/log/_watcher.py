@@ -6,16 +6,15 @@ import argparse
 import io
 import logging
 import os
-import re
 import sys
 import time
-import unicodedata
 from collections.abc import Sequence
 from typing import TextIO
 
 from zmq.core.constants import SocketType
 from zmq.core.context import Context
 from zmq.core.error import ZMQError
+from zmq.log._escapes import printable
 
 LEVELS = {
     "DEBUG": logging.DEBUG,
@@ -35,24 +34,6 @@ COLORS = {
     logging.CRITICAL: "\x1b[1;31m",
 }
 RESET = "\x1b[0m"
-
-#: What is shown as a number, as it commands the terminal, begins a line that looks like another record, changes the
-#: order in which text is shown or hides some of it: controls, formats, surrogates, separators of lines and paragraphs;
-HIDING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-#: and letters and marks that show nothing, with the selectors of variations.
-INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
-)
-
-
-def escape(char: str) -> str:
-    """Return how a character is shown, such as ``\\x1b``, if it must not be printed."""
-    if char == "\n":
-        return "\\n"
-    if char == "\t" or (unicodedata.category(char) not in HIDING and not INVISIBLE.match(char)):
-        return char
-    number = ord(char)
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -92,9 +73,7 @@ class Watcher:
 
     def text(self, frame: bytes) -> str:
         text = frame.decode(errors="backslashreplace")
-        if self.options.raw or (text.isascii() and text.isprintable()):
-            return text
-        return "".join(map(escape, text))
+        return text if self.options.raw else printable(text)
 
     def show(self, frames: Sequence[bytes]) -> None:
         """Print one record: a topic and a text. A message of one frame is a text without a topic."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import io
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from zmq.inspect import Inspection, NoAnswer
+from zmq.log._escapes import printable, printable_lines
 from zmq.top.causes import PATIENCE
 from zmq.top.tables import SORTS, Looks
 from zmq.top.text import text
@@ -77,18 +79,21 @@ def once(inspection: Inspection, interval: float) -> Looks:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Whatever can't be shown here is shown as a number.
+        sys.stdout.reconfigure(errors="backslashreplace")
     chosen = parser().parse_args(arguments)
     try:
         with Inspection(place_of(chosen.where), chosen.timeout) as inspection:
             return show(inspection, chosen)
     except NoAnswer as error:
-        print(f"python -m zmq.top: {error}", file=sys.stderr)
+        print(f"python -m zmq.top: {printable(str(error))}", file=sys.stderr)
         return 1
 
 
 def show(inspection: Inspection, chosen: Any) -> int:
     if chosen.dump:
-        print(inspection.ask("dump")["dump"], end="")
+        print(printable_lines(inspection.ask("dump")["dump"]), end="")
         return 0
     if chosen.web is not None:
         from zmq.top.web import serve

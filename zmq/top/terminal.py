@@ -20,6 +20,7 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Sparkline, Static
 
 from zmq.inspect import Inspection, NoAnswer
+from zmq.log._escapes import printable, printable_lines
 from zmq.top.causes import seconds
 from zmq.top.tables import SORTS, Looks, human
 from zmq.top.text import hub_state
@@ -200,7 +201,7 @@ class Top(App[int]):
         elif late > self.interval:
             note = f" | asked {late:.0f} s ago"
         at = time.strftime("%H:%M:%S", time.localtime(state["time"]))
-        command = " ".join(" ".join(state["command"]).split())
+        command = printable(" ".join(" ".join(state["command"]).split()))
         right = f"{at}{note}"
         room = max(10, self.size.width - len(right) - 4)
         left = f"{state['pid']}  {command}"
@@ -211,10 +212,10 @@ class Top(App[int]):
         found = self.looks.causes() if self.looks.state else []
         text = Text()
         if self.failed:
-            text.append(f"{self.failed}\n", "bold red")
+            text.append(f"{printable(self.failed)}\n", "bold red")
         for each in found:
             text.append("● " if each["certain"] else "? ", "bold red" if each["certain"] else "yellow")
-            text.append(f"{each['text']}\n")
+            text.append(f"{printable(each['text'])}\n")
         if not text:
             text.append("Nothing seems to hang.")
         text.rstrip()
@@ -236,7 +237,7 @@ class Top(App[int]):
         text = Text()
         for hub in self.looks.hubs():
             late = hub["answers"] is False and hub["runs"]
-            text.append(f"{hub['framework']} in {hub['thread_name'] or hub['thread']}: ", "bold")
+            text.append(printable(f"{hub['framework']} in {hub['thread_name'] or hub['thread']}: "), "bold")
             text.append(f"{hub_state(hub)}   ", "bold red" if late else "")
         if self.looks.stalls:
             text.append(f"stalls seen: {self.looks.stalls}, longest {seconds(self.looks.longest_stall)}", "yellow")
@@ -290,7 +291,7 @@ class Top(App[int]):
         at, scrolled = table.cursor_row, table.scroll_offset
         table.clear()
         for row in rows:
-            table.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))
+            table.add_row(*(Text(printable(cell)) if isinstance(cell, str) else cell for cell in row))
         if rows:
             table.move_cursor(row=min(at, len(rows) - 1), animate=False, scroll=False)
             table.scroll_to(scrolled.x, scrolled.y, animate=False)
@@ -310,10 +311,11 @@ class Top(App[int]):
     def action_causes(self) -> None:
         text = Text()
         for each in self.looks.causes() if self.looks.state else ():
-            text.append(f"{each['text']}\n")
+            text.append(f"{printable(each['text'])}\n")
             for place in each["stack"]:
-                text.append(f'    File "{place["file"]}", line {place["line"]}, in {place["function"]}\n')
-                text.append(f"      {place['source']}\n", "dim")
+                at = f'    File "{place["file"]}", line {place["line"]}, in {place["function"]}'
+                text.append(f"{printable(at)}\n")
+                text.append(f"      {printable(place['source'])}\n", "dim")
             text.append("\n")
         self.push_screen(Details(text or "Nothing seems to hang."))
 
@@ -324,7 +326,7 @@ class Top(App[int]):
                 text = str(inspection.ask("dump")["dump"])
         except NoAnswer as error:
             text = str(error)
-        self.tell(self.push_screen, Details(text))
+        self.tell(self.push_screen, Details(printable_lines(text)))
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         if event.data_table is not self.waits or not self.looks.state:
@@ -333,11 +335,11 @@ class Top(App[int]):
         if event.cursor_row >= len(rows):
             return
         row = rows[event.cursor_row]
-        text = f"{row['kind']} {row['who']} in thread {row['thread']}\n\n{row['action']}: {row['waits_for']}\n"
-        text += f"for {seconds(row['seconds'])}\n"
+        lines = [f"{row['kind']} {row['who']} in thread {row['thread']}", "", f"{row['action']}: {row['waits_for']}"]
+        lines.append(f"for {seconds(row['seconds'])}")
         if row["file"]:
-            text += f'at File "{row["file"]}", line {row["line"]}, in {row["function"]}\n'
+            lines.append(f'at File "{row["file"]}", line {row["line"]}, in {row["function"]}')
         if row["begun"]:
             begun = row["begun"]
-            text += f'begun at File "{begun["file"]}", line {begun["line"]}, in {begun["function"]}\n'
-        self.push_screen(Details(f"{text}\nd shows all stacks."))
+            lines.append(f'begun at File "{begun["file"]}", line {begun["line"]}, in {begun["function"]}')
+        self.push_screen(Details("\n".join(map(printable, [*lines, "", "d shows all stacks."]))))

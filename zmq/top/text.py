@@ -1,6 +1,7 @@
 """One look, as text.
 
-Lives here: how it is written. Called by `zmq.top.command`.
+Lives here: how it is written. Called by `zmq.top.command`. What the process names itself is shown as ``python -m
+zmq.log`` shows records: nothing in it commands the terminal, or begins a line.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from textwrap import wrap
 from typing import Any
 
+from zmq.log._escapes import printable
 from zmq.top.causes import seconds
 from zmq.top.tables import Looks, human
 
@@ -20,16 +22,18 @@ def text(looks: Looks, sort: str = "wait", width: int = 100) -> str:
 
 def lines(looks: Looks, sort: str, width: int) -> Iterator[str]:
     state = looks.state
-    yield f"process {state['pid']}: {' '.join(' '.join(state['command']).split())[: width - 20]}"
+    command = printable(" ".join(" ".join(state["command"]).split()))
+    yield f"process {state['pid']}: {command[: width - 20]}"
     found = looks.causes()
     yield ""
     yield "WHY IT MAY HANG" if found else "Nothing seems to hang."
     for each in found:
-        yield from wrap(each["text"], width, initial_indent="* " if each["certain"] else "? ", subsequent_indent="  ")
+        mark = "* " if each["certain"] else "? "
+        yield from wrap(printable(each["text"]), width, initial_indent=mark, subsequent_indent="  ")
         for place in each["stack"] if len(each["stack"]) > 1 else ():
-            yield f'      File "{place["file"]}", line {place["line"]}, in {place["function"]}'
+            yield printable(f'      File "{place["file"]}", line {place["line"]}, in {place["function"]}')
             if place["source"]:
-                yield f"        {place['source']}"
+                yield printable(f"        {place['source']}")
     if any(not each["certain"] for each in found):
         yield "  (? is a hint: an idle program looks like that, too)"
     waits = looks.waits()
@@ -70,7 +74,7 @@ def lines(looks: Looks, sort: str, width: int) -> Iterator[str]:
     yield ""
     yield f"HUBS AND EVENT LOOPS: {len(looks.hubs())}"
     for hub in looks.hubs():
-        yield f"  {hub['thread_name'] or hub['thread']} ({hub['framework']}): {hub_state(hub)}"
+        yield printable(f"  {hub['thread_name'] or hub['thread']} ({hub['framework']}): {hub_state(hub)}")
 
 
 def hub_state(hub: dict[str, Any]) -> str:
@@ -86,7 +90,7 @@ def table(columns: list[tuple[str, int]], rows: list[list[str]]) -> Iterator[str
     """Yield rows below their titles; each column has a width that it may not exceed, but for the last."""
     if not rows:
         return
-    lines = [[title for title, _ in columns], *rows]
+    lines = [[title for title, _ in columns], *([printable(cell) for cell in row] for row in rows)]
     widths = [min(most, max(len(line[at]) for line in lines)) for at, (_, most) in enumerate(columns)]
     for line in lines:
         cells = [cell[:width].ljust(width) for cell, width in zip(line[:-1], widths[:-1], strict=True)]
