@@ -288,6 +288,22 @@ def test_counters_are_plain_and_stay(zmq: ModuleType, pair: Pair) -> None:
     assert a.counters() == shadow.counters() == found
 
 
+@pytest.mark.parametrize("own", [None, {"jobs": 0}, lambda: {"jobs": 0}])
+def test_something_else_of_that_name_is_in_nobodys_way(zmq: ModuleType, context: Any, own: Any) -> None:
+    class Counting(zmq.Socket):  # type: ignore[misc,name-defined]
+        counters = None
+
+    socket = Counting(context, zmq.PUSH)
+    if own is not None:
+        socket.counters = own
+    (shown,) = [each for each in zmq.statistics(objects=True)["sockets"] if each["socket"] is socket]
+    assert shown["counters"] == zmq.Socket.counters(socket) and shown["counters"]["messages_sent"] == 0
+    text = io.StringIO()
+    zmq.dump(text)
+    assert "failed:" not in text.getvalue()
+    socket.close()
+
+
 def test_a_dump_has_them(front_end: FrontEnd, zmq: ModuleType, context: Any) -> None:
     socket = context.socket(zmq.DEALER, name=f"dumped of {zmq.__name__}")
     socket.watch_peers()

@@ -11,6 +11,7 @@ import os
 from zmq.core.constants import SocketType
 from zmq.core.context import Context, _living_contexts
 from zmq.core.inspection import who
+from zmq.core.socket import Socket
 from zmq.core.sockets.life import _open_sockets
 from zmq.core.waiting import budget, deferred_turns, sweep_alarm, trampoline, who_waits
 
@@ -167,7 +168,8 @@ def _sockets() -> dict[int, dict[str, Any]]:
             "connected": connected,
             "shadows": shadows,
             "in_proxy": owned,
-            "counters": socket.counters(),
+            # A class of the program may have something else of that name.
+            "counters": Socket.counters(socket),
         }
         for socket, address, name, bound, connected, shadows, owned in _open_sockets()
         if not socket.closed
