@@ -508,6 +508,46 @@ def test_the_child_of_a_fork_serves_its_own_or_nothing(front_end: FrontEnd, path
     assert list(path.parent.iterdir()) == []
 
 
+WORKERS = {
+    "serves as its parent does": "path + '.%p'",
+    "serves by itself": "None",
+}
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_forked_worker_of_multiprocessing_leaves_no_file(name: str, path: Path) -> None:
+    """It ends without what `atexit` calls."""
+    programs.run(
+        Threads(),
+        f"""
+        import os
+        from zmq import inspect
+        path = sys.argv[1]
+        parents = {WORKERS[name]}
+        if parents:
+            inspect.serve(parents)
+        import multiprocessing
+
+        def work(path):
+            where = inspect.address()
+            if where is None:
+                where = inspect.serve(path + ".of.%p")
+            assert str(os.getpid()) in where and inspect.ask(where)["pid"] == os.getpid()
+
+        for _ in range(2):
+            worker = multiprocessing.get_context("fork").Process(target=work, args=(path,))
+            worker.start()
+            worker.join()
+            assert worker.exitcode == 0
+            left = os.listdir(os.path.dirname(path))
+            assert len(left) == (1 if parents else 0), left
+            assert not parents or inspect.ask(inspect.address())["pid"] == os.getpid()
+        """,
+        str(path),
+    )
+    assert list(path.parent.iterdir()) == []
+
+
 PATCHED = {
     "plain": "import zmq",
     "gevent": "from gevent.monkey import patch_all; patch_all(); import zmq.green as zmq",

@@ -373,6 +373,9 @@ class Service:
         self.signal: NativeSignal | None = None
         self.thread: NativeThread | None = None
         self.clients: list[Client] = []
+        #: What ends it with a worker of `multiprocessing`, and whether that calls `begin_worker` there.
+        self.ending: Any = None
+        self.is_known_to_workers = False
 
     def start(self, where: str | bytes | os.PathLike[Any]) -> str:
         with self.lock:
@@ -393,7 +396,26 @@ class Service:
                 self.thread = None
                 self.forget()
                 raise
+            self.end_with_worker()
             return path
+
+    def end_with_worker(self) -> None:
+        """Have `multiprocessing` stop it as well: its workers that are forked end without what `atexit` calls."""
+        util = sys.modules.get("multiprocessing.util")
+        with suppress(Exception):  # it is imported just now, or is somebody else's
+            if self.ending is not None:
+                self.ending.cancel()
+            if util is not None:
+                # Last of all, after other processes were waited for.
+                self.ending = util.Finalize(None, self.stop, exitpriority=-1000)
+                if not self.is_known_to_workers:
+                    util.register_after_fork(self, Service.begin_worker)
+                    self.is_known_to_workers = True
+
+    def begin_worker(self) -> None:
+        """In a worker of `multiprocessing`, which has forgotten what was to be called at its end."""
+        if self.path is not None:
+            self.end_with_worker()
 
     def stop(self) -> bool:
         """End it; return whether it ran."""
