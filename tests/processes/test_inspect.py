@@ -213,6 +213,62 @@ def test_which_greenlet_a_thread_runs_is_told_by_its_parents() -> None:
     assert of(3, *everybody, greenlet(greenlet(None))) is None and of(1, main, gevents) is None
 
 
+def test_not_all_objects_are_held_while_others_run(ledger: None) -> None:
+    """What they forget meanwhile would be finalized here, and `tuple` of an iterator fail there."""
+    probe: list[Any] = [None]
+    held = []
+
+    def trace(frame: Any, event: str, argument: object) -> Any:
+        frame.f_trace_opcodes = True
+        held.append(sys.getrefcount(probe))
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        who.everybody()
+    finally:
+        sys.settrace(before)
+    assert len(held) > 50 and set(held) == {held[0]}
+
+
+def test_those_of_derived_classes_are_found_whatever_a_class_says_of_itself(ledger: None) -> None:
+    class Meta(type):
+        __hash__ = None  # type: ignore[assignment]
+
+        def __eq__(self, other: object) -> bool:
+            raise RuntimeError
+
+        def __subclasses__(self) -> Any:
+            raise RuntimeError
+
+    class Odd(metaclass=Meta):
+        @property
+        def __class__(self) -> Any:
+            raise RuntimeError
+
+    class First(asyncio.Task):  # type: ignore[type-arg]
+        pass
+
+    class Second(First, metaclass=Meta):
+        pass
+
+    class Both(Second, First):
+        pass
+
+    async def program() -> list[Any]:
+        made = [kind(asyncio.sleep(LIMIT)) for kind in (First, Second, Both)]
+        await asyncio.sleep(0)
+        found = [each.what for each in who.everybody().tasks]
+        for each in made:
+            each.cancel()
+        return [sum(each is what for what in found) for each in made]
+
+    odd = Odd()
+    assert asyncio.run(program()) == [1, 1, 1]
+    del odd
+
+
 # Who asks.
 
 

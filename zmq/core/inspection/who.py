@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
+from itertools import chain, compress, starmap
 
 from zmq.core import native_threads
 
@@ -252,6 +253,35 @@ class Everybody:
         self.tasks: list[Who] = []
 
 
+def with_subclasses(kinds: Iterable[type]) -> list[type]:
+    """Return classes and all that are derived of them; nothing of what these say of themselves is called."""
+    found = list(kinds)
+    seen = set(map(id, found))  # the hash of a class may be anybody's code
+    for kind in found:
+        derived: type
+        for derived in type.__subclasses__(kind):
+            if id(derived) not in seen:
+                seen.add(id(derived))
+                found.append(derived)
+    return found
+
+
+def instances(kinds: Iterable[type]) -> list[Any]:
+    """Return the objects of some classes, and of none derived of them, among all that the garbage collector knows.
+
+    All other objects are let go of before the next line of Python runs. While somebody holds them all and other threads
+    run, what these forget is finalized in the wrong thread, and the making of a tuple there fails, as CPython takes it
+    for one that is shared. Not isinstance: what an object says of its class may be anybody's code.
+    """
+    wanted = set(map(id, kinds))
+    everything: list[Any] = []
+    # Nothing of this is done before the last line, which does all of it in C, one after the other.
+    fill = map(everything.extend, starmap(gc.get_objects, ((),)))
+    found = compress(everything, map(wanted.__contains__, map(id, map(type, everything))))
+    clear = starmap(everything.clear, ((),))
+    return list(chain(filter(None, fill), found, filter(None, clear)))
+
+
 def everybody() -> Everybody:
     """Find all greenlets and tasks, of all threads, among the objects that the garbage collector knows.
 
@@ -261,8 +291,8 @@ def everybody() -> Everybody:
     greenlet_module, asyncio = sys.modules.get("greenlet"), sys.modules.get("asyncio")
     greenlets = (greenlet_module.greenlet,) if greenlet_module is not None else ()
     tasks = (asyncio.Task, asyncio.tasks._PyTask) if asyncio is not None else ()
-    for each in gc.get_objects():
-        # Not isinstance: what an object says of its class may be anybody's code.
+    kinds = with_subclasses((*greenlets, *tasks))
+    for each in instances(kinds) if kinds else ():
         kind = type(each)
         with suppress(Exception):
             if greenlets and issubclass(kind, greenlets):
