@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from socket import socketpair
 from types import ModuleType
 from typing import Any
 
@@ -81,6 +82,30 @@ def test_who_polls_many(green: GreenFrontEnd, zmq: ModuleType, context: Any, oth
         found = entry(zmq)
         assert found["waits_for"] == found["sockets"] == sockets and found["fd"] is None and found["seconds"] >= 0
         assert found["action"] == "poll"
+        end(green, zmq, waiting)
+
+
+def test_who_polls_objects_that_have_a_descriptor(green: GreenFrontEnd, zmq: ModuleType, context: Any) -> None:
+    class Closed:
+        def __init__(self, fd: int) -> None:
+            self.fd: int | None = fd
+
+        def fileno(self) -> int:
+            if self.fd is None:
+                raise ValueError("it is closed")
+            return self.fd
+
+    ours, theirs = socketpair()
+    socket = context.socket(zmq.PULL, name="jobs")
+    with ours, theirs:
+        closed = Closed(theirs.fileno())
+        waiting = start(green, poller_of(zmq, zmq.POLLIN, socket, ours, closed).poll)
+        assert entry(zmq)["descriptors"] == [ours.fileno(), theirs.fileno()] and entry(zmq)["sockets"] == [socket]
+        assert zmq.statistics()["waiting"][0]["waits_for"] == (
+            f"PULL 'jobs'; descriptor {ours.fileno()}; descriptor {theirs.fileno()}"
+        )
+        closed.fd = None
+        assert entry(zmq)["descriptors"] == [ours.fileno()]
         end(green, zmq, waiting)
 
 

@@ -7,6 +7,7 @@ Lives here: `statistics`, put together of what every part counts and lists. What
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from zmq.core.constants import SocketType
 from zmq.core.context import Context, _living_contexts
@@ -83,7 +84,7 @@ def statistics(objects: bool = False) -> dict[str, Any]:
         ``context``
             The address of the context that is to end, or None. *The object.*
         ``descriptors``
-            The native descriptors that are polled.
+            The native descriptors that are polled, also those of objects that have a ``fileno``.
         ``fd``, ``events``
             For one socket in a hub: its descriptor, and `POLLIN` or `POLLOUT`; else None and 0.
         ``route``
@@ -204,12 +205,26 @@ def _who_waits(entry: dict[str, Any], sockets: dict[int, dict[str, Any]]) -> dic
         "waits_for": what,
         "sockets": polled,
         "context": context,
-        "descriptors": [each for each in several if isinstance(each, int)],
+        "descriptors": [fd for fd in map(_descriptor_of, several) if fd is not None],
         "fd": entry["fd"],
         "events": entry["events"],
         "route": entry["route"],
         "seconds": entry["seconds"],
     }
+
+
+def _descriptor_of(polled: Any) -> int | None:
+    """Return the descriptor that is polled, also that of an object that has one; None of all else."""
+    if isinstance(polled, int):
+        return polled
+    if hasattr(polled, "socket_type"):
+        return None
+    with suppress(Exception):
+        # It may be anybody's code, and the object may have been closed.
+        found = polled.fileno()
+        if isinstance(found, int) and found >= 0:
+            return found
+    return None
 
 
 # The form without objects.
