@@ -20,9 +20,10 @@ import gevent
 import pytest
 
 from support import TESTS
-from support.front_ends import LIMIT, FrontEnd, Task, wait_until
+from support.front_ends import LIMIT, FrontEnd, GreenFrontEnd, Task, wait_until
 from support.on_eventlet import Eventlet
 from support.on_gevent import Gevent
+from support.programs import run
 
 Pair = Callable[..., tuple[Any, Any]]
 
@@ -539,3 +540,90 @@ def test_green_devices_are_killed_and_stopped(devices: ModuleType, zmq: ModuleTy
             device.join(LIMIT)
             assert time.monotonic() - began < 1
             assert device.done and all(socket.closed for socket in device._sockets)
+
+
+def test_a_device_with_a_context_of_its_own_makes_no_hub_in_its_thread(green: GreenFrontEnd) -> None:
+    """It ends that context as it does all else, without one: a hub that is left in a thread that ends stays open."""
+    run(
+        green,
+        """
+        import gc, os, time
+        from zmq.devices import ThreadDevice
+
+        def one():
+            device = ThreadDevice(zmq.QUEUE, zmq.PULL, zmq.PUSH)
+            device.context_factory = zmq.Context
+            device.bind_in("inproc://in")
+            device.bind_out("inproc://out")
+            device.start()
+            device.stop()
+            device.join()
+
+        def descriptors():
+            return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+
+        one()
+        gc.collect()
+        before = descriptors()
+        for _ in range(10):
+            one()
+        # What belongs to a thread is closed a moment after it has ended. Some are kept for the next waits of threads;
+        # each hub has two at least.
+        end = time.monotonic() + 5
+        while descriptors() >= before + 10 and time.monotonic() < end:
+            gc.collect()
+            front_end.sleep(0.01)
+        assert descriptors() < before + 10, (before, descriptors())
+        """,
+    )
+
+
+def test_a_device_in_a_process_runs_no_greenlets_of_its_starter(green: GreenFrontEnd) -> None:
+    run(
+        green,
+        """
+        import multiprocessing, os, sys, time
+        from zmq.devices import ProcessProxySteerable
+        multiprocessing.set_start_method("fork")
+        loopback = "tcp://127.0.0.1"
+        ran = []
+
+        def tick():
+            while True:
+                front_end.sleep(0.005)
+                if os.getpid() != parent:
+                    # The device's process: it is to end with 0.
+                    os._exit(7)
+                ran.append(1)
+
+        parent = os.getpid()
+        ticking = front_end.spawn(tick)
+        device = ProcessProxySteerable(zmq.PULL, zmq.PUSH, zmq.PUB, zmq.REP)
+        device.context_factory = zmq.Context
+        jobs = device.bind_in_to_random_port(loopback)
+        control = device.bind_ctrl_to_random_port(loopback)
+        device.connect_out(f"{loopback}:9")
+        # For so long its context ends.
+        device.setsockopt_out(zmq.LINGER, 300)
+        device.start()
+        with zmq.Context() as context:
+            context.linger = 0
+            with context.socket(zmq.PUSH) as push, context.socket(zmq.REQ) as req:
+                req.rcvtimeo = 10_000
+                push.connect(f"{loopback}:{jobs}")
+                req.connect(f"{loopback}:{control}")
+
+                def say(word):
+                    req.send(word)
+                    return req.recv_multipart()
+
+                push.send(b"job")
+                while not int.from_bytes(say(b"STATISTICS")[0], sys.byteorder):
+                    front_end.sleep(0.01)
+                say(b"TERMINATE")
+        device.join()
+        front_end.sleep(0.05)
+        assert device.launcher.exitcode == 0 and ran
+        front_end.kill(ticking)
+        """,
+    )

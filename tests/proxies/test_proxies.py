@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from support.front_ends import FrontEnd, Task, wait_until
+import zmq as plain
+from support.front_ends import LIMIT, FrontEnd, Task, ThreadTask, wait_until
 from zmq.core.device import relay as relay_all
 
 Pair = Callable[..., tuple[Any, Any]]
@@ -322,3 +325,28 @@ def test_two_sockets_are_enough_for_a_relay(zmq: ModuleType, pair: Pair) -> None
         relay_all(front, back)
     with pytest.raises(TypeError):
         relay_all(front)
+
+
+def test_a_socket_is_closed_though_its_proxy_is_begun_again() -> None:
+    """Who runs a proxy as long as its sockets are open learns of a close only when it has happened."""
+    for number in range(30):
+        context = plain.Context()
+        context.linger = 0
+        front, back = context.socket(plain.PULL), context.socket(plain.PUSH)
+        front.bind(f"inproc://front-{number}")
+        back.bind(f"inproc://back-{number}")
+        begun = threading.Event()
+
+        def supervise(front: Any = front, back: Any = back, begun: threading.Event = begun) -> None:
+            while not front.closed and not back.closed:
+                begun.set()
+                with suppress(plain.ZMQError):
+                    plain.proxy(front, back)
+
+        thread = ThreadTask(supervise, (), {})
+        assert begun.wait(LIMIT)
+        front.close()
+        back.close()
+        thread.get()
+        ending = ThreadTask(context.term, (), {})
+        ending.get()

@@ -93,7 +93,9 @@ class GreenAuthenticatorBase(Authenticator):
 
     def _drop(self, turn: Turn) -> None:
         super()._drop(turn)
-        cast(GreenTurn, turn).signal.set()
+        # In the child of a fork it is the parent's.
+        if turn.door is None or not turn.door.is_inherited:
+            cast(GreenTurn, turn).signal.set()
 
     def stop(self, release: bool = False) -> None:
         turn = cast("GreenTurn | None", self._turn)

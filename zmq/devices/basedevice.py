@@ -294,6 +294,10 @@ class Device:
         """Terminate the context, if the device had it made for itself: what its sockets still hold goes out first."""
         context = self._context
         if context is not None and isinstance(self.context_factory, type):
+            if self._blocks:
+                # No hub is made for that in a thread of its own; and in a process the inherited one would run, with
+                # copies of all greenlets of the starter.
+                context._get_hub = None  # type: ignore[misc]
             context.term()
 
     def start(self) -> None:
@@ -365,6 +369,8 @@ def tell(fd: int) -> None:
 class BackgroundDevice(Device):
     """A `Device` that runs beside its caller, in the same process: what threads and greenlets have in common."""
 
+    #: The process that started it.
+    _starter = 0
     #: What is written to when the sockets are made, and when the device has ended; -1 once that was done.
     _ready = _over = -1
     #: What becomes readable then.
@@ -388,6 +394,7 @@ class BackgroundDevice(Device):
         if self._started:
             raise RuntimeError("a device is started once")
         if self._ended < 0:
+            self._starter = os.getpid()
             self._made, self._ready = os.pipe()
             self._ended, self._over = os.pipe()
             try:
@@ -419,11 +426,16 @@ class BackgroundDevice(Device):
         self.done = True
         self._report("done")
         over, self._over = self._over, -1
-        tell(over)
+        self._tell(over)
 
     def _report(self, event: str) -> None:
         ready, self._ready = self._ready, -1
-        tell(ready)
+        self._tell(ready)
+
+    def _tell(self, fd: int) -> None:
+        # The child of a fork has the same pipes, and a device that ends there is a copy.
+        if os.getpid() == self._starter:
+            tell(fd)
 
     def join(self, timeout: float | None = None) -> None:
         if self._ended < 0:

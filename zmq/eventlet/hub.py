@@ -10,6 +10,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -202,13 +203,19 @@ class Hub(_hub.Hub):
         hub = self.hub
         if hasattr(hub, "loop"):
             selector = hub.loop._selector
+            if selector is None:
+                # The loop is closed.
+                return
             hub.loop._selector = type(selector)()
             for key in selector.get_map().values():
-                hub.loop._selector.register(key.fileobj, key.events, key.data)
+                with suppress(OSError):
+                    hub.loop._selector.register(key.fileobj, key.events, key.data)
         elif hasattr(getattr(hub, "poll", None), "fileno"):
             hub.poll = type(hub.poll)()
             for fd in {*hub.listeners[hub.READ], *hub.listeners[hub.WRITE]}:
-                hub.register(fd, new=True)
+                # One that was closed while somebody waited for it is still there, and may be the new set by now.
+                with suppress(OSError):
+                    hub.register(fd, new=True)
 
     def is_current(self) -> bool:
         return getcurrent() is self.hub.greenlet

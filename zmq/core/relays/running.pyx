@@ -201,9 +201,13 @@ cdef class RunningRelay(Owner):
                     end_watch(&signals)
                     drain()
                 PyErr_CheckSignals()
+                if self.born != fork_generation.current:
+                    # A handler has forked, and this is the child, where libzmq would say EINTR for ever.
+                    raise ZMQError(Errno.ENOTSOCK, "these sockets were made before a fork: make new ones in the child")
         finally:
             end_watch(&signals)
-            write(self.relay.done, b"x", 1)
+            if self.born == fork_generation.current:
+                write(self.relay.done, b"x", 1)
             who_waits.end_blocked()
             self.give_back()
             self.operated()

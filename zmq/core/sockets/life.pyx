@@ -396,9 +396,10 @@ cdef class Life(MixedCase):
             milliseconds = linger
         if self.handle == NULL:
             return
-        owner = self.owner
-        if is_owned(self):
-            # It is gone as soon as it has given the sockets back: `owner` keeps it.
+        while is_owned(self):
+            # It is gone as soon as it has given the sockets back: `owner` keeps it. Another thread may have made the
+            # next one by then: who runs a proxy in a loop learns of the close only after it.
+            owner = self.owner
             owner.stop()
         # Two threads may close it, and so may what runs while it is being closed.
         handle = self.handle
