@@ -14,6 +14,7 @@ import pytest
 
 import zmq
 import zmq.asyncio as za
+from support.acting import Acting
 from support.awaiting import run_on, turns
 
 #: What a program has waiting at once, by what it waits for.
@@ -33,23 +34,7 @@ CALLS: dict[str, list[Callable[[Any], Any]]] = {
 }
 
 
-class ActingLoop(asyncio.SelectorEventLoop):
-    """One in which the `countdown`-th call of a method has something done."""
-
-    countdown = 0
-    before = True
-    action: Callable[[], object] = staticmethod(lambda: None)
-
-    def act(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        acts = self.countdown == 1
-        self.countdown -= self.countdown > 0
-        if acts and self.before:
-            self.action()
-        result = function(*args, **kwargs)
-        if acts and not self.before:
-            self.action()
-        return result
-
+class ActingLoop(Acting, asyncio.SelectorEventLoop):
     def call_soon(self, *args: Any, **kwargs: Any) -> Any:
         return self.act(super().call_soon, *args, **kwargs)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -132,6 +133,22 @@ def test_a_poll_that_is_cancelled_while_it_ends(
     run_on(loop, main())
 
 
+@contextmanager
+def cancelled_with_its_timer(loop: Any, future: Any) -> Iterator[list[bool]]:
+    """Have a future cancelled in the moment in which the timer of its time-out is; tell what `cancel` said."""
+    answers: list[bool] = []
+    cancelled = loop._timer_handle_cancelled
+
+    def interrupted(handle: Any) -> None:
+        if "expire" in repr(handle) and not answers:
+            answers.append(future.cancel())
+        cancelled(handle)
+
+    loop._timer_handle_cancelled = interrupted
+    yield answers
+    loop._timer_handle_cancelled = cancelled
+
+
 @pytest.mark.parametrize("form", ["recv", "recv_multipart", "poll"])
 @pytest.mark.parametrize("new_loop", LOOPS_WITH_TIMERS.values(), ids=LOOPS_WITH_TIMERS)
 def test_a_receive_with_a_time_out_that_is_cancelled_while_it_ends(
@@ -144,18 +161,9 @@ def test_a_receive_with_a_time_out_that_is_cancelled_while_it_ends(
         a, b = connect(context, rcvtimeo=1_000_000)
         future = a.poll(1_000_000) if form == "poll" else getattr(a, form)()
         await turns()
-        answers: list[bool] = []
-        cancelled = loop._timer_handle_cancelled
-
-        def interrupted(handle: Any) -> None:
-            if "expire" in repr(handle) and not answers:
-                answers.append(future.cancel())
-            cancelled(handle)
-
-        loop._timer_handle_cancelled = interrupted
-        await b.send_multipart([b"1", b"2"])
-        await asyncio.wait([future])
-        loop._timer_handle_cancelled = cancelled
+        with cancelled_with_its_timer(loop, future) as answers:
+            await b.send_multipart([b"1", b"2"])
+            await asyncio.wait([future])
         # What it has found need not be given back.
         assert answers == [form != "poll"] == [future.cancelled()]
         assert await a.recv_multipart() == [b"1", b"2"] and await a.poll(0) == 0
@@ -180,18 +188,9 @@ def test_a_send_with_a_time_out_that_was_made_is_not_cancelled(context: Any, new
             count += 1
         future = a.send(b"last")
         await turns()
-        answers: list[bool] = []
-        cancelled = loop._timer_handle_cancelled
-
-        def interrupted(handle: Any) -> None:
-            if "expire" in repr(handle) and not answers:
-                answers.append(future.cancel())
-            cancelled(handle)
-
-        loop._timer_handle_cancelled = interrupted
-        received = [await b.recv() for _ in range(count)]
-        await asyncio.wait([future])
-        loop._timer_handle_cancelled = cancelled
+        with cancelled_with_its_timer(loop, future) as answers:
+            received = [await b.recv() for _ in range(count)]
+            await asyncio.wait([future])
         assert answers == [False] == [future.cancelled()]
         assert [*received, await b.recv()] == [b"full"] * count + [b"last"]
 

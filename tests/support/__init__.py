@@ -6,7 +6,7 @@ For every test
     `programs` runs the text of a program in a process of its own, on any front-end; `watchdog` ends one in time.
     `interruptions` raises before any bytecode of a call. `load` has processes that compute beside.
 Hubs and waiting
-    `fake_hub` is a hub in which nothing happens by itself.
+    `fake_hub` is a hub in which nothing happens by itself; `acting` does something in the midst of what one does.
     `waits` has every way to wait for a socket, and what ends the wait.
     `foreign_code` takes messages behind the back of the package, as code in C can.
     `every_loop` has the event loops that futures and streams wait in; `awaiting` and `streams` what their tests share.

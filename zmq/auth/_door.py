@@ -126,6 +126,11 @@ class Turn:
         self.authenticator = weakref.ref(authenticator)
 
     @property
+    def is_inherited(self) -> bool:
+        """Whether this is the child of a fork, and the turn its parent's."""
+        return self.door is not None and self.door.is_inherited
+
+    @property
     def is_gone(self) -> bool:
         """Whether nobody decides any more, and nobody uses the socket."""
         return (self.over or self.authenticator() is None) and not self.using
@@ -587,7 +592,7 @@ def end(turn: Turn, release: bool = False) -> None:
 
 def end_later(turn: Turn) -> None:
     """End the turn of one that was dropped, anywhere."""
-    if not Turn.is_last and (turn.door is None or not turn.door.is_inherited):
+    if not Turn.is_last and not turn.is_inherited:
         Guard(ending(turn)).start()
 
 

@@ -93,8 +93,8 @@ class GreenAuthenticatorBase(Authenticator):
 
     def _drop(self, turn: Turn) -> None:
         super()._drop(turn)
-        # In the child of a fork it is the parent's.
-        if turn.door is None or not turn.door.is_inherited:
+        # Both processes have its pipe.
+        if not turn.is_inherited:
             cast(GreenTurn, turn).signal.set()
 
     def stop(self, release: bool = False) -> None:

@@ -157,7 +157,7 @@ class AsyncioAuthenticator(Authenticator):
     def _drop(self, turn: Turn) -> None:
         super()._drop(turn)
         task = cast(LoopTurn, turn).task
-        if task is not None and (turn.door is None or not turn.door.is_inherited):
+        if task is not None and not turn.is_inherited:
             # Not where the loop is closed.
             with contextlib.suppress(RuntimeError):
                 task.get_loop().call_soon_threadsafe(task.cancel)

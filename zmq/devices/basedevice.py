@@ -131,6 +131,8 @@ class Device:
     context_factory: Callable[[], Context[Any]] = Context.instance
     #: What waits for the background part: in a thread, or in a hub.
     _poller_class: ClassVar[type[Poller]] = Poller
+    #: The process that started it.
+    _starter = 0
     #: Whether messages are moved in the thread that runs the device, which does nothing else, also where it has a hub.
     _blocks: ClassVar[bool] = False
 
@@ -369,8 +371,6 @@ def tell(fd: int) -> None:
 class BackgroundDevice(Device):
     """A `Device` that runs beside its caller, in the same process: what threads and greenlets have in common."""
 
-    #: The process that started it.
-    _starter = 0
     #: What is written to when the sockets are made, and when the device has ended; -1 once that was done.
     _ready = _over = -1
     #: What becomes readable then.
@@ -530,8 +530,6 @@ class ProcessDevice(Device):
     _launch_class: ClassVar[Callable[..., Any] | None] = multiprocessing.Process
     _connection: Connection | None = None
     _error: BaseException | None = None
-    #: The process that started it.
-    _starter = 0
     _ready = False
     _heard_ready = False
     _blocks: ClassVar[bool] = True

@@ -7,45 +7,29 @@ there, while it is armed, while a timer is set. Each call in turn closes the soc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 
 import zmq
 from support import fake_hub
+from support.acting import Acting
 from support.fake_hub import FakeHub, Killed, green, spawn
 from zmq.core.futures import Listener
 from zmq.core.waiting import sweep_alarm
 from zmq.core.waiting.budget import get_budget, set_budget
 
 
-class ClosingHub(FakeHub):
-    """One in which the `countdown`-th call of a method has something done before, or behind it."""
-
+class ClosingHub(Acting, FakeHub):
     def __init__(self) -> None:
         super().__init__()
-        self.countdown = 0
-        self.before = True
-        self.action: Callable[[], object] = lambda: None
         # Those that the base was given.
-        self.watcher = self.acting(self.watcher)  # type: ignore[method-assign]
-        self.call_soon = self.acting(self.call_soon)  # type: ignore[method-assign]
-
-    def acting(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def act(*args: Any, **kwargs: Any) -> Any:
-            acts = self.countdown == 1
-            self.countdown -= self.countdown > 0
-            if acts and self.before:
-                self.action()
-            result = function(*args, **kwargs)
-            if acts and not self.before:
-                self.action()
-            return result
-
-        return act
+        self.watcher = partial(self.act, self.watcher)  # type: ignore[method-assign]
+        self.call_soon = partial(self.act, self.call_soon)  # type: ignore[method-assign]
 
     def call_at(self, deadline: float, callback: Callable[[], object], keep: bool = True) -> Any:
-        return self.acting(super().call_at)(deadline, callback, keep)
+        return self.act(super().call_at, deadline, callback, keep)
 
 
 class ActingWatcher(fake_hub.Watcher):
@@ -53,7 +37,7 @@ class ActingWatcher(fake_hub.Watcher):
 
     def start(self, callback: Callable[[], object]) -> None:
         # A framework's code may be in the midst of arming what is closed there.
-        self.hub.acting(self.arm)(callback)
+        self.hub.act(self.arm, callback)
 
     def arm(self, callback: Callable[[], object]) -> None:
         if self.callback is None:
