@@ -312,6 +312,179 @@ def test_a_reader_that_was_there_before_its_monitor(front_end: FrontEnd) -> None
     run(front_end, "\n".join(body(program, then) for then in GO_ON.values()), quiet=False)
 
 
+# What a PAIR did at the address where a monitor comes next: it is not its reader.
+EARLIER = {
+    "it reads what another socket told": """
+        old = context.socket(zmq.DEALER)
+        old.monitor("inproc://monitor", zmq.EVENT_ALL)
+        first = context.socket(zmq.PAIR)
+        first.connect("inproc://monitor")
+        old.close()
+    """,
+    "it left where somebody was bound": """
+        there, first = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+        there.bind("inproc://monitor")
+        first.connect("inproc://monitor")
+        first.disconnect("inproc://monitor")
+        there.unbind("inproc://monitor")
+    """,
+    "whom it talked to is gone": """
+        there, first = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+        there.bind("inproc://monitor")
+        first.connect("inproc://monitor")
+        first.send(b"1")
+        assert there.recv() == b"1"
+        there.close()
+    """,
+    "it was early, and met somebody else": """
+        there, first = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+        first.connect("inproc://monitor")
+        there.bind("inproc://monitor")
+        there.send(b"1")
+        assert first.recv() == b"1"
+        there.close()
+    """,
+    "it was early, and left": """
+        first = context.socket(zmq.PAIR)
+        first.connect("inproc://monitor")
+        first.disconnect("inproc://monitor")
+    """,
+    "it was early, and left by the other name": """
+        first = context.socket(zmq.PAIR)
+        first.connect("inproc://monitor")
+        first.unbind("inproc://monitor")
+    """,
+    "it came when somebody was there who is to be gone": """
+        old, first = context.socket(zmq.PAIR), context.socket(zmq.PAIR)
+        old.bind("inproc://monitor")
+        with context.socket(zmq.PAIR) as taken:
+            taken.connect("inproc://monitor")
+            old.close()
+            first.connect("inproc://monitor")
+            assert not begins("inproc://monitor") or first.poll(0) == 0
+    """,
+}
+
+AFTERWARDS = {
+    "another reads": """
+        monitor = context.socket(zmq.PAIR)
+        monitor.connect("inproc://monitor")
+        tell()
+        first.close()
+        tell()
+        told = events(monitor)
+        assert told.count(zmq.EVENT_LISTENING) == 2 and zmq.EVENT_MONITOR_STOPPED not in told, told
+        monitor.close()
+    """,
+    "nobody reads": "socket.close(); first.close()",
+    "another thread reads": """
+        import zmq as plain
+        reading = plain.Context(context)
+
+        def read():
+            with reading.socket(plain.PAIR) as monitor:
+                monitor.connect("inproc://monitor")
+                assert monitor.poll(20000)
+        thread, failed = in_thread(read)
+        tell()
+        thread.join()
+        assert not failed, failed
+    """,
+}
+
+BEGINS = """
+def begins(address):
+    try:
+        socket.monitor(address, zmq.EVENT_ALL)
+    except zmq.ZMQError as error:
+        assert error.errno == zmq.EADDRINUSE, error
+        return False
+    return True
+"""
+
+
+@pytest.mark.parametrize("earlier", EARLIER)
+def test_who_was_at_the_address_before_is_no_reader(front_end: FrontEnd, earlier: str) -> None:
+    begin = 'wait_until(front_end, lambda: begins("inproc://monitor"))'
+    run(
+        front_end,
+        "\n".join(body(BEGINS, EARLIER[earlier], begin, then) for then in AFTERWARDS.values()),
+        quiet=False,
+    )
+
+
+def test_of_several_that_are_early_the_first_reads(front_end: FrontEnd) -> None:
+    run(
+        front_end,
+        body("""
+            monitors = [context.socket(zmq.PAIR) for _ in range(3)]
+            for monitor in monitors:
+                monitor.connect("inproc://monitor")
+            # It has a peer already, and is dropped there.
+            monitors[0].connect("inproc://elsewhere")
+            monitors[1].close()
+            socket.monitor("inproc://monitor", zmq.EVENT_ALL)
+            monitors[2].close()
+            tell()
+            assert recv_monitor_message(monitors[0])["event"] == zmq.EVENT_LISTENING
+            monitors[0].close()
+            tell()
+        """),
+        quiet=False,
+    )
+
+
+def test_a_monitor_whose_events_somebody_else_would_get_is_refused(front_end: FrontEnd) -> None:
+    run(
+        front_end,
+        body("""
+            early = context.socket(zmq.PAIR)
+            early.connect("inproc://monitor")
+            try:
+                socket.get_monitor_socket(addr="inproc://monitor")
+            except zmq.ZMQError as error:
+                assert error.errno == zmq.EADDRINUSE
+            else:
+                raise AssertionError("its reader would be told nothing")
+            early.close()
+            monitor = socket.get_monitor_socket(addr="inproc://monitor")
+            tell()
+            assert zmq.EVENT_LISTENING in events(monitor)
+        """),
+        quiet=False,
+    )
+
+
+def test_addresses_that_were_left_are_forgotten(front_end: FrontEnd) -> None:
+    run(
+        front_end,
+        body("""
+            import sys
+            there, pair = context.socket(zmq.DEALER), context.socket(zmq.PAIR)
+
+            def use(count):
+                for number in range(count):
+                    for address in (f"inproc://{number:06}", f"inproc://early-{number:06}"):
+                        if "early" in address:
+                            pair.connect(address)
+                        there.bind(address)
+                        if "early" not in address:
+                            pair.connect(address)
+                        pair.disconnect(address)
+                        there.unbind(address)
+                        there.getsockopt(zmq.EVENTS)
+
+            use(300)
+            before = sys.getallocatedblocks()
+            use(2000)
+            assert sys.getallocatedblocks() - before < 1000, sys.getallocatedblocks() - before
+            there.close()
+            pair.close()
+        """),
+        quiet=False,
+    )
+
+
 def test_other_threads_run_while_an_event_waits_for_its_reader(front_end: FrontEnd) -> None:
     """One of them may be the reader."""
     run(

@@ -6,6 +6,7 @@ ctypedef int (*endpoint_call_t)(void *socket, const char *address) noexcept nogi
 
 cdef class Endpoints(OptionAccess):
     cdef int with_endpoint(self, endpoint_call_t call, addr) except -1
+    cdef bint leave(self, endpoint_call_t call, addr) except -1
     cdef int note_connected(self, addr) except -1
     cdef int meet_partner(self) except -1
     cdef last_endpoint(self, addr)

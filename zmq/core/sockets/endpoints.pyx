@@ -32,11 +32,13 @@ from zmq.core.sockets.monitors cimport (
     connected,
     disconnected,
     forget_handle,
+    has_left,
     is_monitored,
     is_ours,
     lacks_reader,
     start_monitor,
     stop_monitor,
+    was_bound,
 )
 from zmq.core.sockets.option_conversion cimport get_option
 from zmq.core.sockets.peers cimport WatchedPeers
@@ -104,8 +106,12 @@ cdef class Endpoints(OptionAccess):
         -----
         Source: zmq_bind(3).
         """
+        cdef bytes address
         self.usable()
+        address = encoded(addr, "addr")
         self.with_endpoint(zmq_bind, addr)
+        if address.startswith(b"inproc:") and isinstance(self.context, Context):
+            was_bound(self.handle, self.context, address)
         where = self.last_endpoint(addr)
         label = self.labelled()
         label.note(label.bound, shown_address(addr), shown_address(where))
@@ -161,16 +167,11 @@ cdef class Endpoints(OptionAccess):
         ZMQError
             ENOENT: the socket is not bound there.
         """
-        self.usable()
         # Over inproc libzmq takes the address of a connection too, which may be that of a monitor's reader
         # (socket_base_t::term_endpoint, for zmq_unbind and zmq_disconnect alike).
-        label = self.labelled()
-        if self.socket_type == ZMQ_PAIR and disconnected(self.handle, encoded(addr, "addr")):
-            self.operated()
-            label.strike(label.connected, shown_address(addr))
-        else:
-            self.with_endpoint(zmq_unbind, addr)
-            label.strike(label.bound, shown_address(addr))
+        cdef bint was_reader = self.leave(zmq_unbind, addr)
+        cdef Label label = self.labelled()
+        label.strike(label.connected if was_reader else label.bound, shown_address(addr))
         self.meet_partner()
 
     def disconnect(self, addr):
@@ -185,11 +186,8 @@ cdef class Endpoints(OptionAccess):
         ZMQError
             ENOENT: the socket is not connected there.
         """
-        self.usable()
-        if self.socket_type == ZMQ_PAIR and disconnected(self.handle, encoded(addr, "addr")):
-            self.operated()
-        else:
-            self.with_endpoint(zmq_disconnect, addr)
+        cdef Label label
+        self.leave(zmq_disconnect, addr)
         label = self.labelled()
         label.strike(label.connected, shown_address(addr))
         self.meet_partner()
@@ -265,6 +263,19 @@ cdef class Endpoints(OptionAccess):
         if errno == ENAMETOOLONG:
             text += f"; the path of an ipc address has at most {IPC_PATH_MAX_LEN} bytes here"
         raise error_for(errno, text)
+
+    cdef bint leave(self, endpoint_call_t call, addr) except -1:
+        """Leave an address; tell whether this was the reader of a monitor there."""
+        cdef bytes address
+        self.usable()
+        address = encoded(addr, "addr")
+        if self.socket_type == ZMQ_PAIR and disconnected(self.handle, address):
+            self.operated()
+            return True
+        self.with_endpoint(call, addr)
+        if address.startswith(b"inproc:") and isinstance(self.context, Context):
+            has_left(self.handle, self.context, address)
+        return False
 
     cdef int note_connected(self, addr) except -1:
         cdef Label label = self.labelled()

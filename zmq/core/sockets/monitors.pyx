@@ -24,6 +24,12 @@ the GIL is given up.
 
 For a monitor at an address of the program's choice, a PAIR that connects there with `Socket.connect` is known as its
 reader. An event before anybody has connected still waits for somebody to do so: nothing here can read in his place.
+
+A PAIR may connect before anything is bound there. To who binds then libzmq connects the earliest, also one that was
+closed or disconnected since, and drops the others (ctx_t::connect_pending, pair_t::xattach_pipe): so the earliest is
+known, and who is bound where. One that left is got rid of before a monitor begins: by a socket that is bound there for
+a moment. In that way it is found out, too, whether the reaper has let go of what was there, when a PAIR connects just
+after.
 """
 
 import os
@@ -36,6 +42,7 @@ from zmq.core.libzmq cimport (
     ZMQ_LINGER,
     ZMQ_PAIR,
     ZMQ_RCVHWM,
+    zmq_bind,
     zmq_close,
     zmq_connect,
     zmq_disconnect,
@@ -44,6 +51,7 @@ from zmq.core.libzmq cimport (
     zmq_setsockopt,
     zmq_socket,
     zmq_socket_monitor,
+    zmq_unbind,
 )
 from zmq.core.waiting.clock cimport monotonic
 
@@ -67,9 +75,15 @@ cdef dict by_socket = {}
 cdef dict by_reader = {}
 # By context and address.
 cdef dict by_address = {}
-# PAIRs that are connected to an inproc address: the latest by context and address, and the other way round.
-cdef dict pairs = {}
-cdef dict places = {}
+# By context and address of inproc, and the other way round:
+# - the earliest PAIR that connected where nobody was bound, 0 if it has left;
+cdef dict early = {}
+cdef dict early_at = {}
+# - who is bound there, and the set of places of each socket;
+cdef dict bound = {}
+cdef dict bound_at = {}
+# - since when nobody should be bound there any more, as soon as the reaper has closed him, of the last second.
+cdef dict left = {}
 
 # When a socket was closed last, seconds.
 cdef double closed_at = 0
@@ -81,7 +95,7 @@ def closed_lately():
 
 
 def _forked():
-    for known in (by_socket, by_reader, by_address, pairs, places):
+    for known in (by_socket, by_reader, by_address, early, early_at, bound, bound_at, left):
         known.clear()
 
 
@@ -92,11 +106,79 @@ cdef tuple place(void *context, bytes address):
     return <size_t> context, address
 
 
-cdef int forget_place(void *pair) except -1:
-    where = places.pop(<size_t> pair, None)
-    if where is not None and pairs.get(where) == <size_t> pair:
-        del pairs[where]
+cdef void note_left(tuple where):
+    """Who was bound there is being closed."""
+    cdef double now = monotonic()
+    while left:
+        oldest = next(iter(left))
+        if now - <double> left[oldest] < 1:
+            break
+        del left[oldest]
+    left.pop(where, None)
+    left[where] = now
+
+
+cdef int forget_early(void *pair) except -1:
+    """A PAIR is closed or disconnected."""
+    where = early_at.pop(<size_t> pair, None)
+    if where is not None:
+        early[where] = 0
     return 0
+
+
+cdef void *pop_early(tuple where) except? NULL:
+    """Return the PAIR that is connected to who was bound there now, or NULL; nobody is early there any more."""
+    pair = early.pop(where, 0)
+    early_at.pop(pair, None)
+    return <void *> <size_t> pair
+
+
+cdef int forget_places(void *handle) except -1:
+    """A socket is closed."""
+    forget_early(handle)
+    for where in bound_at.pop(<size_t> handle, ()):
+        del bound[where]
+        note_left(where)
+    return 0
+
+
+cdef int was_bound(void *socket, Context context, bytes address) except -1:
+    """A socket was bound to this address of inproc."""
+    where = place(context.handle, address)
+    pop_early(where)
+    left.pop(where, None)
+    # Who is known to be there may have been closed by others, in C.
+    bound_at.get(bound.get(where), set()).discard(where)
+    bound[where] = <size_t> socket
+    bound_at.setdefault(<size_t> socket, set()).add(where)
+    return 0
+
+
+cdef int has_left(void *socket, Context context, bytes address) except -1:
+    """A socket is neither bound nor connected to this address of inproc any more."""
+    where = place(context.handle, address)
+    if bound.get(where) == <size_t> socket:
+        del bound[where]
+        bound_at[<size_t> socket].remove(where)
+        if not bound_at[<size_t> socket]:
+            del bound_at[<size_t> socket]
+    elif early_at.get(<size_t> socket) == where:
+        forget_early(socket)
+    return 0
+
+
+cdef int vacate(void *context, bytes address) except -1:
+    """Be bound there for a moment, so that nobody is early any more. Returns 0 or an error code: somebody is there."""
+    cdef int err = 0
+    cdef void *socket = zmq_socket(context, ZMQ_PAIR)
+    if socket == NULL:
+        return zmq_errno()
+    if zmq_bind(socket, address) != 0:
+        err = zmq_errno()
+    else:
+        zmq_unbind(socket, address)
+    zmq_close(socket)
+    return err
 
 
 cdef int forget(Monitor monitor) except -1:
@@ -105,10 +187,10 @@ cdef int forget(Monitor monitor) except -1:
         del by_socket[<size_t> monitor.socket]
     if by_reader.get(<size_t> monitor.reader) is monitor:
         del by_reader[<size_t> monitor.reader]
-        forget_place(monitor.reader)
     where = place(monitor.context, monitor.address)
     if by_address.get(where) is monitor:
         del by_address[where]
+        note_left(where)
     return 0
 
 
@@ -138,6 +220,14 @@ cdef int start_monitor(void *socket, Context context, bytes address, int events,
     monitor.context = NULL if context is None else context.handle
     monitor.address = address
     where = place(monitor.context, address)
+    if early.get(where) == 0:
+        err = vacate(monitor.context, address)
+        if err == EMFILE:
+            return err
+        pop_early(where)
+    elif reader != NULL and where in early:
+        # That one would be told, and not the reader.
+        return EADDRINUSE
     if before is not None and before.reader == NULL:
         err = stop_monitor(socket)
         if err:
@@ -148,6 +238,9 @@ cdef int start_monitor(void *socket, Context context, bytes address, int events,
         if before is not None and err in (EADDRINUSE, EMFILE):
             # libzmq stopped that one before it found out.
             forget(before)
+        if err == EADDRINUSE:
+            # Somebody is there whom we do not know, and so no PAIR is early.
+            pop_early(where)
         return err
     if reader != NULL and zmq_connect(reader, address) != 0:
         # Only while the context ends, which also ends all waits.
@@ -158,7 +251,7 @@ cdef int start_monitor(void *socket, Context context, bytes address, int events,
         forget(before)
     if reader == NULL:
         by_address[where] = monitor
-        monitor.reader = <void *> <size_t> pairs.get(where, 0)
+        monitor.reader = pop_early(where)
     else:
         monitor.reader = reader
     by_socket[<size_t> socket] = monitor
@@ -205,9 +298,13 @@ cdef bint lacks_reader(void *socket) except -1:
 
 cdef bint begin_reading(void *pair, Context context, bytes address) except -1:
     """A PAIR is about to connect to this address: give it no high-water mark if a monitor there has no reader."""
-    cdef Monitor monitor = by_address.get(place(context.handle, address)) if by_address else None
+    where = place(context.handle, address)
+    cdef Monitor monitor = by_address.get(where)
     cdef int none = 0
-    if monitor is not None and monitor.reader == NULL:
+    if (where in left or monitor is not None and monitor.socket == NULL) and vacate(context.handle, address) == 0:
+        left.pop(where, None)
+        by_address.pop(where, None)
+    elif monitor is not None and monitor.reader == NULL:
         zmq_setsockopt(pair, ZMQ_RCVHWM, &none, sizeof(int))
         return True
     return False
@@ -215,21 +312,25 @@ cdef bint begin_reading(void *pair, Context context, bytes address) except -1:
 
 cdef int connected(void *pair, Context context, bytes address) except -1:
     """A PAIR has connected to this address of inproc."""
-    cdef Monitor monitor
     where = place(context.handle, address)
-    pairs[where] = <size_t> pair
-    places[<size_t> pair] = where
-    monitor = by_address.get(where)
-    if monitor is not None and monitor.reader == NULL:
-        monitor.reader = pair
-        by_reader[<size_t> pair] = monitor
+    cdef Monitor monitor = by_address.get(where)
+    if <size_t> pair in early_at:
+        # It has a peer, and libzmq drops this one.
+        return 0
+    if monitor is not None:
+        if monitor.reader == NULL:
+            monitor.reader = pair
+            by_reader[<size_t> pair] = monitor
+    elif where not in bound and where not in left and where not in early:
+        early[where] = <size_t> pair
+        early_at[<size_t> pair] = where
     return 0
 
 
 cdef int forget_handle(void *handle) except -1:
     """A socket was made at this address: whatever was known of an earlier one there is over."""
     cdef Monitor monitor
-    forget_place(handle)
+    forget_places(handle)
     for known in (by_socket, by_reader):
         monitor = known.get(<size_t> handle)
         if monitor is not None:
@@ -275,7 +376,7 @@ cdef bint part(void *handle) except -1:
             # What it still has to tell is told to the reader.
             del by_socket[<size_t> handle]
         monitor.socket = NULL
-    forget_place(handle)
+    forget_places(handle)
     monitor = by_reader.get(<size_t> handle)
     if monitor is None:
         return False
@@ -291,7 +392,7 @@ cdef int close_handle(void *handle) noexcept:
     global closed_at
     cdef bint reads_on = False
     closed_at = monotonic()
-    if by_socket or by_reader or places:
+    if by_socket or by_reader or early_at or bound_at:
         try:
             reads_on = part(handle)
         except MemoryError:
