@@ -187,6 +187,31 @@ def test_the_end_of_the_context_ends_it(zmq: ModuleType, front_end: FrontEnd, le
     ending.get()
 
 
+@pytest.mark.parametrize("waits_for", ["a command", "room", "room to capture"])
+def test_the_end_of_the_context_of_a_socket_that_it_does_not_ask(
+    zmq: ModuleType, front_end: FrontEnd, ledger: None, waits_for: str
+) -> None:
+    """What the loop waits for comes from sockets of another context, which goes on."""
+    context, other = zmq.Context(), zmq.Context()
+    front = context.socket(zmq.PULL)
+    back = (other if waits_for == "room" else context).socket(zmq.PUSH)
+    capture = other.socket(zmq.PUSH if waits_for == "room to capture" else zmq.PUB)
+    control, steer = other.socket(zmq.REP), other.socket(zmq.REQ)
+    control.bind("inproc://control")
+    steer.connect("inproc://control")
+    task = front_end.spawn(zmq.proxy_steerable, front, back, capture, control)
+    for command in (b"STATISTICS", b"PAUSE" if waits_for == "a command" else b"RESUME", b"STATISTICS"):
+        steer.send(command)
+        steer.recv_multipart()
+    ending = front_end.spawn(context.term)
+    with pytest.raises(zmq.ContextTerminated):
+        task.get()
+    for socket in (front, back, capture, control, steer):
+        socket.close()
+    ending.get()
+    other.term()
+
+
 def test_a_reply_that_cannot_be_delivered_is_dropped(pair: Pair, relay: Callable[..., Relay], zmq: ModuleType) -> None:
     front, client = pair(zmq.ROUTER, zmq.DEALER)
     front.router_mandatory = 1

@@ -24,6 +24,7 @@ from zmq.core.libzmq cimport (
     ETERM,
     ZMQ_DONTWAIT,
     ZMQ_EVENTS,
+    ZMQ_FD,
     ZMQ_POLLIN,
     ZMQ_POLLOUT,
     ZMQ_REP,
@@ -208,9 +209,12 @@ cdef int await_work(Relay *relay) noexcept nogil:
     cdef zmq_pollitem_t items[6]
     cdef int i, way, ready, timeout = -1
     cdef bint glances = False
+    cdef size_t size = sizeof(int)
     cdef void *blocked
     cdef Direction *direction
     memset(items, 0, sizeof(items))
+    for i in range(4):
+        items[i].fd = -1
     items[0].socket = relay.directions[0].source
     items[1].socket = relay.directions[0].target
     items[2].socket = relay.capture
@@ -240,13 +244,21 @@ cdef int await_work(Relay *relay) noexcept nogil:
                     items[i].events |= ZMQ_POLLIN
                 elif blocked != NULL and items[i].socket == blocked:
                     items[i].events |= ZMQ_POLLOUT
+    for i in range(4):
+        if items[i].socket != NULL and not items[i].events:
+            # Nothing is wanted of it, but that it tells when its context ends: by its descriptor, which zmq_poll would
+            # leave out, and which is quiet once EVENTS was read.
+            if events_of(items[i].socket) < 0 or zmq_getsockopt(items[i].socket, ZMQ_FD, &items[i].fd, &size) != 0:
+                return zmq_errno()
+            items[i].socket = NULL
+            items[i].events = ZMQ_POLLIN
     # zmq_poll takes an item without a socket for a descriptor.
     cdef zmq_pollitem_t wanted[6]
     cdef zmq_pollitem_t *stopped = NULL
     cdef zmq_pollitem_t *heard = NULL
     cdef int count = 0
     for i in range(6):
-        if items[i].events and (items[i].socket != NULL or i >= 4 and items[i].fd >= 0):
+        if items[i].events and (items[i].socket != NULL or items[i].fd >= 0):
             wanted[count] = items[i]
             if i == 4:
                 stopped = &wanted[count]
