@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from collections.abc import Callable
 from socket import socketpair
 from types import ModuleType
@@ -224,6 +226,51 @@ def test_a_plain_call_is_listed_with_its_thread(green: GreenFrontEnd, zmq: Modul
         assert found["waits_for"] == "PULL 'jobs' bound to inproc://jobs" and found["waiter"] is None
         push.send(b"done")
         task.get()
+
+
+def test_a_wait_is_listed_after_another_one_within_it(zmq: ModuleType, ledger: None) -> None:
+    """The handler of a signal polls, while the main thread waits for a message."""
+    import zmq as plain
+
+    seen: list[list[str]] = []
+    handled = threading.Event()
+
+    def actions() -> list[str]:
+        return [each["action"] for each in zmq.statistics()["blocked"] if each["thread"] == main]
+
+    def look() -> None:
+        while not actions():
+            pass
+        signal.pthread_kill(main, signal.SIGUSR1)
+        handled.wait()
+        # It is over within microseconds, or will be.
+        while len(seen) < 1000:
+            seen.append(actions())
+        push.send(b"x")
+
+    def handle(*_: object) -> None:
+        other.poll(1)
+        seen.append(actions())
+        handled.set()
+
+    main = threading.get_ident()
+    before = signal.signal(signal.SIGUSR1, handle)
+    try:
+        with (
+            plain.Context() as context,
+            context.socket(plain.PULL) as pull,
+            context.socket(plain.PUSH) as push,
+            context.socket(plain.PAIR) as other,
+        ):
+            pull.bind("inproc://jobs")
+            push.connect("inproc://jobs")
+            thread = threading.Thread(target=look)
+            thread.start()
+            assert pull.recv() == b"x"
+            thread.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert {tuple(each) for each in seen} == {("receive",)}
 
 
 def test_nothing_is_counted_before_anything_happens(front_end: GreenFrontEnd) -> None:

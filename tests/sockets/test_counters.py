@@ -349,6 +349,53 @@ def test_totals_outlive_sockets_and_names(zmq: ModuleType, pair: Pair) -> None:
     assert (total(zmq, name), total(zmq, other)) == (2, 1)
 
 
+COLLECTED = """
+import gc
+from zmq.core.waiting import counters
+
+context = zmq.Context()
+sockets = [context.socket(zmq.PUSH, name=f"there {number}") for number in range(40)]
+for number in range(40):
+    context.socket(zmq.PUSH, name=f"gone {number}").close()
+pull = context.socket(zmq.PULL)
+pull.bind("inproc://pull")
+waiting = front_end.spawn(context.socket(zmq.PAIR).recv)
+
+class Cycle:
+    # To be collected, with a socket that has sent something.
+    def __init__(self):
+        self.me = self
+        self.socket = context.socket(zmq.PUSH, name="gone 0")
+        self.socket.connect("inproc://pull")
+        self.socket.send(b"x")
+        pull.recv()
+        self.socket.close()
+
+def sent():
+    assert zmq.statistics()["sockets"]
+    return sum(found["messages_sent"] for (_, name), found in counters.totals().items() if name == "gone 0")
+
+try:
+    for objects in range(700):
+        gc.set_threshold(0)
+        gc.collect()
+        Cycle()
+        # The collector runs when so many objects more were made than are gone.
+        gc.set_threshold(gc.get_count()[0] + objects, 1000, 1000)
+        assert sent() == objects + 1
+finally:
+    gc.set_threshold(700, 10, 10)
+context.destroy(linger=0)
+with contextlib.suppress(zmq.ZMQError):
+    waiting.get()
+"""
+
+
+def test_totals_hold_whenever_sockets_are_collected(front_end: FrontEnd) -> None:
+    """To CPython 3.11 the collector runs whenever an object is made, as the totals are."""
+    run(front_end, "import contextlib, os\n" + COLLECTED)
+
+
 PROGRAM = """
 import os
 from zmq.core.waiting import counters

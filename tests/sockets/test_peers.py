@@ -189,6 +189,27 @@ def test_a_monitor_of_the_program_goes_before(front_end: FrontEnd, zmq: ModuleTy
     assert peers(socket)["watched"] and peers(socket)["ready"] == 1
 
 
+def test_a_watch_that_begins_before_the_last_is_over(front_end: FrontEnd, zmq: ModuleType, context: Any) -> None:
+    """What ends the earlier one does not end it: libzmq's reaper is late."""
+    socket = context.socket(zmq.ROUTER)
+    socket.bind("tcp://127.0.0.1:*")
+    for _ in range(20):
+        socket.watch_peers()
+        others = [context.socket(zmq.DEALER) for _ in range(50)]
+        for other in others:
+            other.close()
+        monitor = socket.get_monitor_socket()
+        socket.disable_monitor()
+        monitor.close()
+    socket.watch_peers()
+    for number in range(1, 21):
+        client = context.socket(zmq.DEALER)
+        client.connect(socket.last_endpoint)
+        wait_until(front_end, lambda number=number: peers(socket)["accepted"] >= number)
+        assert peers(socket)["watched"]
+        client.close()
+
+
 def test_all_sockets_of_a_context(front_end: FrontEnd, zmq: ModuleType, context: Any) -> None:
     early, monitored = context.socket(zmq.PULL), context.socket(zmq.PULL)
     monitored.get_monitor_socket()

@@ -228,7 +228,7 @@ class Poller:
                 self._used = True
             items = []
             masks = []
-            for item, flags in list(self._registered.items()):
+            for item, flags in self._registered.copy().items():
                 mask = flags
                 items.append(pollable(item))
                 masks.append(mask)

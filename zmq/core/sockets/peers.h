@@ -39,7 +39,7 @@ enum {
 
 typedef struct {
     uint64_t numbers[GREENZMQ_PEER_EVENTS];
-    int watched;
+    int watched;    /* how many of the thread's watches are for it: the next may begin before one is over */
     int owners;     /* the object of Python, and the thread while it watches */
 } greenzmq_peers;
 
@@ -120,7 +120,7 @@ static void *greenzmq_peers_run(void *unused) {
             }
             *place = watch->next;
             zmq_close(watch->reader);
-            __atomic_store_n(&watch->peers->watched, 0, __ATOMIC_RELEASE);
+            __atomic_sub_fetch(&watch->peers->watched, 1, __ATOMIC_ACQ_REL);
             greenzmq_peers_let_go(watch->peers);
             free(watch);
         }
@@ -183,7 +183,7 @@ static int greenzmq_peers_watch(greenzmq_peers *peers, void *reader) {
         watch->next = greenzmq_peers_thread.handed_over;
         greenzmq_peers_thread.handed_over = watch;
         __atomic_add_fetch(&peers->owners, 1, __ATOMIC_ACQ_REL);
-        __atomic_store_n(&peers->watched, 1, __ATOMIC_RELEASE);
+        __atomic_add_fetch(&peers->watched, 1, __ATOMIC_ACQ_REL);
         if (greenzmq_peers_thread.running) {
             if (write(greenzmq_peers_thread.bell[1], "", 1) < 0) {
                 /* It is full of what was written before. */
@@ -195,7 +195,7 @@ static int greenzmq_peers_watch(greenzmq_peers *peers, void *reader) {
                 pthread_detach(thread);
             } else {
                 greenzmq_peers_thread.handed_over = watch->next;
-                peers->watched = 0;
+                peers->watched--;
                 peers->owners--;
                 close(greenzmq_peers_thread.bell[0]);
                 close(greenzmq_peers_thread.bell[1]);

@@ -232,18 +232,21 @@ def totals():
     cdef size_t address
     cdef dict found = {}
     cdef Total copy
-    for key, total in list(gone.items()):
+    cdef list there = []
+    # Nothing in this loop lets other code run, as what makes objects may: the collector frees sockets. What is there
+    # stays so until the sums are made, and counts either here or in `gone`.
+    for address in living:
+        # One without references is being freed.
+        if (<PyObject *> address).ob_refcnt > 0:
+            there.append(<Traffic> <void *> address)
+    for key, total in gone.copy().items():
         total.keep_late()
         copy = found[key] = Total.__new__(Total)
         copy.sent, copy.received = total.sent, total.received
         copy.peers, copy.has_peers = total.peers, total.has_peers
-    # Nothing in this loop lets other code run.
-    for address in living:
-        # One without references is being freed.
-        if (<PyObject *> address).ob_refcnt > 0:
-            traffic = <Traffic> <void *> address
-            if traffic.born == fork_generation.current and traffic.socket_type >= 0:
-                total_of(found, traffic).add(traffic, False)
+    for traffic in there:
+        if traffic.born == fork_generation.current and traffic.socket_type >= 0:
+            total_of(found, traffic).add(traffic, False)
     return {key: (<Total> total).as_dict() for key, total in found.items()}
 
 

@@ -119,7 +119,7 @@ cdef int meet(Trampoline trampoline, end, bint is_bound) except -1:
     cdef dict there = ends.setdefault(end, {})
     trampoline.end_at = end
     # Where more are there none is known.
-    for reference, other_is_bound in list(there.items()) if len(there) <= 2 else ():
+    for reference, other_is_bound in there.copy().items() if len(there) <= 2 else ():
         other = reference()
         if other is not None:
             stop_knowing(other)

@@ -627,7 +627,7 @@ cdef class Hub:
             trampoline = reference()
             if trampoline is not None:
                 trampoline.rearm()
-        for watcher, callback in list(self.started.items()):
+        for watcher, callback in self.started.copy().items():
             self.stop(watcher)
             watcher.start(callback)
 

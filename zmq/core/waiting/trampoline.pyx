@@ -147,7 +147,7 @@ def waiters(sockets):
     cdef Trampoline trampoline
     now = monotonic()
     found = []
-    for address, reference in list(trampolines.items()):
+    for address, reference in trampolines.copy().items():
         trampoline = reference()
         if trampoline is None or trampoline.born != fork_generation.current or trampoline.parked == 0:
             continue

@@ -11,7 +11,8 @@ from functools import partial
 
 from cpython.pythread cimport PyThread_get_thread_ident
 
-# What plain calls wait for now, since when, and what they do, by the thread they block.
+# What plain calls wait for now, since when, what they do, and the same of the wait in whose midst they are, by the
+# thread that they block: a signal's handler, or a finalizer, waits within another wait.
 cdef dict blocked = {}
 # What greenlets are parked for that is no single socket, since when, and what waits for them, by the greenlet.
 cdef dict parked = {}
@@ -23,12 +24,16 @@ cdef dict pending = {}
 
 cdef int begin_blocked(what, str action) except -1:
     """This thread is about to block; `action` is what `statistics` says it does."""
-    blocked[<unsigned long> PyThread_get_thread_ident()] = what, time.monotonic(), action
+    thread = <unsigned long> PyThread_get_thread_ident()
+    blocked[thread] = what, time.monotonic(), action, blocked.get(thread)
     return 0
 
 
 cdef void end_blocked() noexcept:
-    blocked.pop(<unsigned long> PyThread_get_thread_ident(), None)
+    thread = <unsigned long> PyThread_get_thread_ident()
+    cdef tuple ended = blocked.pop(thread, None)
+    if ended is not None and ended[3] is not None:
+        blocked[thread] = ended[3]
 
 
 cdef int begin_parked(greenlet, what, sleeper) except -1:
@@ -66,7 +71,7 @@ def leave_all(hub):
     ----------
     hub : Hub
     """
-    for greenlet, (_, _, sleeper) in list(parked.items()):
+    for greenlet, (_, _, sleeper) in parked.copy().items():
         if sleeper.leave(hub):
             parked.pop(greenlet, None)
     for function in at_the_end:
@@ -106,7 +111,7 @@ def blocked_threads():
     list of dict
         As `zmq.core.waiting.trampoline.waiters`; ``waiter`` is None.
     """
-    return [entry(None, thread, what, since, action) for thread, (what, since, action) in list(blocked.items())]
+    return [entry(None, thread, what, since, action) for thread, (what, since, action, _) in blocked.copy().items()]
 
 
 def parked_greenlets():
@@ -118,9 +123,9 @@ def parked_greenlets():
         As `zmq.core.waiting.trampoline.waiters`; ``action`` is None where ``waits_for`` tells.
     """
     found = []
-    for greenlet, (what, since, sleeper) in list(parked.items()):
+    for greenlet, (what, since, sleeper) in parked.copy().items():
         found.append(entry(greenlet, sleeper.hub.thread, what, since, "poll" if hasattr(what, "members") else None))
-    for key, reference in list(pending.items()):
+    for key, reference in pending.copy().items():
         poll = reference()
         described = None if poll is None else poll.describe()
         if described is None:
