@@ -207,3 +207,59 @@ def test_in_a_hub_that_has_ended_nobody_waits_for_ever(green: GreenFrontEnd, wai
         """,
         wait,
     )
+
+
+@pytest.mark.parametrize("destroy_loop", [False, True], ids=["the loop stays", "its loop too"])
+@pytest.mark.parametrize("parked", [False, True], ids=["nobody waits", "somebody waits"])
+def test_hubs_that_are_destroyed_leave_nothing(green: GreenFrontEnd, destroy_loop: bool, parked: bool) -> None:
+    """Another hub is made in the same thread, again and again; sockets are used on in each."""
+    if parked and "libuv" in type(gevent.get_hub().loop).__module__:
+        pytest.skip("on libuv gevent hangs where it destroys a hub in which a descriptor is watched")
+    run(
+        green,
+        PAIR
+        + """
+        import gc, os, gevent
+        from zmq.core.waiting.hub import living_hubs
+
+        destroy_loop, parked = (each == "True" for each in sys.argv[1:])
+        given_up = []
+
+        def use():
+            receiving = gevent.spawn(socket.recv)
+            peer.send(b"1")
+            assert receiving.get(timeout=20) == b"1"
+            if parked:
+                idle = context.socket(zmq.PAIR)
+                given_up.append((idle, gevent.spawn(idle.recv)))
+                gevent.sleep(0)
+            hub = zmq.hub.get_hub()
+            assert hub.is_alive()
+            gevent.get_hub().destroy(destroy_loop=destroy_loop)
+            assert not hub.is_alive()
+            assert zmq.statistics()["waiting"] == []
+
+        def opened():
+            gc.collect()
+            return len(os.listdir("/proc/self/fd")) - len(given_up)
+
+        def without():
+            gevent.sleep(0.001)
+            gevent.get_hub().destroy(destroy_loop=destroy_loop)
+
+        use()
+        before = opened()
+        for _ in range(10):
+            without()
+        own = opened() - before
+        before = opened()
+        for _ in range(10):
+            use()
+        # gevent itself may leave something.
+        assert opened() - before <= own, (opened() - before, own)
+        assert not living_hubs()
+        context.destroy(linger=0)
+        """,
+        str(destroy_loop),
+        str(parked),
+    )

@@ -54,6 +54,8 @@ class Hub(_hub.Hub):
         # What gevent's loop in C is told there and raises again, as when a signal comes while an error is shown, would
         # stay set while it makes the next call, which breaks that.
         hub.handle_error = _hub.Shield(self, self.handle_error, (HubDestroyed, GreenletExit))
+        self.destroy_hub = hub.destroy
+        hub.destroy = self.destroy
 
     def schedule(self, call: _hub.Call) -> None:
         self.loop.run_callback(call)
@@ -67,6 +69,11 @@ class Hub(_hub.Hub):
         if type is not HubDestroyed and not isinstance(context, greenlet) and self.loop.ptr:
             self.loop.run_callback(self.recover)
         self.handle_error_of_hub(context, type, value, traceback)
+
+    def destroy(self, destroy_loop: bool | None = None) -> None:
+        """Do as the hub does, whose thread goes on; then let go of all that waits and is watched in it."""
+        self.destroy_hub(destroy_loop)
+        self.give_up_all()
 
     def stop(self, watcher: Any) -> None:
         if self.is_python and watcher.callback is None and watcher in self.loop._keepaliveset:
@@ -108,7 +115,9 @@ class Hub(_hub.Hub):
 
     def is_alive(self) -> bool:
         # A greenlet too: what is raised in its first lines ends it, and gevent makes no other before it is destroyed.
-        return bool(self.loop.ptr) and not self.hub.dead and super().is_alive()
+        if self.hub.loop is None or not self.loop.ptr:
+            return False
+        return not self.hub.dead and super().is_alive()
 
     def forget(self, watcher: Any) -> None:
         if not self.loop.ptr:
