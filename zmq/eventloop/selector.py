@@ -8,10 +8,14 @@ when a greenlet waits in the midst of a callback (`zmq.eventloop.running`).
 from __future__ import annotations
 
 import asyncio
+import os
 import selectors
+import stat
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from errno import EPERM
 from typing import Any
 
 from zmq.core.constants import PollEvent
@@ -43,52 +47,78 @@ class Selector(selectors.BaseSelector):
     #: What sees it when a greenlet waits in a callback of that loop, or None while it runs none.
     watch: running.Watch | None = None
 
+    #: Whether a greenlet sleeps here, and was not woken yet.
+    sleeps = False
+
+    #: What the thread does with asynchronous generators where no loop that uses the selector runs.
+    outer_hooks: Any = (None, None)
+
     def __init__(self, poller_class: type[Poller]) -> None:
         self.poller = poller_class()
         self.keys: dict[int, selectors.SelectorKey] = {}
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
-        fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
+        fd = descriptor_of(fileobj)
         if fd in self.keys:
             raise KeyError(f"{fileobj!r} (FD {fd}) is already registered")
         flags = POLLIN * bool(events & selectors.EVENT_READ) | POLLOUT * bool(events & selectors.EVENT_WRITE)
         if not flags or events & ~(selectors.EVENT_READ | selectors.EVENT_WRITE):
             raise ValueError(f"Invalid events: {events!r}")
+        mode = os.fstat(fd).st_mode
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            # As epoll says.
+            raise PermissionError(EPERM, f"a file or a folder is always ready, and can't be waited for: {fileobj!r}")
         self.poller.register(fd, flags)
         self.keys[fd] = key = selectors.SelectorKey(fileobj, fd, events, data)
         return key
 
     def unregister(self, fileobj: Any) -> selectors.SelectorKey:
         fd = self._find(fileobj)
-        self.poller.unregister(fd)
+        if fd in self.poller:
+            self.poller.unregister(fd)
         return self.keys.pop(fd)
 
     def _find(self, fileobj: Any) -> int:
-        for fd, key in self.keys.items():
-            if fileobj == fd or key.fileobj is fileobj:
-                return fd
-        raise KeyError(f"{fileobj!r} is not registered")
+        try:
+            fd = descriptor_of(fileobj)
+        except ValueError:
+            # It was closed.
+            fd = next((fd for fd, key in self.keys.items() if key.fileobj is fileobj), -1)
+        if fd not in self.keys:
+            raise KeyError(f"{fileobj!r} is not registered")
+        return fd
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         milliseconds = None if timeout is None else max(0.0, timeout) * 1000
-        found = []
+        found: list[tuple[selectors.SelectorKey, int]] = []
         inner = what_runs()
         # Not so where it is used by itself.
         by_loop = self.watch is not None
+        hooks = sys.get_asyncgen_hooks()
         self.leave()
         set_running(self.find_outer())
+        if by_loop:
+            sys.set_asyncgen_hooks(*self.outer_hooks)
         try:
+            self.sleeps = True
             ready = self.poller.poll(milliseconds)
+            self.sleeps = False
             self.yield_if_busy(bool(ready) or milliseconds == 0)
         finally:
+            self.sleeps = False
             self.set_again(inner)
             if by_loop:
+                sys.set_asyncgen_hooks(*hooks)
                 self.enter()
         for fd, flags in ready:
             key = self.keys.get(fd)
             if key is not None:
-                # An error is readable and writable, as the calls that meet it say.
                 failed = flags & ~(POLLIN | POLLOUT)
+                if failed and is_closed(fd):
+                    # Nothing is heard of it any more, as of what epoll watches.
+                    self.poller.unregister(fd)
+                    continue
+                # An error is readable and writable, as the calls that meet it say.
                 events = selectors.EVENT_READ if flags & POLLIN or failed else 0
                 events |= selectors.EVENT_WRITE if flags & POLLOUT or failed else 0
                 found.append((key, events & key.events))
@@ -137,6 +167,31 @@ class Selector(selectors.BaseSelector):
         return FileObjects(self)
 
 
+def descriptor_of(fileobj: Any) -> int:
+    """Return the descriptor of something that is to be watched.
+
+    Raises
+    ------
+    ValueError
+        It has none, as what is closed.
+    """
+    try:
+        fd = fileobj if isinstance(fileobj, int) else int(fileobj.fileno())
+    except (AttributeError, TypeError, ValueError):
+        raise ValueError(f"Invalid file object: {fileobj!r}") from None
+    if fd < 0:
+        raise ValueError(f"Invalid file descriptor: {fd}")
+    return fd
+
+
+def is_closed(fd: int) -> bool:
+    try:
+        os.fstat(fd)
+    except OSError:
+        return True
+    return False
+
+
 class FileObjects(Mapping[Any, selectors.SelectorKey]):
     """The keys of a selector by file object or descriptor."""
 
@@ -183,6 +238,31 @@ class EventLoop(asyncio.SelectorEventLoop):
         before.close()
         return True
 
+    # Other greenlets of the thread call these while the loop's own sleeps; asyncio wakes it only for other threads.
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Any, *args: Any, context: Any = None
+    ) -> asyncio.Handle:
+        handle = super().call_soon(callback, *args, context=context)
+        self._rouse()
+        return handle
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Any, *args: Any, context: Any = None
+    ) -> asyncio.TimerHandle:
+        timer = super().call_at(when, callback, *args, context=context)
+        self._rouse()
+        return timer
+
+    def stop(self) -> None:
+        super().stop()
+        self._rouse()
+
+    def _rouse(self) -> None:
+        if self.waits.sleeps:
+            self.waits.sleeps = False
+            self._write_to_self()  # type: ignore[attr-defined]
+
     def run_forever(self) -> None:
         with self._alone():
             super().run_forever()
@@ -196,6 +276,7 @@ class EventLoop(asyncio.SelectorEventLoop):
         """Run as if the loop that runs already, which is that of a hub, did not."""
         self.zmq_thread = thread_ident()
         before, watch, outer = self.waits.outer, self.waits.watch, what_runs()
+        hooks, self.waits.outer_hooks = self.waits.outer_hooks, sys.get_asyncgen_hooks()
         if outer[0] is not None:
             self.waits.outer = outer
         set_running(NOTHING)
@@ -205,4 +286,5 @@ class EventLoop(asyncio.SelectorEventLoop):
         finally:
             self.waits.leave()
             self.waits.outer, self.waits.watch = before, watch
+            self.waits.outer_hooks = hooks
             self.waits.set_again(outer)

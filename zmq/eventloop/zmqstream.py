@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import pickle
 import warnings
-import weakref
 from collections import deque
 from collections.abc import Callable
 from functools import cached_property
@@ -22,6 +21,7 @@ from zmq.core._text import describe
 from zmq.core.constants import POLLIN as POLLIN
 from zmq.core.constants import POLLOUT as POLLOUT
 from zmq.core.futures import Listener
+from zmq.eventloop.handlers import Handler
 from zmq.utils import jsonapi as jsonapi
 
 __all__ = ["ClosedStreamError", "ZMQStream"]
@@ -46,32 +46,6 @@ class ClosedStreamError(zmq.ZMQError, OSError):
 
     def __init__(self, errno: int | None = zmq.ENOTSOCK, msg: str | None = "the stream is closed") -> None:
         super().__init__(errno, msg)
-
-
-class Handler:
-    """Stands for a stream among the handlers of a tornado loop, which closes them with itself if it is told to.
-
-    It does not hold the stream: who drops a stream that waits for nothing has it collected.
-    """
-
-    def __init__(self, stream: ZMQStream, handlers: dict[int, Any]) -> None:
-        # No descriptor has such a number.
-        self.number = -id(stream)
-        self.loop = weakref.ref(stream.io_loop)
-        self.handlers = handlers
-        self.stream = weakref.ref(stream, self.remove)
-        handlers[self.number] = self, None
-
-    def remove(self, _: object = None) -> None:
-        # A loop that closes all of them goes through their numbers, and then forgets them itself.
-        if not getattr(self.loop(), "closing", False):
-            self.handlers.pop(self.number, None)
-
-    def close(self) -> None:
-        """``IOLoop.close(all_fds=True)`` was called."""
-        stream = self.stream()
-        if stream is not None:
-            stream._end()
 
 
 class ZMQStream:
@@ -138,7 +112,8 @@ class ZMQStream:
         self._err_callback: Callable[..., Any] | None = None
         self._send_queue: deque[tuple[Any, dict[str, Any]]] = deque()
         self._scheduled = False
-        self._busy = False
+        # Who is in the midst of receiving and sending: the loop, and greenlets that flush, while a callback waits.
+        self._busy: set[object] = set()
         self._look_timer: Any = None
         self._delay = FIRST_LOOK
         self._robbed = False
@@ -157,8 +132,7 @@ class ZMQStream:
             "getsockopt_unicode",
         ):
             setattr(self, name, getattr(socket, name))
-        handlers = getattr(self.io_loop, "handlers", None)
-        self._handler = Handler(self, handlers) if isinstance(handlers, dict) else None
+        self._handler = Handler.register(self, self.io_loop, ZMQStream._end)
 
     @cached_property
     def poller(self) -> zmq.Poller:
@@ -186,6 +160,9 @@ class ZMQStream:
         """
         assert callback is None or callable(callback), f"a callback is callable, not {callback!r}"
         self._check()
+        if callback is not None and self._listener is not None:
+            # First: where the socket can't be waited for nothing is received.
+            self._listener.arm(self._wanted() | POLLIN)
         self._recv_callback = callback
         self._recv_copy = copy
         self._deaf = False
@@ -294,8 +271,11 @@ class ZMQStream:
         self._check()
         if callback is not None:
             self.on_send(callback)
+        if self._listener is not None:
+            # First: where the socket can't be waited for nothing is sent.
+            self._listener.arm(self._wanted() | POLLOUT)
         self._send_queue.append((msg, {"flags": flags, "copy": copy, "track": track, **kwargs}))
-        self._update()
+        self._changed()
 
     def send_string(
         self,
@@ -401,7 +381,7 @@ class ZMQStream:
             `POLLIN` to receive, `POLLOUT` to send, or both. What is received while there is no callback for it is
             dropped: that is how to get rid of messages that wait.
         limit : int, optional
-            At most so many messages, in both directions together.
+            At most so many messages, in both directions together; 0 is no limit either.
 
         Returns
         -------
@@ -417,8 +397,10 @@ class ZMQStream:
         """
         self._check()
         count = 0
-        before, self._busy = self._busy, True
+        limit = limit or None
+        turn = object()
         try:
+            self._busy.add(turn)
             moved = True
             while moved and (limit is None or count < limit):
                 moved = False
@@ -430,7 +412,7 @@ class ZMQStream:
                     count += sent
                     moved = moved or sent
         finally:
-            self._busy = before
+            self._busy.discard(turn)
             self._update()
         return count
 
@@ -506,8 +488,9 @@ class ZMQStream:
         again = True
         budget = zmq.get_budget()
         end = monotonic() + budget
+        turn = object()
         try:
-            self._busy = True
+            self._busy.add(turn)
             for _ in range(BURST):
                 received = self.receiving() and self._is_open() and self._receive_one()
                 sent = self.sending() and self._is_open() and self._send_one()
@@ -518,7 +501,7 @@ class ZMQStream:
                     break
         finally:
             # Also after an exception, which goes to the loop's handler.
-            self._busy = False
+            self._busy.discard(turn)
             if self._listener is not None and not self._robbed:
                 if not self.receiving() and not self.sending():
                     self._listener.disarm()

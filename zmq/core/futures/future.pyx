@@ -22,6 +22,7 @@ cimport cython
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.errno cimport EAGAIN
 
+from zmq.core.futures.loop_hub cimport call_soon_of
 from zmq.core.libzmq cimport zmq_msg_close, zmq_msg_init, zmq_msg_move, zmq_msg_t
 from zmq.core.messages.whole_message_attempts cimport release
 from zmq.core.messages.deliveries cimport RETURNED, UNSEEN, Delivery
@@ -391,21 +392,22 @@ cdef class Outcome:
             return 0
         others = self.others
         self.others = None
+        call_soon = call_soon_of(self.loop)
         try:
-            self.loop.call_soon(announce, self, context=self.context)
+            call_soon(announce, self, context=self.context)
         except BaseException:
             # The handler of a signal: to announce it twice does no harm.
-            self.loop.call_soon(announce, self, context=self.context)
+            call_soon(announce, self, context=self.context)
             raise
         if others is not None:
             for callback, context in others:
-                self.loop.call_soon(callback, self, context=context)
+                call_soon(callback, self, context=context)
         return 0
 
     def add_done_callback(self, fn, /, *, context=None):
         """Have a function called with this in the event loop, when it is done."""
         if self.state != PENDING:
-            self.its_loop().call_soon(fn, self, context=context)
+            call_soon_of(self.its_loop())(fn, self, context=context)
             return
         if context is None:
             context = copy_context()

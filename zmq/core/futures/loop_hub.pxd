@@ -27,5 +27,7 @@ cdef class LoopWatcher:
     cpdef disarm(self)
 
 
+cdef bint runs_here(loop) except -1
+cdef object call_soon_of(loop)
 cpdef LoopHub hub_of(loop)
 cpdef running_loop()

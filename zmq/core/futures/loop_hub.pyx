@@ -11,6 +11,7 @@ disarmed at once. The same timer cancels the sweep alarm where nobody waits any 
 import asyncio
 import os
 import sys
+import threading
 import warnings
 from asyncio import _get_running_loop
 
@@ -21,11 +22,32 @@ from zmq.core.libzmq cimport ZMQ_POLLIN, ZMQ_POLLOUT
 from zmq.core.waiting.clock cimport monotonic
 from zmq.core.waiting.hub cimport Hub, this_thread
 
+from zmq.core.error import error_for
+
 #: For how many seconds, and at most twice that, a descriptor is still watched for which nobody waits.
 LINGER = 0.025
 
 # The end of the interpreter may find it when names of modules are gone.
 cdef object get_running_loop = _get_running_loop
+
+
+cdef bint runs_here(loop) except -1:
+    """Tell whether a loop runs in the greenlet that asks, or in this thread where there are none.
+
+    In a monkeypatched program other greenlets run while asyncio's own loop waits, which stays noted as the one that
+    runs; it knows then the identifier of its greenlet as that of its thread.
+    """
+    if get_running_loop() is not loop:
+        return False
+    thread = getattr(loop, "_thread_id", None)
+    return thread is None or thread == this_thread() or thread == threading.get_ident()
+
+
+cdef object call_soon_of(loop):
+    """Return the method of a loop that has something called in its next turn, also if it sleeps now."""
+    if runs_here(loop) or not loop.is_running():
+        return loop.call_soon
+    return loop.call_soon_threadsafe
 
 
 cdef class LoopWatcher:
@@ -137,18 +159,17 @@ cdef class LoopHub(Hub):
 
     def _native_watcher(self, int fd, int events):
         # An event loop has one reader and one writer for a descriptor: this one is another descriptor.
-        cdef LoopWatcher watcher = LoopWatcher(self, os.dup(fd), events)
+        cdef LoopWatcher watcher
+        try:
+            watcher = LoopWatcher(self, os.dup(fd), events)
+        except OSError as error:
+            raise error_for(error.errno, error.strerror) from None
         watcher.owns_fd = True
         return watcher
 
     def _soon(self, callback):
-        loop = self.loop
-        if get_running_loop() is loop:
-            loop.call_soon(callback)
-        elif self.is_elsewhere():
-            loop.call_soon_threadsafe(callback)
-        elif not loop.is_closed():
-            loop.call_soon(callback)
+        if not self.loop.is_closed():
+            call_soon_of(self.loop)(callback)
 
     def call_soon_threadsafe(self, callback):
         self.loop.call_soon_threadsafe(callback)
@@ -167,7 +188,7 @@ cdef class LoopHub(Hub):
 
     def is_elsewhere(self):
         loop = self.loop
-        if get_running_loop() is loop or not loop.is_running():
+        if runs_here(loop) or not loop.is_running():
             return False
         # No loop is noted while a greenlet waits in the selector of its own, nor this one where another one runs within
         # a turn of it; asyncio's know their threads.
