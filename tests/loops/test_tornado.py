@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Iterator
 from itertools import count, pairwise
 from typing import Any
@@ -15,7 +17,7 @@ from tornado import gen
 from tornado.ioloop import IOLoop
 
 import zmq
-from support.front_ends import LIMIT
+from support.front_ends import FRONT_ENDS, LIMIT, wait_until
 from zmq.eventloop import future, ioloop
 
 numbers = count()
@@ -97,6 +99,8 @@ def test_what_need_not_wait_lets_callbacks_have_their_turn(loop: Any, context: A
         loop.run_sync(main, timeout=LIMIT)
     finally:
         zmq.set_budget(before)
+    a.close()
+    b.close()
     assert len(ran) >= 5 and max(after - earlier for earlier, after in pairwise([*ran, calls])) <= 200
 
 
@@ -112,6 +116,55 @@ def test_a_loop_that_closes_its_descriptors_closes_the_sockets(ledger: None) -> 
         loop.run_sync(main, timeout=LIMIT)
         loop.close(all_fds=True)
         assert a.closed and b.closed
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_a_socket_that_is_dropped_leaves_nothing_in_its_loop(ledger: None) -> None:
+    """A coroutine that makes, uses and drops one for each request."""
+    loop = IOLoop(make_current=False)
+    with future.Context() as context:
+
+        async def main() -> None:
+            a, b = connect(context)
+            await b.send(b"x")
+            assert await a.recv() == b"x"
+            dropped.append(weakref.ref(a))
+            del a, b
+
+        dropped: list[Any] = []
+        before = dict(loop.handlers)
+        for _ in range(3):
+            loop.run_sync(main, timeout=LIMIT)
+        wait_until(FRONT_ENDS[0], lambda: gc.collect() is not None and not any(each() for each in dropped))
+        assert loop.handlers == before
+    loop.close(all_fds=True)
+
+
+def test_several_sockets_for_one_handle(loop: Any, context: Any) -> None:
+    """And one that has the number of what another object closed."""
+
+    async def main() -> None:
+        a, b = connect(context)
+        shadow = future.Socket.shadow(a)
+        for receiver in (a, shadow, a):
+            await b.send(b"x")
+            assert await receiver.recv() == b"x"
+        zmq.Socket.shadow(a.underlying)
+        number = a.fileno()
+        a.close()
+        b.close()
+        others: list[Any] = []
+        # As soon as libzmq has closed it.
+        while not any(number == socket.fileno() for pair in others for socket in pair):
+            others.append(connect(context))
+            for _ in range(2):
+                await others[-1][0].send(b"y")
+                assert await others[-1][1].recv() == b"y"
+        for pair in others:
+            for socket in pair:
+                socket.close()
+
+    loop.run_sync(main, timeout=LIMIT)
 
 
 @pytest.mark.parametrize("which", [0, 1])

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import warnings
 from asyncio import CancelledError
+from operator import methodcaller
 from typing import Any
 
 from tornado.ioloop import IOLoop
 
 import zmq.asyncio as _asyncio
 from zmq.core.sockets.overrides import with_own_methods
+from zmq.eventloop.handlers import Handler
 
 __all__ = ["CancelledError", "Context", "Poller", "Socket"]
 
@@ -28,26 +30,22 @@ class Socket(_asyncio.Socket):
     Closing the loop with ``all_fds=True`` closes it.
     """
 
-    _registered: Any = None
+    _handler: Handler | None = None
 
     def _get_loop(self) -> Any:
         loop = IOLoop.current() if self.io_loop is None else self.io_loop
-        if self._registered is not loop and isinstance(loop, IOLoop):
+        if self._handler is None or self._handler.loop() is not loop:
             self._leave()
-            # It is only noted: whoever waits has the descriptor watched.
-            loop.add_handler(self, lambda fd, events: None, 0)
-            self._registered = loop
+            self._handler = Handler.register(self, loop, methodcaller("close"))
         return asyncio_loop_of(loop)
 
     def _leave(self) -> None:
-        loop, self._registered = self._registered, None
-        # A loop that closes all of them goes through their numbers, and then forgets them itself.
-        if loop is not None and not getattr(loop, "closing", False) and self.fileno() in getattr(loop, "handlers", ()):
-            loop.handlers.pop(self.fileno())
+        handler, self._handler = self._handler, None
+        if handler is not None:
+            handler.remove()
 
     def close(self, linger: int | None = None) -> None:
-        if not self.closed:
-            self._leave()
+        self._leave()
         super().close(linger)
 
 
