@@ -19,7 +19,7 @@ import pytest
 import zmq
 import zmq.asyncio
 from support.auth_kit import LET_OUT, Curve, Kit
-from support.front_ends import FRONT_ENDS, LIMIT, FrontEnd
+from support.front_ends import FRONT_ENDS, LIMIT, FrontEnd, wait_until
 from support.programs import run as run_program
 from zmq.auth import Authenticator
 from zmq.auth.asyncio import AsyncioAuthenticator
@@ -302,6 +302,41 @@ class CurveKnown:
 
     def callback(self, domain: str, key: bytes) -> bool:
         return key == self.key
+
+
+def test_the_loop_runs_in_another_thread(kit: Kit) -> None:
+    """And sleeps there, when it is started and when it is stopped."""
+    mechanism = Curve(kit)
+    server = kit.server(mechanism.serve)
+    loop = asyncio.new_event_loop()
+    auth = AsyncioAuthenticator(kit.context, loop=loop)
+    mechanism.configure(auth)
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        for _ in range(3):
+            auth.start()
+            assert auth.is_alive()
+            kit.admitted(server, mechanism.right("one"))
+            task = auth._task
+            auth.stop()
+            assert not auth.is_alive()
+            wait_until(FRONT_ENDS[0], task.done)
+            kit.refused(server, mechanism.right("one"))
+        # It is over before it begins there.
+        gate = threading.Event()
+        loop.call_soon_threadsafe(gate.wait)
+        auth.start()
+        auth.stop()
+        gate.set()
+        kit.refused(server, mechanism.right("one"))
+        assert not asyncio.all_tasks(loop)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        auth.start()
 
 
 def test_a_loop_that_is_thrown_away_refuses(kit: Kit) -> None:

@@ -15,7 +15,7 @@ from zmq.auth._door import Turn
 from zmq.auth.base import ENDS, INTERNAL_ERROR, Authenticator
 from zmq.core.context import Context
 from zmq.core.error import ContextTerminated
-from zmq.core.futures.loop_hub import loop_of_thread
+from zmq.core.futures.loop_hub import hub_of, loop_of_thread
 
 __all__ = ["AsyncioAuthenticator"]
 
@@ -42,6 +42,8 @@ def current_loop() -> asyncio.AbstractEventLoop:
 class LoopTurn(Turn):
     """The time for which the socket is lent to a task."""
 
+    #: Where it begins, or has begun; None before the start.
+    loop: asyncio.AbstractEventLoop | None = None
     task: asyncio.Task[None] | None = None
     #: The loop and the descriptor that it watches.
     watched: tuple[asyncio.AbstractEventLoop, int] | None = None
@@ -84,6 +86,24 @@ class LoopTurn(Turn):
         finally:
             self.unwatch()
 
+    def begin(self, authenticator: AsyncioAuthenticator) -> None:
+        """Have the task begin; called where the loop runs, or none does."""
+        assert self.loop is not None
+        if self.over:
+            self.finish()
+            return
+        self.task = task = self.loop.create_task(self.run())
+        # Also if it is cancelled before it could begin.
+        task.add_done_callback(lambda _: self.finish())
+        authenticator._place = _door.Place(authenticator.context, authenticator.stop)
+
+    def end_task(self) -> None:
+        """Have the task end; called where the loop runs, or none does."""
+        # At once: when the task hears of it the descriptor may be another's.
+        self.unwatch()
+        if self.task is not None and not self.task.get_loop().is_closed():
+            self.task.cancel()
+
     def unwatch(self) -> None:
         watched, self.watched = self.watched, None
         if watched is not None and not watched[0].is_closed():
@@ -100,8 +120,8 @@ class AsyncioAuthenticator(Authenticator):
     context : Context, optional
         Of any kind; `zmq.asyncio.Context.instance` when left out.
     loop : optional
-        The event loop. When left out it is the one that runs when it is started; where none does, the one that
-        `asyncio.get_event_loop` returns in this thread.
+        The event loop; it may run in another thread. When left out it is the one that runs when it is started; where
+        none does, the one that `asyncio.get_event_loop` returns in this thread.
     encoding, log
         As of `Authenticator`.
     """
@@ -130,10 +150,11 @@ class AsyncioAuthenticator(Authenticator):
         loop = current_loop() if self.loop is None else self.loop
         if loop.is_closed():
             raise RuntimeError("Event loop is closed")
-        turn.task = task = loop.create_task(turn.run())
-        # Also if it is cancelled before it could begin.
-        task.add_done_callback(lambda _: turn.finish())
-        self._place = _door.Place(self.context, self.stop)
+        turn.loop = loop
+        if hub_of(loop).is_elsewhere():
+            loop.call_soon_threadsafe(turn.begin, self)
+        else:
+            turn.begin(self)
 
     async def _answer_in_loop(self, message: list[bytes]) -> None:
         door, turn = self._door, self._turn
@@ -165,19 +186,23 @@ class AsyncioAuthenticator(Authenticator):
     def stop(self, release: bool = False) -> None:
         turn = cast("LoopTurn | None", self._turn)
         super().stop(release)
-        if turn is None or turn.task is None:
+        if turn is None or turn.loop is None:
             return
         if turn.door is not None and turn.door.is_inherited:
             # In the child of a fork, where the loop's selector is still the parent's.
             turn.watched = None
             return
-        # At once: when the task hears of it the descriptor may be another's.
-        turn.unwatch()
-        if not turn.task.get_loop().is_closed():
-            turn.task.cancel()
+        if hub_of(turn.loop).is_elsewhere():
+            with contextlib.suppress(RuntimeError):
+                turn.loop.call_soon_threadsafe(turn.end_task)
+        else:
+            turn.end_task()
         self._done(turn)
 
     def is_alive(self) -> bool:
         """Tell whether it runs."""
-        task = self._task
-        return task is not None and not task.done() and self._turn is not None and not self._turn.over
+        turn, task = cast("LoopTurn | None", self._turn), self._task
+        if turn is None or turn.over or turn.loop is None:
+            return False
+        # Before its loop comes to it, in another thread, there is no task.
+        return not turn.loop.is_closed() if task is None else not task.done()
