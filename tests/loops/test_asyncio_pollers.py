@@ -17,6 +17,27 @@ from support.native_states import MASKS, STATES, changed, state, told_by_poll
 from zmq.core.polling import bell_set
 
 
+@pytest.mark.parametrize("poller_first", [True, False])
+@pytest.mark.parametrize("many", [False, True], ids=["Socket.poll", "Poller.poll"])
+@pytest.mark.parametrize("receive", ["recv", "recv_multipart", "recv_json"])
+def test_who_polls_hears_of_what_a_receiver_takes(context: Any, many: bool, receive: str, poller_first: bool) -> None:
+    """Each message is taken at once by another task, which waits for it as well."""
+
+    async def main() -> None:
+        a, b = connect(context)
+        poller = za.Poller()
+        poller.register(b, zmq.POLLIN)
+        for _ in range(5):
+            waits = [poller.poll if many else b.poll, getattr(b, receive)]
+            calls = [asyncio.ensure_future(wait()) for wait in (waits if poller_first else waits[::-1])]
+            await turns()
+            await a.send(b"1")
+            found = await asyncio.wait_for(asyncio.gather(*calls), LIMIT)
+            assert found[not poller_first] and found[poller_first] in (b"1", [b"1"], 1)
+
+    run(main())
+
+
 def test_a_poller_of_few_and_of_many_sockets(context: Any) -> None:
     async def main(number: int) -> None:
         pairs = [connect(context) for _ in range(number)]

@@ -331,6 +331,23 @@ def test_who_polls_hears_of_what_is_registered_meanwhile(
     os.close(writer)
 
 
+@pytest.mark.parametrize("poller_first", [True, False])
+@pytest.mark.parametrize("poll", ["Socket.poll", "Poller.poll"])
+def test_who_polls_hears_of_what_a_receiver_takes(
+    connected: Pair, zmq: ModuleType, front_end: GreenFrontEnd, poll: str, poller_first: bool
+) -> None:
+    """Each message is taken at once by another greenlet, which waits for it as well."""
+    a, b = connected()
+    poller = poller_of(zmq, plain.POLLIN, b)
+    calls = {"Socket.poll": lambda: b.poll(), "Poller.poll": lambda: poller.poll()}
+    for number in range(5):
+        waits = [calls[poll], b.recv]
+        tasks = [start(front_end, wait) for wait in (waits if poller_first else waits[::-1])]
+        a.send(b"%d" % number)
+        found = [task.get() for task in tasks]
+        assert found[not poller_first] and found[poller_first] == b"%d" % number
+
+
 def test_the_last_who_polls_leaves_nothing_armed(context: Any, zmq: ModuleType, front_end: GreenFrontEnd) -> None:
     """Though there were few sockets when the first began, each watched by itself, and then many, watched as one."""
     first, *rest = [context.socket(zmq.PULL) for _ in range(12)]

@@ -55,17 +55,16 @@ cdef class Waiter:
         return 0
 
     cdef void choose(self, int state) noexcept:
-        """Wake the greenlet soon; at once when the bell rang and no other one is woken."""
-        cdef Waiter other
+        """Wake the greenlet soon; at once when the bell rang and no other one was chosen before it.
+
+        So who polls looks before a receiver has taken what came.
+        """
         self.state = state
         if self.inside:
-            if self.trampoline.answering:
-                other = self.trampoline.next
+            if self.trampoline.answering and self.trampoline.next is None:
                 self.trampoline.next = self
-                if other is None:
-                    return
-                self = other
-            self.hub.soon(self.take_turn)
+            else:
+                self.hub.soon(self.take_turn)
 
     cpdef resume(self):
         # The greenlet may have left meanwhile and wait for something else by now.
