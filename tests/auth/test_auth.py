@@ -587,3 +587,48 @@ def test_to_allow_and_to_deny_exclude_each_other() -> None:
     auth.allow("127.0.0.1", "::1")
     with pytest.raises(ValueError, match="not both"):
         auth.deny("127.0.0.2")
+
+
+class Stricter:
+    """What replaces the steps of a decision, by PyZMQ's names of them."""
+
+    asked: list[tuple[str, str]]
+
+    def _authenticate_plain(self, domain: str, username: str, password: str) -> tuple[bool, bytes]:
+        self.asked.append((domain, username))
+        verdict = super()._authenticate_plain(domain, username, password)  # type: ignore[misc]
+        return (False, b"locked out") if username == "one" else verdict
+
+    async def _authenticate_curve(self, domain: str, client_key: bytes) -> tuple[bool, bytes]:
+        self.asked.append((domain, plain.utils.z85.encode(client_key).decode()))
+        verdict = await super()._authenticate_curve(domain, client_key)  # type: ignore[misc]
+        return (False, b"locked out") if self.asked[-1][1].encode() == self.locked else verdict
+
+    locked = b""
+
+
+@pytest.mark.parametrize("kind", [Plain, Curve])
+def test_a_subclass_that_is_stricter(
+    auth_class: type, kit: Kit, kind: type[Mechanism], caplog: pytest.LogCaptureFixture
+) -> None:
+    auth = type("Strict", (Stricter, auth_class), {})(kit.context)
+    auth.asked = []
+    auth.start()
+    try:
+        mechanism = kind(kit)
+        mechanism.configure(auth)
+        server = kit.server(mechanism.serve)
+        if kind is Curve:
+            auth.locked = kit.keys_of("one")[0]
+        with caplog.at_level(logging.INFO):
+            kit.refused(server, mechanism.right("one"))
+        assert "locked out" in caplog.text
+        kit.admitted(server, mechanism.right("two"))
+        assert {domain for domain, _ in auth.asked} <= {"*", DOMAIN} and len({who for _, who in auth.asked}) == 2
+    finally:
+        auth.stop()
+
+
+def test_a_reply_that_a_subclass_would_send_is_refused(auth_class: type, context: Any) -> None:
+    with pytest.raises(TypeError, match="_send_zap_reply would not be called"):
+        type("Own", (auth_class,), {"_send_zap_reply": print})(context)

@@ -41,6 +41,13 @@ class Denied(Exception):
     """The message says why; it is logged, and holds no secret."""
 
 
+def check(who: str, verdict: tuple[bool, bytes]) -> None:
+    """Raise where a verdict is not to let in whoever asks."""
+    let_in, reason = verdict
+    if not let_in:
+        raise Denied(f"refused a {who}: {reason.decode(errors='backslashreplace')}")
+
+
 def normal(address: str) -> str:
     """Return one spelling of an address: a host may come as IPv4 today, and mapped into IPv6 tomorrow."""
     try:
@@ -113,6 +120,11 @@ class Authenticator:
     def __init__(
         self, context: Context[Any] | None = None, encoding: str = "utf-8", log: logging.Logger | None = None
     ) -> None:
+        if hasattr(self, "_send_zap_reply"):
+            raise TypeError(
+                f"{type(self).__name__}._send_zap_reply would not be called: replace `_authenticate_plain`, "
+                "`_authenticate_curve` or `_authenticate_gssapi`, which say who is let in, or `metadata`"
+            )
         self.context = self._default_context() if context is None else context
         self.encoding = encoding
         self.log = logging.getLogger("zmq.auth") if log is None else log
@@ -481,21 +493,34 @@ class Authenticator:
         return [b"200", b"OK", raw, metadata]
 
     def _user(self, domain: str, who: str, name: bytes, password: bytes) -> str:
-        users: _policies.Passwords | _policies.PasswordFile | None = _policies.policy_of(self._users, domain)
         user = _zap.text(name, self.encoding)
-        _zap.text(password, self.encoding)
-        right = _policies.is_password(users, user, password, self.encoding)
-        if users is None:
-            raise Denied(f"refused a {who}: no passwords are configured")
-        if not right:
-            raise Denied(f"refused a {who}: user {user!r} is unknown, or the password wrong")
+        check(who, self._authenticate_plain(domain, user, _zap.text(password, self.encoding)))
         return user
 
     async def _owner(self, domain: str, who: str, key: bytes) -> str:
+        verdict: Any = self._authenticate_curve(domain, key)
+        check(who, await verdict if isawaitable(verdict) else verdict)
+        return self.curve_user_id(key)
+
+    def _principal(self, domain: str, who: str, principal: bytes) -> str:
+        user = _zap.text(principal, "utf-8")
+        check(who, self._authenticate_gssapi(domain, principal))
+        return user
+
+    # Under the names of PyZMQ's, for subclasses to replace: whether a client is let in, and a text for the log.
+
+    def _authenticate_plain(self, domain: str, username: str, password: str) -> tuple[bool, bytes]:
+        users: _policies.Passwords | _policies.PasswordFile | None = _policies.policy_of(self._users, domain)
+        right = _policies.is_password(users, username, password.encode(self.encoding), self.encoding)
+        if users is None:
+            return False, b"no passwords are configured"
+        return right, b"OK" if right else f"user {username!r} is unknown, or the password wrong".encode()
+
+    async def _authenticate_curve(self, domain: str, client_key: bytes) -> tuple[bool, bytes]:
         policy: _policies.KeyPolicy | None = _policies.policy_of(self._keys, domain)
         if policy is None:
-            raise Denied(f"refused a {who}: no keys are configured")
-        encoded = z85.encode(key)
+            return False, b"no keys are configured"
+        encoded = z85.encode(client_key)
         if isinstance(policy, _policies.Provider):
             answer = policy.callback(domain, encoded)
             if isawaitable(answer):
@@ -503,16 +528,13 @@ class Authenticator:
             known = bool(answer)
         else:
             known = policy.knows(encoded)
-        if not known:
-            raise Denied(f"refused a {who}: the key is unknown")
-        return self.curve_user_id(key)
+        return known, b"OK" if known else b"the key is unknown"
 
-    def _principal(self, domain: str, who: str, principal: bytes) -> str:
+    def _authenticate_gssapi(self, domain: str, principal: bytes) -> tuple[bool, bytes]:
         user = _zap.text(principal, "utf-8")
         file = self._principals.get(domain, self._principals.get("*"))
-        if file is not None and user not in file.get():
-            raise Denied(f"refused a {who}: the principal {user!r} is not listed")
-        return user
+        known = file is None or user in file.get()
+        return known, b"OK" if known else f"the principal {user!r} is not listed".encode()
 
     async def _settle(self, answer: Awaitable[Any]) -> Any:
         """Wait for what an asynchronous provider returned."""
