@@ -178,7 +178,7 @@ def test_async_with_closes_and_lets_others_run(ledger: None) -> None:
             ticker = asyncio.ensure_future(tick())
         assert context.closed and len(ticks) > 5
         ticker.cancel()
-        with pytest.warns(ResourceWarning, match="not closed"):
+        with pytest.warns(ResourceWarning, match="unclosed"):
             async with za.Context() as context:
                 left = context.socket(zmq.PAIR)
         assert left.closed and context.closed

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
 import pytest
 
 from support import PRELOAD
-from support.front_ends import FRONT_ENDS, FrontEnd, Threads
+from support.front_ends import FRONT_ENDS, LIMIT, FrontEnd, Threads
 from support.programs import before_libzmq, run
 
 # What outlives the contents of most modules, and what does not.
@@ -241,3 +243,26 @@ def test_no_native_thread_is_started_when_the_interpreter_ends() -> None:
         sys.last = Last()
     """
     run(FRONT_ENDS[0], program)
+
+
+def test_a_finalizer_makes_the_first_socket() -> None:
+    """At the end of the interpreter, where nothing can be imported any more."""
+    program = """
+import zmq
+
+class Client:
+    def __init__(self):
+        self.context, self.kind, self.tell = zmq.Context(), zmq.PUSH, print
+
+    def __del__(self):
+        socket = self.context.socket(self.kind)
+        socket.connect("inproc://server")
+        socket.send(b"bye")
+        socket.close(linger=0)
+        self.context.term()
+        self.tell("said goodbye", flush=True)
+
+client = Client()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=LIMIT)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "said goodbye\n", "")

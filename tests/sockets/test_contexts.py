@@ -30,7 +30,7 @@ def test_with(zmq: ModuleType, ledger: None) -> None:
 
 def test_with_closes_what_was_left_open_and_says_so(zmq: ModuleType, ledger: None) -> None:
     context = zmq.Context()
-    with pytest.warns(ResourceWarning, match="not closed.*PUSH"), context:
+    with pytest.warns(ResourceWarning, match="unclosed.*PUSH"), context:
         socket = context.socket(zmq.PUSH)
     assert socket.closed and context.closed
     context = zmq.Context()
@@ -685,3 +685,43 @@ def test_a_context_is_not_closed_while_it_waits_for_its_sockets(front_end: Front
     assert context.closed
     with pytest.raises(zmq.ZMQError):
         context.socket(zmq.PAIR)
+
+
+def test_every_option_can_be_read(context: Any, zmq: ModuleType) -> None:
+    """Also one whose value is -1, as where no policy of scheduling was set."""
+    for option in zmq.ContextOption:
+        try:
+            value = context.get(option)
+        except zmq.ZMQError as error:
+            # This libzmq has no such option, or it can only be set.
+            assert error.errno == zmq.EINVAL
+        else:
+            assert getattr(context, option.name.lower()) == value
+    assert context.thread_sched_policy == context.get(zmq.THREAD_SCHED_POLICY) == -1
+
+
+def test_a_warning_names_the_place_where_it_was_let_go(zmq: ModuleType) -> None:
+    lines: list[int] = []
+
+    def here() -> int:
+        return sys._getframe(1).f_lineno
+
+    context = zmq.Context()
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always", ResourceWarning)
+        socket = context.socket(zmq.PUSH)
+        lines.append(here() + 1)
+        del socket
+        with zmq.Context() as other:
+            lines.append(here() - 1)
+            kept = other.socket(zmq.PUSH)
+        # What was warned of is kept with the warning, and its context too.
+        fresh = zmq.Context()
+        lines.append(here() + 1)
+        del fresh
+    assert [(each.filename, each.lineno) for each in found if each.category is ResourceWarning] == [
+        (__file__, line) for line in lines
+    ]
+    assert kept.closed
+    found.clear()
+    context.term()

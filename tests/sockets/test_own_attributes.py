@@ -20,6 +20,9 @@ from support.front_ends import FRONT_ENDS
 
 Pair = Callable[..., tuple[Any, Any]]
 
+#: What the sockets of all front-ends inherit from.
+SOCKET = plain.Socket
+
 
 class Recorder:
     """Writes down how it is called, and calls something in its turn."""
@@ -144,6 +147,104 @@ def test_methods_that_call_it_call_what_is_in_its_place(
         a.send(pickle.dumps(1) if use == "recv_pyobj" else b"1")
         getattr(owner, use)()
     assert not recorder.calls
+
+
+@pytest.mark.parametrize("place", ["Socket", "a class of the front-end", "a subclass"])
+@pytest.mark.parametrize(
+    ("name", "use", "arguments"), [(name, *use[:2]) for name, uses in USES.items() for use in uses]
+)
+def test_methods_call_what_is_put_in_the_place_of_a_method_of_the_class(
+    context: Any, zmq: ModuleType, name: str, use: str, arguments: tuple[Any, ...], place: str
+) -> None:
+    """As tests and instruments do, before or after a socket was made; and not any more when it is given back."""
+
+    class Subclass(zmq.Socket):  # type: ignore[name-defined,misc]
+        pass
+
+    owner = {"Socket": SOCKET, "a class of the front-end": zmq.Socket, "a subclass": Subclass}[place]
+    made = Subclass if place == "a subclass" else zmq.Socket
+    calls: list[Any] = []
+    original = getattr(owner, name)
+
+    def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
+        calls.append(self)
+        return original(self, *args, **kwargs)
+
+    def work() -> list[Any]:
+        before = len(calls)
+        for one, other in ((first, second), (second, first)):
+            if name == "recv":
+                one.send(pickle.dumps(1) if use == "recv_pyobj" else b"1")
+            getattr(other, use)(*arguments)
+            if name == "send":
+                while one.poll(0):
+                    one.recv()
+        return calls[before:]
+
+    first = made(context, zmq.PAIR)
+    first.bind("inproc://patched")
+    second = made(context, zmq.PAIR)
+    second.connect("inproc://patched")
+    assert work() == []
+    for _ in range(2):
+        with mock.patch.object(owner, name, replacement):
+            assert set(work()) == {first, second}
+            # Its mark on others is none.
+            third = made(context, zmq.PUB)
+            third.close()
+        assert work() == []
+    first.close()
+    second.close()
+
+
+def test_a_stand_in_for_a_method_of_the_class_sends_nothing(pair: Pair, zmq: ModuleType) -> None:
+    a, b = pair()
+    with mock.patch.object(SOCKET, "send") as send:
+        a.send_multipart([b"never", b"sent"])
+        a.send_many([b"never", b"sent"])
+    assert send.call_count == 4 and not b.poll(0)
+
+
+@pytest.mark.parametrize("crossed", [False, True])
+def test_options_by_methods_that_call_each_other(context: Any, zmq: ModuleType, crossed: bool) -> None:
+    """`set` and `setsockopt` are one to PyZMQ, and so are `get` and `getsockopt`."""
+
+    class Chained(zmq.Socket):  # type: ignore[name-defined,misc]
+        def setsockopt(self, option: int, value: Any) -> Any:
+            return super().set(option, value) if crossed else self.set(option, value)
+
+        def getsockopt(self, option: int) -> Any:
+            return super().get(option) if crossed else self.get(option)
+
+    class Crossed(Chained):
+        def set(self, option: int, value: Any) -> Any:
+            return super().setsockopt(option, value)
+
+        def get(self, option: int) -> Any:
+            return super().getsockopt(option)
+
+    class Counted(zmq.Socket):  # type: ignore[name-defined,misc]
+        calls = 0
+
+        def set(self, option: int, value: Any) -> Any:
+            self.calls += 1
+            return super().set(option, value)
+
+        def setsockopt(self, option: int, value: Any) -> Any:
+            self.calls += 1
+            return super().setsockopt(option, value)
+
+    socket = (Crossed if crossed else Chained)(context, zmq.PAIR)
+    for number, setter in enumerate((socket.set, socket.setsockopt), 1):
+        setter(zmq.LINGER, number)
+        assert socket.get(zmq.LINGER) == socket.getsockopt(zmq.LINGER) == socket.linger == number
+    socket.linger = 0
+    assert socket.linger == 0
+    socket.close()
+    counted = Counted(context, zmq.PAIR)
+    counted.set(zmq.LINGER, 1)
+    assert counted.calls == 1
+    counted.close(linger=0)
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["context", "socket"])

@@ -22,7 +22,7 @@ cdef class Context(UseAfterFork):
 
 
 cdef bint exiting       # the interpreter is: what is collected from here on is nobody's mistake
-cdef object close_all, close_unreachable    # of `zmq.core.sockets.life`, which this can't import
+cdef object close_all, close_unreachable, made_by   # of `zmq.core.sockets.life`, which this can't import
 cdef size_t address_of(shadow) except? 0
 cpdef bint is_attribute(type cls, str name) except -1
 cdef object checked_name(owner, name, type ours)

@@ -13,7 +13,7 @@ from types import GenericAlias
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.object cimport PyObject, PyObject_GenericSetAttr
 from cpython.unicode cimport PyUnicode_FromObject
-from libc.errno cimport EINTR, EINVAL, EMFILE
+from libc.errno cimport EINTR, EINVAL, EMFILE, errno
 
 from zmq.core.check cimport check, raise_errno
 from zmq.core.contexts.making cimport PATIENCE, await_reaper, can_start_threads, new_context, setting
@@ -51,7 +51,7 @@ cdef enum:
 EXIT_LINGER = 5.0
 
 exiting = False
-close_all = close_unreachable = None
+close_all = close_unreachable = made_by = None
 
 
 cdef bint closed_lately() except -1:
@@ -247,7 +247,7 @@ cdef class Context(UseAfterFork):
         if self.termination is None:
             terminate_in_background(handle)
         if shown is not None:
-            warnings.warn(f"Unclosed context {shown}", ResourceWarning, stacklevel=2, source=self)
+            warnings.warn(f"Unclosed context {shown}", ResourceWarning, stacklevel=1, source=self)
 
     def __dealloc__(self):
         if living is not None:
@@ -304,7 +304,7 @@ cdef class Context(UseAfterFork):
         left = [socket for socket in self._sockets if not socket.closed]
         try:
             if left:
-                warnings.warn(f"{self} is left with sockets that are not closed: {left}", ResourceWarning, stacklevel=2)
+                warnings.warn(f"{self} has unclosed sockets: {left}", ResourceWarning, stacklevel=1, source=self)
         finally:
             self.destroy()
 
@@ -467,8 +467,12 @@ cdef class Context(UseAfterFork):
             EINVAL: there is no such option.
         """
         cdef int number = option
+        cdef int value
         self.usable_for_options()
-        return check(zmq_ctx_get(self.handle, number))
+        (&errno)[0] = 0
+        value = zmq_ctx_get(self.handle, number)
+        # Some may be -1.
+        return check(value) if errno else value
 
     def set(self, option, optval):
         """Set a context option.
@@ -579,7 +583,6 @@ cdef class Context(UseAfterFork):
             EINVAL: there is no such type. EMFILE: too many sockets. ENOTSUP: the context is terminated. EFAULT: the one
             that this is a shadow of is.
         """
-        from zmq.core.sockets.life import made_by  # here, as sockets are made of contexts
         if self.closed and not self.is_shadow:
             raise ZMQError(Errno.ENOTSUP, "the context is terminated")
         self.usable()

@@ -21,7 +21,8 @@ cdef class Life(MixedCase):
     cdef Trampoline trampoline  # None until it is waited for in a hub, a poller hears of it, or it has a shadow
     cdef object get_hub     # where blocking calls park; None blocks the thread
     cdef type frame_class   # of what is received or lent without copying
-    cdef int overrides      # which methods a subclass replaced, or somebody on this socket alone
+    cdef int overrides      # which methods are replaced, by a subclass or on this socket alone; see `overridden`
+    cdef unsigned int type_version  # CPython's number for the state of its class when that was found
     cdef int message        # whether a message was begun with SNDMORE and not ended
     cdef bint owes_reply    # a thread received last, and had to wait for that or others wait: it will answer, as a rule
     cdef bint expects_reply     # a message was sent last, and the waiter trusts that it is answered
@@ -50,6 +51,21 @@ cdef class Life(MixedCase):
     cdef int share_traffic(self) except -1
     cdef int meet_trampoline(self) except -1
     cdef int call(self, name) except -1
+
+
+cdef extern from *:
+    """
+    #define greenzmq_type_version(object) (Py_TYPE(object)->tp_version_tag)
+    """
+    unsigned int type_version "greenzmq_type_version"(object)
+
+
+cdef int renew_overrides(Life socket) except -1
+
+
+cdef inline int overridden(Life socket) except -1:
+    """Return which methods are replaced; those of its class may have been since the socket was made."""
+    return socket.overrides if type_version(socket) == socket.type_version else renew_overrides(socket)
 
 
 cdef inline bint is_usable(Life socket) noexcept:

@@ -195,6 +195,13 @@ cdef int close_with(socket, linger) except -1:
     return 0
 
 
+cdef int renew_overrides(Life socket) except -1:
+    """Look anew for methods that are replaced; return which."""
+    socket.overrides = overrides.find_overrides_of(socket)
+    socket.type_version = type_version(socket)
+    return socket.overrides
+
+
 contexts.close_all = close_all
 contexts.close_unreachable = close_unreachable
 
@@ -223,6 +230,7 @@ cdef class Life(MixedCase):
         if name is not None:
             self.call(checked_name(self, name, overrides.socket_class))
         self.overrides |= overrides.find_overrides(type(self))
+        self.type_version = type_version(self)
         self.frame_class = self._frame_class
         self.package_threshold = self.frame_class._threshold
         if isinstance(ctx_or_socket, Life):
@@ -350,7 +358,8 @@ cdef class Life(MixedCase):
             shown = repr(self)
         finally:
             self.close()
-        warnings.warn(f"Unclosed socket {shown}", ResourceWarning, stacklevel=2, source=self)
+        # What is compiled has no frame: this one is where the last reference went.
+        warnings.warn(f"Unclosed socket {shown}", ResourceWarning, stacklevel=1, source=self)
 
     def __dealloc__(self):
         global count_shadows
@@ -712,3 +721,6 @@ def made_by(socket_class, Context context not None, socket_type, dict kwargs):
     if name is not None and isinstance(made, Life) and (<Life> made).labelled().name is None:
         (<Life> made).call(checked_name(made, name, overrides.socket_class))
     return made, not isinstance(made, Life) or (<Life> made).is_shadow or (<Life> made).defaults_pending
+
+
+contexts.made_by = made_by

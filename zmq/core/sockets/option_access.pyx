@@ -21,8 +21,8 @@ from zmq.core.libzmq cimport (
 )
 from zmq.core.sockets cimport overrides
 from zmq.core.sockets.arguments cimport encoded, need_draft
-from zmq.core.sockets.life cimport is_owned
-from zmq.core.sockets.overrides cimport GETSOCKOPT, METHODS, SETSOCKOPT, find_overrides_of
+from zmq.core.sockets.life cimport is_owned, overridden
+from zmq.core.sockets.overrides cimport GET, GETSOCKOPT, METHODS, SET, SETSOCKOPT, find_overrides_of
 from zmq.core.sockets.option_attributes cimport as_assigned, option_named
 from zmq.core.sockets.option_conversion cimport HWM, Setting, get_option, set_option, take_value
 
@@ -93,9 +93,15 @@ cdef class OptionAccess(Life):
         Source: zmq_getsockopt(3).
         """
         option = either(option, opt, "get", "option")
-        if self.overrides & GETSOCKOPT:
+        cdef int before = overridden(self)
+        if before & (GETSOCKOPT | GET) != GETSOCKOPT:
+            return overrides.socket_class.getsockopt(self, option)
+        try:
+            # It may call this.
+            self.overrides = before & ~GETSOCKOPT
             return self.getsockopt(option)
-        return overrides.socket_class.getsockopt(self, option)
+        finally:
+            self.overrides |= before & GETSOCKOPT
 
     def setsockopt(self, option, optval):
         """Set a socket option; the same as `set`."""
@@ -137,10 +143,16 @@ cdef class OptionAccess(Life):
         """
         option = either(option, opt, "set", "option")
         optval = either(optval, val, "set", "optval")
-        if self.overrides & SETSOCKOPT:
-            self.setsockopt(option, optval)
-        else:
+        cdef int before = overridden(self)
+        if before & (SETSOCKOPT | SET) != SETSOCKOPT:
             overrides.socket_class.setsockopt(self, option, optval)
+            return
+        try:
+            # It may call this.
+            self.overrides = before & ~SETSOCKOPT
+            self.setsockopt(option, optval)
+        finally:
+            self.overrides |= before & SETSOCKOPT
 
     def __setattr__(self, name, value):
         cdef int option

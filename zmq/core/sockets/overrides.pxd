@@ -4,6 +4,9 @@ cdef enum:
     RECV = 2
     GETSOCKOPT = 4
     SETSOCKOPT = 8
+    # These are told by a method that calls `getsockopt` or `setsockopt`, which may call it.
+    GET = 16
+    SET = 32
 
 cdef object socket_class
 cdef object own_close   # the `close` of `Socket`, whatever is put in its place

@@ -14,6 +14,7 @@ from zmq.core.sockets.option_attributes cimport MixedCase
 cdef extern from "Python.h":
     ctypedef struct PyTypeObject:
         PyObject *tp_dict
+        unsigned int tp_version_tag
     ctypedef struct PyMethodDescrObject:
         void *d_method
     ctypedef struct PyGetSetDescrObject:
@@ -65,6 +66,8 @@ def complete(type cls):
             setattr(cls, name, copies[value])
     socket_class = cls
     own_close = vars(cls)["close"]
+    for name in METHODS:
+        originals[name] = vars(cls)[name]
 
 
 # Those that a service calls for each message.
@@ -102,10 +105,27 @@ def with_own_methods(cls):
     return cls
 
 
-cdef dict METHODS = {"send": SEND, "recv": RECV, "getsockopt": GETSOCKOPT, "setsockopt": SETSOCKOPT}
+cdef unsigned int version_of(type cls) noexcept:
+    """Return CPython's number for the state of a class, which changes with it; 0 is none."""
+    return (<PyTypeObject *> cls).tp_version_tag
 
-# What subclasses replace, by class; see "Options" in docs/design.md.
+
+cdef dict METHODS = {
+    "send": SEND,
+    "recv": RECV,
+    "getsockopt": GETSOCKOPT,
+    "setsockopt": SETSOCKOPT,
+    "get": GET,
+    "set": SET,
+}
+
+# What `Socket` itself had of these when it was made.
+cdef dict originals = {}
+
+# What is replaced, by class, and in which state of it; see "Options" in docs/design.md.
 cdef object overrides_of = weakref.WeakKeyDictionary()
+cdef unsigned int socket_version = 0
+cdef int overrides_of_socket = 0
 
 
 cdef defined(type cls, str name):
@@ -123,16 +143,27 @@ cdef defined(type cls, str name):
 
 
 cdef int find_overrides(type cls) except -1:
-    """Tell which methods a subclass of `Socket` replaced."""
+    """Tell which methods a subclass of `Socket` replaced, or somebody in the place of a class's own."""
+    global socket_version, overrides_of_socket
+    cdef int found = 0
+    cdef unsigned int version = version_of(cls)
     if cls is socket_class:
-        return 0
-    found = overrides_of.get(cls)
-    if found is None:
-        found = 0
-        for name, bit in METHODS.items():
-            if defined(cls, name) is not vars(socket_class).get(name):
-                found |= bit
-        overrides_of[cls] = found = found & heeded(cls)
+        if version == socket_version:
+            return overrides_of_socket
+    else:
+        known = overrides_of.get(cls)
+        if known is not None and known[0] == version:
+            return known[1]
+    for name, bit in METHODS.items():
+        if defined(cls, name) is not originals[name]:
+            found |= bit
+    found &= heeded(cls)
+    # Looking for it gave the class a number if it had none.
+    version = version_of(cls)
+    if cls is socket_class:
+        socket_version, overrides_of_socket = version, found
+    else:
+        overrides_of[cls] = version, found
     return found
 
 
@@ -150,4 +181,4 @@ cdef int heeded(type cls) except -1:
 
     Where they return something else than what was sent or received, none is made of `send` and `recv`.
     """
-    return GETSOCKOPT | SETSOCKOPT | (0 if cls._defers else SEND | RECV)
+    return GETSOCKOPT | SETSOCKOPT | GET | SET | (0 if cls._defers else SEND | RECV)

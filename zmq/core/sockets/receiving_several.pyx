@@ -24,7 +24,7 @@ from zmq.core.messages.deliveries cimport return_message, try_returned
 from zmq.core.messages.whole_message_attempts cimport AS_SET, Incoming, expect, received_bytes, release, try_recv
 from zmq.core.sockets.arguments cimport seconds_of, several_frames
 from zmq.core.sockets.copies_without_gil cimport copies_freely, locked_again
-from zmq.core.sockets.life cimport is_usable
+from zmq.core.sockets.life cimport is_usable, overridden
 from zmq.core.sockets.overrides cimport RECV
 from zmq.core.sockets.wait_and_retry cimport cost_of_bytes, cost_of_frames
 from zmq.core.waiting cimport budget
@@ -123,7 +123,7 @@ cdef class Receiving(Sending):
         """
         cdef Incoming incoming
         cdef list parts
-        if self.overrides & RECV:
+        if overridden(self) & RECV:
             parts = [self.recv(flags, copy=copy, track=track)]
             while self.get(SocketOption.RCVMORE):
                 parts.append(self.recv(flags, copy=copy, track=track))
@@ -177,7 +177,7 @@ cdef class Receiving(Sending):
             incoming.timeout = 1000 * seconds_of(timeout)
             if incoming.timeout < 0:
                 incoming.timeout = -1
-        if self.overrides & RECV:
+        if overridden(self) & RECV:
             return self.recv_each(max, incoming.timeout, flags, copy, multipart)
         # If it is time to let others run, then before the batch and not in its midst.
         budget.set_fuel(0)

@@ -26,7 +26,7 @@ from zmq.core.messages.copy_threshold cimport size_of, threshold_of
 from zmq.core.sockets cimport overrides
 from zmq.core.sockets.arguments cimport no_buffer
 from zmq.core.sockets.copies_without_gil cimport prepare_copies
-from zmq.core.sockets.life cimport is_usable
+from zmq.core.sockets.life cimport is_usable, overridden
 from zmq.core.sockets.overrides cimport SEND
 from zmq.core.sockets.wait_and_retry cimport DROPPED, WHOLE, cost_of_bytes, cost_of_frames, is_unobserved
 from zmq.core.waiting.counters cimport uncount_again
@@ -116,12 +116,12 @@ cdef class Sending(Operation):
             and copy is True
             and flags == 0
             and not kwargs
-            and not self.overrides & SEND
+            and not overridden(self) & SEND
             and self.try_small(<list> msg_parts)
         ):
             return None
         parts = list(msg_parts)
-        if self.overrides & SEND or kwargs or not parts:
+        if overridden(self) & SEND or kwargs or not parts:
             return self.send_each(parts, flags, copy, track, kwargs)
         return self.send_whole(parts, flags, copy, track)
 
@@ -256,6 +256,8 @@ cdef class Sending(Operation):
             the call waits, says how many messages were sent.
         """
         cdef list batch = list(messages)
+        # For methods that are replaced, which may not have it.
+        cdef dict copied = {} if copy is True else {"copy": copy}
         cdef Py_ssize_t i = 0
         if flags & ZMQ_SNDMORE:
             raise ValueError("send_many sends whole messages: SNDMORE means nothing here")
@@ -263,15 +265,15 @@ cdef class Sending(Operation):
         try:
             for data in batch:
                 if multipart:
-                    if self.overrides & SEND:
-                        self.send_multipart(data, flags=flags, copy=copy)
+                    if overridden(self) & SEND:
+                        self.send_multipart(data, flags, **copied)
                     elif type(data) is list and data:
                         # Of its own: the caller's may change while it is sent.
                         self.send_whole(list(data), flags, copy, False)
                     else:
                         overrides.socket_class.send_multipart(self, data, flags, copy)
-                elif self.overrides & SEND:
-                    self.send(data, flags=flags, copy=copy)
+                elif overridden(self) & SEND:
+                    self.send(data, flags, **copied)
                 elif (
                     type(data) is bytes
                     and PyBytes_GET_SIZE(data) < SMALL
@@ -287,7 +289,7 @@ cdef class Sending(Operation):
                     overrides.socket_class.send(self, data, flags, copy)
                 i += 1
         except Again:
-            if not self.overrides & SEND:
+            if not overridden(self) & SEND:
                 uncount_again(&self.traffic.sent)
         except BaseException as error:
             error.sent = i
