@@ -137,7 +137,7 @@ def test_root_topics(make: Callable[..., Scene]) -> None:
     with pytest.raises(TypeError, match="root_topic must be str or bytes, not int"):
         scene.handler.root_topic = 1
     with pytest.raises(TypeError, match="root_topic"):
-        scene.handler.setRootTopic(None)
+        scene.handler.setRootTopic(())
     scene.handler.root_topic = ""
     scene.logger.info("1")
     assert scene.got() == ("INFO", "1\n")
@@ -584,3 +584,12 @@ def test_monkeypatched(front_end: FrontEnd, first: str) -> None:
         pub.close(); sub.close(); context.term()
     """
     run(front_end, program, quiet=False)
+
+
+def test_no_topic_at_its_root(handlers: ModuleType, context: Any, zmq: ModuleType) -> None:
+    scene = Scene(handlers, context, zmq, logging.Logger)
+    for nothing in (None, "", b""):
+        scene.handler.root_topic = "root"
+        scene.handler.root_topic = nothing
+        scene.logger.info("text")
+        assert scene.got() == ("INFO", "text\n") and scene.handler.root_topic == ""

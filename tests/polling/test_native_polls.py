@@ -226,8 +226,7 @@ def test_an_object_that_is_opened_again(zmq: ModuleType, front_end: FrontEnd, se
         for fd in pair:
             os.close(fd)
     pipes.append((-1, -1))
-    with pytest.raises(ValueError, match="-1"):
-        poller.poll(0)
+    assert poller.poll(0) == poller.poll(1) == []
 
 
 def test_sockets_and_descriptors_come_in_the_order_of_registering(context: Context, zmq: ModuleType) -> None:

@@ -218,6 +218,37 @@ def test_a_descriptor_is_a_number(number: object, zmq: ModuleType) -> None:
         poller.poll(0)
 
 
+def test_an_object_that_was_closed_is_passed_by(pair: Pair, zmq: ModuleType) -> None:
+    """And polled again, once it has a descriptor."""
+    a, b = pair()
+    number = -1
+
+    class Opened:
+        def fileno(self) -> int:
+            return number
+
+    opened = Opened()
+    reader, writer = os.pipe()
+    try:
+        poller = zmq.Poller()
+        poller.register(b, zmq.POLLIN)
+        poller.register(opened, zmq.POLLIN)
+        assert poller.poll(0) == poller.poll(1) == []
+        a.send(b"1")
+        assert poller.poll() == [(b, zmq.POLLIN)]
+        assert zmq.select([opened, b], [], [opened], 1) == ([b], [], [])
+        b.recv()
+        os.write(writer, b"x")
+        assert poller.poll(0) == []
+        number = reader
+        assert poller.poll() == [(reader, zmq.POLLIN)]
+        number = -1
+        assert poller.poll(1) == []
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
 def test_what_cannot_be_polled_is_refused(pair: Pair, zmq: ModuleType) -> None:
     a, b = pair()
     poller = zmq.Poller()

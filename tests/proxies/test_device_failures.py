@@ -173,7 +173,9 @@ def test_an_error_of_a_subclass_is_no_secret(way: Way, method: str, reported: li
 
 @in_this_process
 @pytest.mark.parametrize("which", [0, 1, 2])
-def test_a_socket_that_is_closed_under_a_device_ends_it(way: Way, which: int, reported: list[BaseException]) -> None:
+def test_a_socket_that_is_closed_under_a_device_ends_it_well(
+    way: Way, which: int, reported: list[BaseException]
+) -> None:
     zmq = way.zmq
     device = way.make("Proxy", zmq.DEALER, zmq.DEALER)
     front = way.peer(zmq.DEALER, device.bind_in_to_random_port(LOOPBACK))
@@ -182,11 +184,8 @@ def test_a_socket_that_is_closed_under_a_device_ends_it(way: Way, which: int, re
     front.send(b"it runs")
     assert back.recv() == b"it runs"
     device._sockets[which].close()
-    with pytest.raises(zmq.ZMQError) as caught:
-        way.join(device)
-    assert caught.value.errno == zmq.ENOTSOCK
-    assert all(socket.closed for socket in device._sockets)
-    assert len(reported) == (not way.in_foreground)
+    way.join(device)
+    assert all(socket.closed for socket in device._sockets) and not reported
 
 
 @in_this_process
@@ -207,7 +206,7 @@ def test_the_end_of_its_context_ends_it_well(way: Way, reported: list[BaseExcept
 
 
 @in_this_process
-def test_the_destruction_of_its_context_ends_it(way: Way, reported: list[BaseException]) -> None:
+def test_the_destruction_of_its_context_ends_it_well(way: Way, reported: list[BaseException]) -> None:
     zmq = way.zmq
     device = way.make("Device", zmq.DEALER, zmq.DEALER)
     context = zmq.Context()
@@ -218,9 +217,8 @@ def test_the_destruction_of_its_context_ends_it(way: Way, reported: list[BaseExc
     front.send(b"it runs")
     assert back.recv() == b"it runs"
     way.front_end.spawn(context.destroy, linger=0).get()
-    with pytest.raises(zmq.ZMQError) as caught:
-        way.join(device)
-    assert caught.value.errno in (zmq.ENOTSOCK, zmq.ETERM)
+    way.join(device)
+    assert context.closed and not reported
 
 
 @in_a_process

@@ -398,6 +398,10 @@ def _attributes() -> dict[str, enum.IntEnum | enum.IntFlag]:
     }
 
 
+for _cls in _ENUMS:
+    # Where programs, and pickles of theirs, look for them.
+    _cls.__module__ = "zmq.constants"
+
 # Type checkers read constants.pyi, which tools/stubs.py writes.
 globals().update(_attributes())
 __all__ = [*(cls.__name__ for cls in _ENUMS), *_attributes()]

@@ -74,6 +74,9 @@ class ContextTerminated(ZMQError):
         super().__init__(Errno.ETERM, msg)
 
 
+AGAIN = (Errno.EAGAIN,)
+
+
 class Again(ZMQError):
     """The call would block: with NOBLOCK at once, else when RCVTIMEO or SNDTIMEO ran out (EAGAIN)."""
 
@@ -82,6 +85,7 @@ class Again(ZMQError):
     strerror = os.strerror(errno)
 
     def __init__(self, errno: int | str | None = "ignored", msg: str | None = None) -> None:
+        self.args = AGAIN
         if msg is not None:
             self.strerror = msg
 
@@ -157,13 +161,18 @@ def error_for(errno: int, msg: str | None = None) -> ZMQError:
     ZMQError
         `Again`, `ContextTerminated`, `InterruptedSystemCall` or a plain `ZMQError`.
     """
+    error: ZMQError
     if errno == Errno.EAGAIN:
-        return Again(msg=msg)
-    if errno == Errno.ETERM:
-        return ContextTerminated(msg=msg)
-    if errno == EINTR:
-        return InterruptedSystemCall(msg=msg)
-    return ZMQError(errno, msg)
+        error = Again(msg=msg)
+    elif errno == Errno.ETERM:
+        error = ContextTerminated(msg=msg)
+    elif errno == EINTR:
+        error = InterruptedSystemCall(msg=msg)
+    else:
+        error = ZMQError(errno, msg)
+    # What programs take apart: the number alone, whatever else is said.
+    error.args = (error.errno,)
+    return error
 
 
 def strerror(errno: int) -> str:
@@ -185,3 +194,7 @@ __all__ = [
     "ZMQVersionError",
     "strerror",
 ]
+
+for name in __all__:
+    # Where programs, and pickles of theirs, look for them.
+    globals()[name].__module__ = "zmq.error"

@@ -22,7 +22,7 @@ from multiprocessing.reduction import ForkingPickler
 from pickle import PicklingError
 from typing import Any, ClassVar
 
-from zmq.core.constants import DeviceType, PollEvent, SocketType
+from zmq.core.constants import DeviceType, Errno, PollEvent, SocketType
 from zmq.core.context import Context
 from zmq.core.device import relay
 from zmq.core.error import ContextTerminated, ZMQBindError, ZMQError
@@ -282,8 +282,9 @@ class Device:
         except ContextTerminated:
             # Somebody else is at it, and waits for the sockets that were closed just now.
             terminated = True
-        except ZMQError:
-            if not self._stopping:
+        except ZMQError as error:
+            # Or somebody destroys the context, which closes the sockets first.
+            if not self._stopping and error.errno != Errno.ENOTSOCK:
                 raise
         finally:
             try:

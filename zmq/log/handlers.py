@@ -136,23 +136,25 @@ class PUBHandler(logging.Handler):
         return self._root_topic.decode(errors="surrogateescape")
 
     @root_topic.setter
-    def root_topic(self, root_topic: str | bytes) -> None:
+    def root_topic(self, root_topic: str | bytes | None) -> None:
         self.setRootTopic(root_topic)
 
-    def setRootTopic(self, root_topic: str | bytes) -> None:
+    def setRootTopic(self, root_topic: str | bytes | None) -> None:
         """Set what topics begin with.
 
         Parameters
         ----------
-        root_topic : str or bytes
-            With the empty one, topics begin with the level.
+        root_topic : str or bytes or None
+            With the empty one, or None, topics begin with the level.
 
         Raises
         ------
         TypeError
             It is neither.
         """
-        if isinstance(root_topic, str):
+        if root_topic is None:
+            root_topic = b""
+        elif isinstance(root_topic, str):
             root_topic = root_topic.encode(errors="surrogateescape")
         elif not isinstance(root_topic, bytes):
             raise TypeError(f"root_topic must be str or bytes, not {type(root_topic).__name__}")

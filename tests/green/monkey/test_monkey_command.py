@@ -40,7 +40,8 @@ PROGRAM = """
         before = native_threads()
         thread = threading.Thread(target=tick)
         thread.start()
-        assert native_threads() == before, "a native thread"
+        # One by which it was found out that libzmq can start its own may end meanwhile.
+        assert native_threads() <= before, "a native thread"
         assert b.recv() == b"1" and len(ticks) == 5
         thread.join()
     print("green", sys.argv[1:])

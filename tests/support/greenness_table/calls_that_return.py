@@ -346,12 +346,24 @@ def install_loop(s: Scene) -> None:
         close_all(made)
 
 
+def use_loop(act: Callable[[Any], object]) -> Callable[[Scene], None]:
+    def use(s: Scene) -> None:
+        loop = loops(s).EventLoop()
+        act(loop)
+        loop.close()
+
+    return use
+
+
 for name in ("IOLoop", "ZMQIOLoop"):
     made = f"eventloop.ioloop.{name}"
     returns(made, lambda s, name=name: close_all(getattr(loops(s), name)(make_current=False)))
     # It is what a loop is made with.
     returns(f"{made}.initialize", lambda s, name=name: close_all(getattr(loops(s), name)(make_current=False)))
 returns("eventloop.ioloop.EventLoop", lambda s: loops(s).EventLoop().close())
+returns("eventloop.ioloop.EventLoop.call_soon", use_loop(lambda loop: loop.call_soon(int)))
+returns("eventloop.ioloop.EventLoop.call_at", use_loop(lambda loop: loop.call_at(loop.time(), int)))
+returns("eventloop.ioloop.EventLoop.stop", use_loop(lambda loop: loop.stop()))
 returns("eventloop.ioloop.install", install_loop)
 
 

@@ -23,7 +23,7 @@ from posix.unistd cimport close as close_fd
 
 from zmq.core.libzmq cimport ZMQ_POLLIN, ZMQ_POLLOUT, ZMQ_POLLPRI
 from zmq.core.polling.bell_set cimport native_set
-from zmq.core.polling.readiness cimport RegisteredDescriptor, RegisteredSocket, Registry
+from zmq.core.polling.readiness cimport NO_DESCRIPTOR, RegisteredDescriptor, RegisteredSocket, Registry
 from zmq.core.waiting cimport budget, fork_generation, who_waits
 from zmq.core.waiting cimport trampoline as trampolines
 from zmq.core.waiting.hub cimport Hub, report, this_thread
@@ -210,6 +210,8 @@ cdef class PollSet(Registry):
         cdef bint closed = False
         cdef bint unseen = False
         for native in list(self.descriptors.values()):
+            if native.fd == NO_DESCRIPTOR:
+                continue
             if native.fd < 0:
                 # It was registered after the last look.
                 self.wake()

@@ -62,4 +62,7 @@ cdef class Registry:
     cdef void close_set(self) noexcept
 
 
+cdef enum:
+    NO_DESCRIPTOR = -2
+
 cdef int descriptor_of(item) except -1

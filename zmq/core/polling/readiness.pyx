@@ -32,7 +32,10 @@ cdef enum:
 
 
 cdef int descriptor_of(item) except -1:
-    """Return the descriptor of something that is no 0MQ socket."""
+    """Return the descriptor of something that is no 0MQ socket; NO_DESCRIPTOR of an object that was closed.
+
+    poll(2) passes by what is negative.
+    """
     if isinstance(item, int) and not isinstance(item, bool):
         number = item
     else:
@@ -44,6 +47,8 @@ cdef int descriptor_of(item) except -1:
         number = fileno()
         if not isinstance(number, int):
             raise TypeError(f"fileno() of {item!r} returned {number!r}, not a descriptor")
+        if number < 0:
+            return NO_DESCRIPTOR
     if number < 0:
         raise ValueError(f"can't poll {item!r}: {number} is not a descriptor")
     return number
