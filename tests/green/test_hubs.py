@@ -278,6 +278,70 @@ def test_who_would_have_to_wait_in_the_hub_itself_gets_the_error_of_the_framewor
     task.get()
 
 
+@pytest.mark.parametrize("how", ["term", "destroy"])
+def test_a_context_ends_in_the_hub_itself_when_its_sockets_are_closed(
+    green: GreenFrontEnd, zmq: ModuleType, how: str
+) -> None:
+    """Where others wait that could only be woken by the hub, it is refused as any other wait."""
+    ended: list[Any] = []
+    context = zmq.Context()
+    sockets = [context.socket(zmq.PAIR) for _ in range(2)]
+    sockets[0].bind("inproc://ends")
+    sockets[1].connect("inproc://ends")
+    receiving = start(green, sockets[0].recv)
+
+    def end() -> None:
+        try:
+            context.term()
+        except BaseException as error:
+            ended.append(type(error))
+        if how == "term":
+            for socket in sockets:
+                socket.close()
+        getattr(context, how)()
+        ended.append(context.closed)
+
+    green.zmq.hub.get_hub().call_soon(end)  # type: ignore[attr-defined]
+    wait_until(green, lambda: len(ended) == 2)
+    assert issubclass(ended[0], AssertionError) and ended[1] is True
+    with pytest.raises(zmq.ZMQError):
+        receiving.get()
+
+
+def test_the_handler_of_a_signal_ends_the_program(green: GreenFrontEnd) -> None:
+    """While the main greenlet waits: gevent calls it in the hub. The signal comes from another process."""
+    run(
+        green,
+        """
+        import os, signal, subprocess, sys
+
+        context = zmq.Context()
+        socket = context.socket(zmq.PULL)
+        socket.bind("inproc://service")
+        steps = []
+
+        def handle(*_):
+            socket.close(linger=0)
+            context.term()
+            steps.append("handled")
+
+        signal.signal(signal.SIGTERM, handle)
+        sender = subprocess.Popen(
+            [sys.executable, "-c", f"import os, time; time.sleep(0.2); os.kill({os.getpid()}, 15)"]
+        )
+        try:
+            socket.recv()
+        except zmq.ZMQError as error:
+            steps.append(error.errno)
+        assert steps[-1] in (zmq.ENOTSOCK, zmq.ETERM), steps
+        while "handled" not in steps:
+            front_end.sleep(0.001)
+        assert context.closed
+        sender.wait()
+        """,
+    )
+
+
 # Signals.
 
 

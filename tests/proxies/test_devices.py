@@ -445,6 +445,7 @@ def test_join_waits_as_long_as_it_is_told(way: Way) -> None:
     way.stop(device)
     for seconds in (None, 0, LIMIT):
         device.join(seconds)
+        assert not way.in_a_thread or not device.launcher.is_alive()
 
 
 @in_the_background

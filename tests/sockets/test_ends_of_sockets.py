@@ -504,5 +504,7 @@ def test_a_thread_closes_what_another_one_is_blocked_by(ledger: None, call: str,
     thread.join(LIMIT)
     assert not thread.is_alive()
     assert len(errors) == 1 and isinstance(errors[0], plain.ZMQError)
-    assert errors[0].errno in (plain.ENOTSOCK, plain.ETERM)
+    # Who destroys a context has workers end that wait for its end; `poll` has PyZMQ's error.
+    ends = way == "destroy" and call.startswith(("recv", "send"))
+    assert errors[0].errno in ((plain.ETERM,) if ends else (plain.ENOTSOCK, plain.ETERM)), call
     context.destroy(0)

@@ -172,6 +172,19 @@ def test_a_peer_that_goes_and_comes_back(context: Any, zmq: ModuleType, front_en
     assert second.recv() == b"2"
 
 
+def test_an_address_of_inproc_is_free_when_its_socket_is_closed(context: Any, zmq: ModuleType) -> None:
+    """Before libzmq's own thread has closed it; and what was sent by it still arrives."""
+    for number in range(200):
+        push, pull = context.socket(zmq.PUSH), context.socket(zmq.PULL)
+        push.bind("inproc://again")
+        push.bind(f"inproc://other-{number}")
+        pull.connect("inproc://again")
+        push.send(b"%d" % number)
+        push.close()
+        assert pull.recv() == b"%d" % number
+        pull.close()
+
+
 def test_a_proxy_by_hand(connected: Pair, zmq: ModuleType, front_end: FrontEnd) -> None:
     """A broker between REQ and REP sockets that polls both of its sides."""
     router, client = connected(zmq.ROUTER, zmq.REQ)

@@ -10,6 +10,7 @@ cdef class Context(UseAfterFork):
     cdef object termination     # set once the context is being terminated in the background
     cdef object called      # its name, or None
     cdef bint watches       # the peers of its sockets
+    cdef bint destroyed     # its sockets are closed because it is to end
 
     cdef int usable(self) except -1
     cdef int usable_for_options(self) except -1

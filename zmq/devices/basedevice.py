@@ -441,7 +441,9 @@ class BackgroundDevice(Device):
     def join(self, timeout: float | None = None) -> None:
         if self._ended < 0:
             raise RuntimeError("cannot join a device that was not started")
-        self._wait(self._ended, timeout)
+        if self._wait(self._ended, timeout) and isinstance(self.launcher, NativeThread):
+            # It has nothing left to do but to end.
+            self.launcher.join(poller_class=self._poller_class)
         if self.done and self._error is not None:
             raise self._error
 

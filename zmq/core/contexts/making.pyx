@@ -56,6 +56,20 @@ cdef int await_reaper(get_hub) except -1:
     return PyErr_CheckSignals()
 
 
+cdef bint parks_at_end(get_hub, sockets) except -1:
+    """Tell whether who ends a context waits for that in a hub.
+
+    In the hub's own greenlet, where gevent calls handlers of signals, nobody can. With all sockets closed it blocks its
+    thread instead, for no longer than they linger; else that might be for ever, and it is refused as any other wait is.
+    """
+    if get_hub is None or not get_hub().is_current():
+        return get_hub is not None
+    for socket in sockets:
+        if not socket.closed:
+            return True
+    return False
+
+
 cdef void *new_context(get_hub) except NULL:
     cdef void *handle
     cdef int tries = 0

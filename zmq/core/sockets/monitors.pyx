@@ -34,7 +34,7 @@ after.
 
 import os
 
-from libc.errno cimport EADDRINUSE, EMFILE
+from libc.errno cimport EADDRINUSE, EINTR, EMFILE
 
 from zmq.core.waiting cimport trampoline
 from zmq.core.context cimport Context
@@ -133,12 +133,21 @@ cdef void *pop_early(tuple where) except? NULL:
     return <void *> <size_t> pair
 
 
-cdef int forget_places(void *handle) except -1:
-    """A socket is closed."""
+cdef bint gives_up(void *socket, bytes address) noexcept:
+    """Unbind a socket, and tell whether that was possible."""
+    while zmq_unbind(socket, address) != 0:
+        if zmq_errno() != EINTR:
+            return False
+    return True
+
+
+cdef int forget_places(void *handle, bint unbinds=False) except -1:
+    """A socket was closed; or it is about to be, and gives its addresses of inproc up before the reaper comes."""
     forget_early(handle)
     for where in bound_at.pop(<size_t> handle, ()):
         del bound[where]
-        note_left(where)
+        if not unbinds or not gives_up(handle, where[1]):
+            note_left(where)
     return 0
 
 
@@ -376,7 +385,7 @@ cdef bint part(void *handle) except -1:
             # What it still has to tell is told to the reader.
             del by_socket[<size_t> handle]
         monitor.socket = NULL
-    forget_places(handle)
+    forget_places(handle, True)
     monitor = by_reader.get(<size_t> handle)
     if monitor is None:
         return False

@@ -10,6 +10,7 @@ from libc.errno cimport EAGAIN, EINTR
 from libc.stdint cimport uint32_t
 
 from zmq.core.check cimport raise_errno
+from zmq.core.context cimport Context
 from zmq.core.libzmq cimport (
     EFSM,
     ZMQ_DONTWAIT,
@@ -38,7 +39,7 @@ from zmq.core.waiting.sleeper cimport refuel
 from zmq.core.waiting.counters cimport Traffic, count_again, count_wait, way_of
 from zmq.core.waiting.trampoline cimport Trampoline, Waiter
 
-from zmq.core.error import Again, ZMQError
+from zmq.core.error import Again, ContextTerminated, ZMQError
 from zmq.core.version import strerror
 
 cdef enum:
@@ -192,6 +193,9 @@ cdef class Operation(Endpoints):
                 if err != EAGAIN:
                     # A message is returned also where the socket was closed since.
                     break
+                if not is_usable(self) and isinstance(self.context, Context) and (<Context> self.context).destroyed:
+                    # As where the context is terminated without closing them.
+                    raise ContextTerminated()
                 self.usable()
         finally:
             who_waits.end_blocked()
