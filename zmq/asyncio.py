@@ -233,7 +233,7 @@ class Context(_context.Context):
         left = [] if self.closed else [socket for socket in self._sockets if not socket.closed]
         try:
             if left:
-                warnings.warn(f"{self} is left with sockets that are not closed: {left}", ResourceWarning, stacklevel=2)
+                warnings.warn(f"{self} has unclosed sockets: {left}", ResourceWarning, stacklevel=2)
         finally:
             for socket in left:
                 socket.close()

@@ -586,6 +586,12 @@ def test_a_call_outside_of_loops_warns_and_has_that_of_the_thread(pair: Any) -> 
             return await received  # type: ignore[no-any-return]
 
         assert loop.run_until_complete(main()) == b"x"
+        # What need not wait asks for no loop until then: `error` is what warnings are in these tests.
+        for number in range(2):
+            assert loop.run_until_complete(a.send(b"%d" % number)) is None
+            assert loop.run_until_complete(a.poll(0, zmq.POLLOUT)) == zmq.POLLOUT
+        assert loop.run_until_complete(b.recv()) == b"0"
+        assert loop.run_until_complete(b.recv_multipart()) == [b"1"]
     finally:
         asyncio.set_event_loop(None)
         loop.close()

@@ -11,7 +11,7 @@ from tornado.ioloop import IOLoop
 
 import zmq.asyncio as _asyncio
 from zmq.core.sockets.overrides import with_own_methods
-from zmq.eventloop.handlers import Handler
+from zmq.eventloop._handlers import Handler
 
 __all__ = ["CancelledError", "Context", "Poller", "Socket"]
 

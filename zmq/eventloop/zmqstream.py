@@ -21,7 +21,7 @@ from zmq.core._text import describe
 from zmq.core.constants import POLLIN as POLLIN
 from zmq.core.constants import POLLOUT as POLLOUT
 from zmq.core.futures import Listener
-from zmq.eventloop.handlers import Handler
+from zmq.eventloop._handlers import Handler
 from zmq.utils import jsonapi as jsonapi
 
 __all__ = ["ClosedStreamError", "ZMQStream"]
@@ -65,7 +65,8 @@ class ZMQStream:
 
     Notes
     -----
-    An exception in a callback is logged and handed to the loop's exception handler; the stream goes on.
+    An exception in a callback is logged, and handed to the loop's exception handler unless a coroutine raised it; the
+    stream goes on.
 
     What a REQ or REP may not send yet, because a message has to be received first, waits as if there were no room.
 
@@ -303,7 +304,7 @@ class ZMQStream:
         self,
         obj: Any,
         flags: int = 0,
-        protocol: int = pickle.DEFAULT_PROTOCOL,
+        protocol: int = -1,
         callback: Callable[[Any, Any], Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -599,12 +600,10 @@ class ZMQStream:
 
 
 def log_failure(task: asyncio.Future[Any]) -> None:
-    """Log the exception of a callback's coroutine, and hand it to the loop's handler."""
+    """Log the exception of a callback's coroutine."""
     tasks.discard(task)
     if task.cancelled():
         return
     error = task.exception()
     if error is not None:
         gen_log.error("Uncaught exception in ZMQStream callback", exc_info=error)
-        context = {"message": "Uncaught exception in ZMQStream callback", "exception": error, "future": task}
-        task.get_loop().call_exception_handler(context)

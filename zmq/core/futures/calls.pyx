@@ -13,7 +13,7 @@ from functools import partial
 from libc.errno cimport EAGAIN
 
 from zmq.core.check cimport raise_errno
-from zmq.core.futures.loop_hub cimport LoopHub, hub_of
+from zmq.core.futures.loop_hub cimport LoopHub, get_running_loop, hub_of
 from zmq.core.futures.future cimport PENDING, Outcome, Work, outcome_of
 from zmq.core.futures.time_slice cimport Slice, is_time_to_yield
 from zmq.core.libzmq cimport (
@@ -152,7 +152,8 @@ cdef int end_in_turn(Outcome outcome, result) except -1:
     """End a call that is done with what it returned or raised; in the loop's next turn if others must have theirs."""
     cdef Slice slice
     cdef Outcome before
-    if budget.fuel <= 0:
+    # Where no loop runs nobody has a turn.
+    if budget.fuel <= 0 and get_running_loop() is not None:
         hub = hub_of(outcome.its_loop())
         if is_time_to_yield(hub):
             slice = hub.slice

@@ -22,6 +22,7 @@ cimport cython
 from cpython.ref cimport Py_INCREF, PyObject
 from libc.errno cimport EAGAIN
 
+from zmq.core.futures cimport loop_hub
 from zmq.core.futures.loop_hub cimport call_soon_of
 from zmq.core.libzmq cimport zmq_msg_close, zmq_msg_init, zmq_msg_move, zmq_msg_t
 from zmq.core.messages.whole_message_attempts cimport release
@@ -97,7 +98,11 @@ cdef class Outcome:
 
     cdef object its_loop(self):
         if self.loop is None:
-            self.loop = self.owner._get_loop()
+            loop_hub.is_over = self.state != PENDING
+            try:
+                self.loop = self.owner._get_loop()
+            finally:
+                loop_hub.is_over = False
             if self.unseen is not None:
                 self.unseen.loop = self.loop
         return self.loop

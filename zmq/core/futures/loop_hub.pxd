@@ -27,6 +27,8 @@ cdef class LoopWatcher:
     cpdef disarm(self)
 
 
+cdef bint is_over   # a loop is asked for by a call that does not wait: `running_loop` does not warn
+cdef object get_running_loop    # returns None where none runs
 cdef bint runs_here(loop) except -1
 cdef object call_soon_of(loop)
 cpdef LoopHub hub_of(loop)

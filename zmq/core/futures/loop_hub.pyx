@@ -31,6 +31,9 @@ LINGER = 0.025
 cdef object get_running_loop = _get_running_loop
 
 
+is_over = False
+
+
 cdef bint runs_here(loop) except -1:
     """Tell whether a loop runs in the greenlet that asks, or in this thread where there are none.
 
@@ -307,10 +310,11 @@ cpdef running_loop():
     """
     loop = get_running_loop()
     if loop is None:
-        warnings.warn(
-            "No running event loop. zmq.asyncio should be used from within an asyncio loop.",
-            RuntimeWarning,
-            stacklevel=1,
-        )
+        if not is_over:
+            warnings.warn(
+                "No running event loop. zmq.asyncio should be used from within an asyncio loop.",
+                RuntimeWarning,
+                stacklevel=1,
+            )
         loop = loop_of_thread()
     return loop

@@ -10,7 +10,7 @@ from libc.errno cimport EAGAIN, EINTR
 from libc.string cimport memcpy
 
 from zmq.core.futures.calls cimport enqueue, fail_in_turn, timeout_of
-from zmq.core.futures.loop_hub cimport hub_of
+from zmq.core.futures.loop_hub cimport get_running_loop, hub_of
 from zmq.core.futures.future cimport Outcome, Work, outcome_of
 from zmq.core.futures.time_slice cimport is_time_to_yield
 from zmq.core.libzmq cimport (
@@ -260,7 +260,12 @@ cdef Outcome begin_receive(Socket socket, Receive receive, int flags, timeout, b
             untried = not flags & ZMQ_DONTWAIT and trampoline.handover.is_possible(trampoline)
         socket.expects_reply = False
         if not was_tried and (flags & ZMQ_DONTWAIT or not trampoline.must_queue(ZMQ_POLLIN, NULL, 0)):
-            if budget.fuel <= 0 and not flags & ZMQ_DONTWAIT and is_time_to_yield(hub_of(outcome.its_loop())):
+            if (
+                budget.fuel <= 0
+                and not flags & ZMQ_DONTWAIT
+                and get_running_loop() is not None
+                and is_time_to_yield(hub_of(outcome.its_loop()))
+            ):
                 # Not between two frames: others might receive the rest of the message.
                 yields = not socket.is_within_message(ZMQ_POLLIN)
             if untried and not yields:
