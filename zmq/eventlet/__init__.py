@@ -56,7 +56,7 @@ from zmq import constants as constants
 from zmq import error as error
 from zmq.core import constants as _constants
 from zmq.core.constants import *  # noqa: F403
-from zmq.eventlet.core import Context, Frame, Socket
+from zmq.eventlet.core import Context, Frame, Socket, _Context, _Socket
 from zmq.eventlet.device import device
 from zmq.eventlet.poll import Poller, select, zmq_poll
 from zmq.eventlet.replace import install as install

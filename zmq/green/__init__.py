@@ -55,7 +55,7 @@ from zmq import constants as constants
 from zmq import error as error
 from zmq.core import constants as _constants
 from zmq.core.constants import *  # noqa: F403
-from zmq.green.core import Context, Frame, Socket
+from zmq.green.core import Context, Frame, Socket, _Context, _Socket
 from zmq.green.device import device
 from zmq.green.poll import Poller, select, zmq_poll
 

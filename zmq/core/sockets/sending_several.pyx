@@ -256,24 +256,28 @@ cdef class Sending(Operation):
             the call waits, says how many messages were sent.
         """
         cdef list batch = list(messages)
-        # For methods that are replaced, which may not have it.
-        cdef dict copied = {} if copy is True else {"copy": copy}
+        # For methods that are replaced, which may not have these.
+        cdef dict options = {}
         cdef Py_ssize_t i = 0
         if flags & ZMQ_SNDMORE:
             raise ValueError("send_many sends whole messages: SNDMORE means nothing here")
+        if flags:
+            options["flags"] = flags
+        if copy is not True:
+            options["copy"] = copy
         self.usable()
         try:
             for data in batch:
                 if multipart:
                     if overridden(self) & SEND:
-                        self.send_multipart(data, flags, **copied)
+                        self.send_multipart(data, **options)
                     elif type(data) is list and data:
                         # Of its own: the caller's may change while it is sent.
                         self.send_whole(list(data), flags, copy, False)
                     else:
                         overrides.socket_class.send_multipart(self, data, flags, copy)
                 elif overridden(self) & SEND:
-                    self.send(data, flags, **copied)
+                    self.send(data, **options)
                 elif (
                     type(data) is bytes
                     and PyBytes_GET_SIZE(data) < SMALL
