@@ -155,7 +155,7 @@ LATE = {
         from zmq.core.native_threads import NativeThread
 
         library.hold(1, 0)
-        NativeThread(print).start()
+        NativeThread(int).start()
         library.hold(0, 0)
     """,
     "memory that is lent after everything else": """

@@ -104,7 +104,7 @@ USES: dict[str, list[tuple[Any, ...]]] = {
         ("send_pyobj", (1,), None),
         ("send_json", (1,), [(b"1", 0)]),
         ("send_multipart", ([b"1", b"2"],), [(b"1", plain.SNDMORE), (b"2", 0)]),
-        ("send_many", ([b"1", b"2"],), [(b"1", 0), (b"2", 0)]),
+        ("send_many", ([b"1", b"2"],), [(b"1",), (b"2",)]),
     ],
     "recv": [
         ("recv_string", (), None),
