@@ -308,6 +308,46 @@ def test_a_context_ends_in_the_hub_itself_when_its_sockets_are_closed(
         receiving.get()
 
 
+def binds(socket: Any, address: str) -> bool:
+    """Bind a socket, and tell whether libzmq has let go of the address."""
+    try:
+        socket.bind(address)
+    except zmq.ZMQError as error:
+        assert error.errno == zmq.EADDRINUSE
+        return False
+    return True
+
+
+def test_a_context_that_lingers_is_not_waited_for_in_the_hub(green: GreenFrontEnd, zmq: ModuleType) -> None:
+    """Who reads what is left runs in the same hub."""
+    context, other = zmq.Context(), zmq.Context()
+    pull, push = other.socket(zmq.PULL), context.socket(zmq.PUSH)
+    push.linger = -1
+    push.reconnect_ivl = 5
+    address = f"tcp://127.0.0.1:{pull.bind_to_random_port('tcp://127.0.0.1')}"
+    pull.unbind(address)
+    push.connect(address)
+    push.send(b"late")
+    ended: list[Any] = []
+
+    def end() -> None:
+        push.close()
+        try:
+            context.term()
+        except BaseException as error:
+            ended.append(type(error))
+
+    green.zmq.hub.get_hub().call_soon(end)  # type: ignore[attr-defined]
+    wait_until(green, lambda: ended)
+    assert issubclass(ended[0], AssertionError)
+    wait_until(green, lambda: binds(pull, address))
+    assert pull.recv() == b"late"
+    context.term()
+    assert context.closed
+    pull.close()
+    other.term()
+
+
 def test_the_handler_of_a_signal_ends_the_program(green: GreenFrontEnd) -> None:
     """While the main greenlet waits: gevent calls it in the hub. The signal comes from another process."""
     run(

@@ -434,6 +434,32 @@ def test_of_several_that_are_early_the_first_reads(front_end: FrontEnd) -> None:
     )
 
 
+def test_who_was_early_before_another_one_is_in_nobodys_way(front_end: FrontEnd) -> None:
+    """In the same context, or in one that had the same address before."""
+    run(
+        front_end,
+        body("""
+            def early(context):
+                pair = context.socket(zmq.PAIR)
+                pair.connect("inproc://early")
+                return pair
+
+            for number in range(10):
+                with zmq.Context() as other:
+                    early(other).close()
+                with zmq.Context() as other, other.socket(zmq.ROUTER) as monitored:
+                    if number % 2:
+                        early(other).close()
+                    monitor = early(other)
+                    monitored.monitor("inproc://early", zmq.EVENT_ALL)
+                    monitored.bind("tcp://127.0.0.1:*")
+                    assert recv_monitor_message(monitor)["event"] == zmq.EVENT_LISTENING
+                    monitor.close()
+        """),
+        quiet=False,
+    )
+
+
 def test_a_monitor_whose_events_somebody_else_would_get_is_refused(front_end: FrontEnd) -> None:
     run(
         front_end,

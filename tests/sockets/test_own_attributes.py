@@ -16,7 +16,7 @@ import pytest
 import zmq as plain
 import zmq.asyncio
 import zmq.eventloop.future
-from support.front_ends import FRONT_ENDS
+from support.front_ends import FRONT_ENDS, FrontEnd, wait_until
 
 Pair = Callable[..., tuple[Any, Any]]
 
@@ -210,10 +210,15 @@ def test_options_by_methods_that_call_each_other(context: Any, zmq: ModuleType, 
     """`set` and `setsockopt` are one to PyZMQ, and so are `get` and `getsockopt`."""
 
     class Chained(zmq.Socket):  # type: ignore[name-defined,misc]
+        calls = 0
+
         def setsockopt(self, option: int, value: Any) -> Any:
+            # Which changes the class.
+            type(self).calls += 1
             return super().set(option, value) if crossed else self.set(option, value)
 
         def getsockopt(self, option: int) -> Any:
+            type(self).calls += 1
             return super().get(option) if crossed else self.get(option)
 
     class Crossed(Chained):
@@ -245,6 +250,23 @@ def test_options_by_methods_that_call_each_other(context: Any, zmq: ModuleType, 
     counted.set(zmq.LINGER, 1)
     assert counted.calls == 1
     counted.close(linger=0)
+
+
+def test_who_is_in_the_midst_of_an_own_method_takes_it_from_nobody(front_end: FrontEnd, zmq: ModuleType) -> None:
+    """Another greenlet or thread, which gets the option meanwhile."""
+
+    class Own(zmq.Socket):  # type: ignore[name-defined,misc]
+        def getsockopt(self, option: int) -> Any:
+            entered.append(option)
+            wait_until(front_end, lambda: len(entered) == 2)
+            return 12345
+
+    entered: list[int] = []
+    with zmq.Context() as context:
+        socket = Own(context, zmq.PAIR)
+        tasks = [front_end.spawn(socket.get, zmq.LINGER) for _ in range(2)]
+        assert [task.get() for task in tasks] == [12345, 12345]
+        socket.close()
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["context", "socket"])

@@ -16,7 +16,7 @@ from cpython.unicode cimport PyUnicode_FromObject
 from libc.errno cimport EINTR, EINVAL, EMFILE, errno
 
 from zmq.core.check cimport check, raise_errno
-from zmq.core.contexts.making cimport PATIENCE, await_reaper, can_start_threads, new_context, parks_at_end, setting
+from zmq.core.contexts.making cimport PATIENCE, await_reaper, can_start_threads, has_ended, new_context, setting
 from zmq.core.contexts.members cimport Members
 from zmq.core.contexts.termination_threads cimport await_terminations, terminate_in_background
 from zmq.core.contexts.use_after_fork cimport UseAfterFork, terminating
@@ -466,8 +466,7 @@ cdef class Context(UseAfterFork):
         ZMQError
             EINVAL: there is no such option.
         """
-        cdef int number = option
-        cdef int value
+        cdef int value, number = option
         self.usable_for_options()
         (&errno)[0] = 0
         value = zmq_ctx_get(self.handle, number)
@@ -623,10 +622,10 @@ cdef class Context(UseAfterFork):
         """
         cdef void *handle = self.handle
         cdef int err
+        get_hub = self._get_hub
         if self.born != fork_generation.current:
             self.drop_inherited()
             return
-        get_hub = self._get_hub if parks_at_end(self._get_hub, self._sockets) else None
         if self.is_shadow:
             self.handle = NULL
             return
@@ -634,7 +633,7 @@ cdef class Context(UseAfterFork):
             who_waits.begin_blocked(self, "term")
             try:
                 # Not once this context was forgotten, by another thread that terminated it or found it freed.
-                while self.handle != NULL or self.termination is not None:
+                while self.handle != NULL:
                     termination = self.termination
                     if termination is not None:
                         if wait_for_bell(NULL, termination.fd, -1, self):
@@ -689,7 +688,8 @@ cdef class Context(UseAfterFork):
         # Another greenlet may be waiting too: the last one to know it closes the descriptor.
         termination = self.termination
         if termination is not None:
-            wait_readable(get_hub(), termination.fd, -1, self)
+            if not has_ended(get_hub, self._sockets, termination.fd):
+                wait_readable(get_hub(), termination.fd, -1, self)
             self.termination = None
 
     def destroy(self, linger=None):
@@ -714,7 +714,7 @@ cdef class Context(UseAfterFork):
 
     cdef int forget(self, void *handle) except -1:
         """The context was terminated. Who noticed it first may have made another one since, with the same address."""
-        return forget_handle(handle) if handle != NULL and self.handle == handle else 0
+        return forget_handle(handle) if self.handle == handle else 0
 
     cdef int close_what_is_left(self) except -1:
         """Close what nobody else will while this waits."""

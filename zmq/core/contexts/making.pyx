@@ -11,17 +11,20 @@ from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport EMFILE, ENOMEM
 from libc.limits cimport INT_MAX
 from libc.stdlib cimport free, malloc
+from libc.string cimport memset
 
 from zmq.core.check cimport raise_errno
 from zmq.core.libzmq cimport (
     ZMQ_IO_THREADS,
     ZMQ_MAX_SOCKETS,
+    ZMQ_POLLIN,
     ZMQ_THREAD_PRIORITY,
     ZMQ_THREAD_SCHED_POLICY,
     zmq_ctx_get,
     zmq_ctx_new,
     zmq_errno,
     zmq_poll,
+    zmq_pollitem_t,
 )
 from zmq.core.waiting.hub cimport Hub
 from zmq.core.waiting.sleeper cimport let_run
@@ -41,6 +44,7 @@ cdef enum:
     # libzmq has a list of all sockets that there can be, and ends the process where a sum with their number overflows.
     MOST_SOCKETS = 1 << 22
     MOST_IO_THREADS = 1 << 12
+    MOST_IN_HUB = 1000      # milliseconds for which a hub is blocked by a context that ends in its own greenlet
 
 
 cdef int await_reaper(get_hub) except -1:
@@ -56,18 +60,24 @@ cdef int await_reaper(get_hub) except -1:
     return PyErr_CheckSignals()
 
 
-cdef bint parks_at_end(get_hub, sockets) except -1:
-    """Tell whether who ends a context waits for that in a hub.
+cdef bint has_ended(get_hub, sockets, int fd) except -1:
+    """Tell, in the hub's own greenlet, whether a context has ended whose termination makes a descriptor readable then.
 
-    In the hub's own greenlet, where gevent calls handlers of signals, nobody can. With all sockets closed it blocks its
-    thread instead, for no longer than they linger; else that might be for ever, and it is refused as any other wait is.
+    Nobody can park there, and gevent calls handlers of signals there. With all sockets closed it is a matter of
+    milliseconds, and blocks the thread for that; where they linger longer it is refused as any other wait is.
     """
-    if get_hub is None or not get_hub().is_current():
-        return get_hub is not None
+    cdef zmq_pollitem_t item
+    if not get_hub().is_current():
+        return False
     for socket in sockets:
         if not socket.closed:
-            return True
-    return False
+            return False
+    memset(&item, 0, sizeof(item))
+    item.fd = fd
+    item.events = ZMQ_POLLIN
+    with nogil:
+        zmq_poll(&item, 1, MOST_IN_HUB)
+    return item.revents != 0
 
 
 cdef void *new_context(get_hub) except NULL:

@@ -397,16 +397,15 @@ cdef class Outcome:
             return 0
         others = self.others
         self.others = None
-        call_soon = call_soon_of(self.loop)
         try:
-            call_soon(announce, self, context=self.context)
+            call_soon_of(self.loop)(announce, self, context=self.context)
         except BaseException:
             # The handler of a signal: to announce it twice does no harm.
-            call_soon(announce, self, context=self.context)
+            self.loop.call_soon_threadsafe(announce, self, context=self.context)
             raise
         if others is not None:
             for callback, context in others:
-                call_soon(callback, self, context=context)
+                call_soon_of(self.loop)(callback, self, context=context)
         return 0
 
     def add_done_callback(self, fn, /, *, context=None):

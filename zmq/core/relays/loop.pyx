@@ -12,7 +12,7 @@ finds no room after all, because the burst has filled them or because they lied 
 `zmq.core.waiting.trampoline`), is held, in that direction alone, and tried again.
 """
 
-from libc.errno cimport EAGAIN, EHOSTUNREACH, EINTR, ENOMEM
+from libc.errno cimport EAGAIN, EHOSTUNREACH, EINTR, EINVAL, ENOMEM
 from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memcmp, memset
@@ -248,8 +248,13 @@ cdef int await_work(Relay *relay) noexcept nogil:
         if items[i].socket != NULL and not items[i].events:
             # Nothing is wanted of it, but that it tells when its context ends: by its descriptor, which zmq_poll would
             # leave out, and which is quiet once EVENTS was read.
-            if events_of(items[i].socket) < 0 or zmq_getsockopt(items[i].socket, ZMQ_FD, &items[i].fd, &size) != 0:
+            if events_of(items[i].socket) < 0:
                 return zmq_errno()
+            if zmq_getsockopt(items[i].socket, ZMQ_FD, &items[i].fd, &size) != 0:
+                if zmq_errno() != EINVAL:
+                    return zmq_errno()
+                # A thread-safe one, of libzmq's draft, has none.
+                continue
             items[i].socket = NULL
             items[i].events = ZMQ_POLLIN
     # zmq_poll takes an item without a socket for a descriptor.

@@ -33,6 +33,7 @@ from zmq.core.sockets.monitors cimport (
     disconnected,
     forget_handle,
     has_left,
+    is_left,
     is_monitored,
     is_ours,
     lacks_reader,
@@ -140,11 +141,16 @@ cdef class Endpoints(OptionAccess):
         Source: zmq_connect(3).
         """
         cdef bytes address
+        cdef int tries = 0
         self.usable()
         if self.socket_type == ZMQ_PAIR and isinstance(self.context, Context):
             address = encoded(addr, "addr")
             if address.startswith(b"inproc:"):
                 # It may be a monitor's.
+                while is_left(self.context, address) and tries < PATIENCE:
+                    await_reaper(self._get_hub)
+                    self.usable()
+                    tries += 1
                 begin_reading(self.handle, self.context, address)
                 self.with_endpoint(zmq_connect, addr)
                 connected(self.handle, self.context, address)

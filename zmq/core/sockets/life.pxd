@@ -65,7 +65,9 @@ cdef int renew_overrides(Life socket) except -1
 
 cdef inline int overridden(Life socket) except -1:
     """Return which methods are replaced; those of its class may have been since the socket was made."""
-    return socket.overrides if type_version(socket) == socket.type_version else renew_overrides(socket)
+    cdef unsigned int version = type_version(socket)
+    # 0 says nothing: a class that changes very often gets no more numbers.
+    return socket.overrides if version == socket.type_version and version != 0 else renew_overrides(socket)
 
 
 cdef inline bint is_usable(Life socket) noexcept:

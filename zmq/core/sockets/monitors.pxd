@@ -7,6 +7,7 @@ cdef bint is_ours(void *socket) except -1
 cdef bint lacks_reader(void *socket) except -1
 cdef int was_bound(void *socket, Context context, bytes address) except -1
 cdef int has_left(void *socket, Context context, bytes address) except -1
+cdef bint is_left(Context context, bytes address) except -1
 cdef bint begin_reading(void *pair, Context context, bytes address) except -1
 cdef int connected(void *pair, Context context, bytes address) except -1
 cdef bint disconnected(void *pair, bytes address) except -1

@@ -27,8 +27,8 @@ reader. An event before anybody has connected still waits for somebody to do so:
 
 A PAIR may connect before anything is bound there. To who binds then libzmq connects the earliest, also one that was
 closed or disconnected since, and drops the others (ctx_t::connect_pending, pair_t::xattach_pipe): so the earliest is
-known, and who is bound where. One that left is got rid of before a monitor begins: by a socket that is bound there for
-a moment. In that way it is found out, too, whether the reaper has let go of what was there, when a PAIR connects just
+known, and who is bound where. When it leaves, libzmq is rid of it at once, by a socket that is bound there for a
+moment. In that way it is found out, too, whether the reaper has let go of what was there, when a PAIR connects just
 after.
 """
 
@@ -76,7 +76,7 @@ cdef dict by_reader = {}
 # By context and address.
 cdef dict by_address = {}
 # By context and address of inproc, and the other way round:
-# - the earliest PAIR that connected where nobody was bound, 0 if it has left;
+# - the earliest PAIR that connected where nobody was bound; 0 if it has left, and there was no socket to get rid of it;
 cdef dict early = {}
 cdef dict early_at = {}
 # - who is bound there, and the set of places of each socket;
@@ -118,11 +118,13 @@ cdef void note_left(tuple where):
     left[where] = now
 
 
-cdef int forget_early(void *pair) except -1:
-    """A PAIR is closed or disconnected."""
+cdef int forget_early(void *pair, bint leaves) except -1:
+    """A PAIR is gone; if it `leaves` just now, libzmq still knows that it was there."""
     where = early_at.pop(<size_t> pair, None)
     if where is not None:
-        early[where] = 0
+        del early[where]
+        if leaves and vacate(<void *> <size_t> where[0], where[1]) == EMFILE:
+            early[where] = 0
     return 0
 
 
@@ -143,7 +145,7 @@ cdef bint gives_up(void *socket, bytes address) noexcept:
 
 cdef int forget_places(void *handle, bint unbinds=False) except -1:
     """A socket was closed; or it is about to be, and gives its addresses of inproc up before the reaper comes."""
-    forget_early(handle)
+    forget_early(handle, unbinds)
     for where in bound_at.pop(<size_t> handle, ()):
         del bound[where]
         if not unbinds or not gives_up(handle, where[1]):
@@ -172,7 +174,7 @@ cdef int has_left(void *socket, Context context, bytes address) except -1:
         if not bound_at[<size_t> socket]:
             del bound_at[<size_t> socket]
     elif early_at.get(<size_t> socket) == where:
-        forget_early(socket)
+        forget_early(socket, True)
     return 0
 
 
@@ -305,15 +307,25 @@ cdef bint lacks_reader(void *socket) except -1:
     return monitor is not None and monitor.reader == NULL
 
 
+cdef bint is_left(Context context, bytes address) except -1:
+    """Tell whether somebody is still at an address who is to be gone, to whom nobody should connect any more."""
+    where = place(context.handle, address)
+    cdef Monitor monitor = by_address.get(where)
+    if where not in left and early.get(where) != 0 and (monitor is None or monitor.socket != NULL):
+        return False
+    if vacate(context.handle, address) != 0:
+        return True
+    for known in (left, early, by_address):
+        known.pop(where, None)
+    return False
+
+
 cdef bint begin_reading(void *pair, Context context, bytes address) except -1:
     """A PAIR is about to connect to this address: give it no high-water mark if a monitor there has no reader."""
     where = place(context.handle, address)
     cdef Monitor monitor = by_address.get(where)
     cdef int none = 0
-    if (where in left or monitor is not None and monitor.socket == NULL) and vacate(context.handle, address) == 0:
-        left.pop(where, None)
-        by_address.pop(where, None)
-    elif monitor is not None and monitor.reader == NULL:
+    if monitor is not None and monitor.reader == NULL:
         zmq_setsockopt(pair, ZMQ_RCVHWM, &none, sizeof(int))
         return True
     return False

@@ -4,6 +4,8 @@ Lives here: `get` and `set` in all their spellings, subscriptions and groups. Wh
 (`zmq.core.sockets.option_conversion`). A base of `zmq.core.socket.Socket`.
 """
 
+from contextvars import ContextVar
+
 cimport cython
 from cpython.object cimport PyObject_GenericSetAttr
 from cpython.unicode cimport PyUnicode_FromObject
@@ -40,6 +42,11 @@ cdef either(value, other, str method, str name):
     if (value is LEFT_OUT) is (other is LEFT_OUT):
         raise TypeError(f"{method}() needs {name}, once")
     return other if value is LEFT_OUT else value
+
+
+# The sockets, by address, whose own `getsockopt` or `setsockopt` this thread, greenlet or task is in the midst of, each
+# with which: they may call `get` and `set`, by which they were called.
+cdef object inside = ContextVar("inside", default=())
 
 
 cdef class OptionAccess(Life):
@@ -96,12 +103,14 @@ cdef class OptionAccess(Life):
         cdef int before = overridden(self)
         if before & (GETSOCKOPT | GET) != GETSOCKOPT:
             return overrides.socket_class.getsockopt(self, option)
+        outer = inside.get()
+        if (<size_t> <void *> self, GETSOCKOPT) in outer:
+            return overrides.socket_class.getsockopt(self, option)
+        token = inside.set(((<size_t> <void *> self, GETSOCKOPT), *outer))
         try:
-            # It may call this.
-            self.overrides = before & ~GETSOCKOPT
             return self.getsockopt(option)
         finally:
-            self.overrides |= before & GETSOCKOPT
+            inside.reset(token)
 
     def setsockopt(self, option, optval):
         """Set a socket option; the same as `set`."""
@@ -147,12 +156,15 @@ cdef class OptionAccess(Life):
         if before & (SETSOCKOPT | SET) != SETSOCKOPT:
             overrides.socket_class.setsockopt(self, option, optval)
             return
+        outer = inside.get()
+        if (<size_t> <void *> self, SETSOCKOPT) in outer:
+            overrides.socket_class.setsockopt(self, option, optval)
+            return
+        token = inside.set(((<size_t> <void *> self, SETSOCKOPT), *outer))
         try:
-            # It may call this.
-            self.overrides = before & ~SETSOCKOPT
             self.setsockopt(option, optval)
         finally:
-            self.overrides |= before & SETSOCKOPT
+            inside.reset(token)
 
     def __setattr__(self, name, value):
         cdef int option

@@ -148,11 +148,11 @@ cdef int find_overrides(type cls) except -1:
     cdef int found = 0
     cdef unsigned int version = version_of(cls)
     if cls is socket_class:
-        if version == socket_version:
+        if version == socket_version and version != 0:
             return overrides_of_socket
     else:
         known = overrides_of.get(cls)
-        if known is not None and known[0] == version:
+        if known is not None and known[0] == version and version != 0:
             return known[1]
     for name, bit in METHODS.items():
         if defined(cls, name) is not originals[name]:
