@@ -49,6 +49,18 @@ cdef either(value, other, str method, str name):
 cdef object inside = ContextVar("inside", default=())
 
 
+cdef enter_own(Life socket, int method, int caller):
+    """Return a token for `inside.reset` where a method of the socket's own is to be called now, or None.
+
+    `caller` is the method that calls it, which a class may have beside it.
+    """
+    if overridden(socket) & (method | caller) != method:
+        return None
+    outer = inside.get()
+    key = <size_t> <void *> socket, method
+    return None if key in outer else inside.set((key, *outer))
+
+
 cdef class OptionAccess(Life):
     """A socket that has options."""
 
@@ -100,13 +112,9 @@ cdef class OptionAccess(Life):
         Source: zmq_getsockopt(3).
         """
         option = either(option, opt, "get", "option")
-        cdef int before = overridden(self)
-        if before & (GETSOCKOPT | GET) != GETSOCKOPT:
+        token = enter_own(self, GETSOCKOPT, GET)
+        if token is None:
             return overrides.socket_class.getsockopt(self, option)
-        outer = inside.get()
-        if (<size_t> <void *> self, GETSOCKOPT) in outer:
-            return overrides.socket_class.getsockopt(self, option)
-        token = inside.set(((<size_t> <void *> self, GETSOCKOPT), *outer))
         try:
             return self.getsockopt(option)
         finally:
@@ -152,15 +160,10 @@ cdef class OptionAccess(Life):
         """
         option = either(option, opt, "set", "option")
         optval = either(optval, val, "set", "optval")
-        cdef int before = overridden(self)
-        if before & (SETSOCKOPT | SET) != SETSOCKOPT:
+        token = enter_own(self, SETSOCKOPT, SET)
+        if token is None:
             overrides.socket_class.setsockopt(self, option, optval)
             return
-        outer = inside.get()
-        if (<size_t> <void *> self, SETSOCKOPT) in outer:
-            overrides.socket_class.setsockopt(self, option, optval)
-            return
-        token = inside.set(((<size_t> <void *> self, SETSOCKOPT), *outer))
         try:
             self.setsockopt(option, optval)
         finally:
